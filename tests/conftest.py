@@ -1,0 +1,41 @@
+"""What tests share: real servers."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+import pytest
+
+from project.db import database
+from project.errors import StrataError
+
+SERVERS = {
+    "sqlite": "sqlite://",
+    "postgresql": os.environ.get("STRATA_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
+    "mariadb": os.environ.get("STRATA_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306/"),
+}
+
+
+@cache
+def silence(kind: str) -> str | None:
+    """Why the server cannot be used; None where it answers."""
+    try:
+        database.connect(database.engine(SERVERS[kind])).close()
+    except StrataError as error:
+        return str(error)
+    return None
+
+
+def answering(kind: str) -> str:
+    """The URL of a server that answers; without one the test is skipped, but fails where CI promises all servers."""
+    reason = silence(kind)
+    if reason is not None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    return SERVERS[kind]
+
+
+@pytest.fixture(params=list(SERVERS))
+def server(request: pytest.FixtureRequest) -> str:
+    """The URL of each server in turn."""
+    return answering(request.param)
