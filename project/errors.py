@@ -1,0 +1,127 @@
+"""What can go wrong and is known: one sentence each, with the exit code that scripts rely on."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from project.plan import Where
+
+
+_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
+_secrets: set[str] = set()
+_SHORTEST = 4  # a shorter word is in too many others to tell that it is a password
+
+
+def keep_secret(password: str) -> None:
+    """Have a password hidden wherever it stands alone in a text that is `masked`, for as long as the program runs."""
+    if len(password) >= _SHORTEST:
+        _secrets.update((password, quote(password, safe=""), quote_plus(password)))
+
+
+def masked(text: str) -> str:
+    """Hide the password of every URL in a text, and the passwords of the URLs that this program was given."""
+    text = _PASSWORD.sub(r"\1:***@", text)
+    for secret in sorted(_secrets, key=len, reverse=True):
+        if secret in text:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text
+
+
+def _masked_within(value: object) -> object:
+    """Data with the passwords in its texts hidden."""
+    match value:
+        case str():
+            return masked(value)
+        case dict():
+            return {key: _masked_within(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_masked_within(each) for each in value]
+        case _:
+            return value
+
+
+class StrataError(Exception):
+    """A known failure: what, where, and what to do about it.
+
+    message and hint are sentences that end with a full stop; where is a place in a file, or anything else that names
+    the place; details are plain data for scripts, part of the error object that `--json` prints. Passwords in any of
+    them are masked here, whoever wrote them.
+    """
+
+    code: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str, *, where: Where | str | None = None, hint: str | None = None, **details: object
+    ) -> None:
+        super().__init__(masked(message))
+        self.message = masked(message)
+        self.where = None if where is None else masked(str(where))
+        self.hint = None if hint is None else masked(hint)
+        self.details = {key: _masked_within(value) for key, value in details.items()}
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.hint}" if self.hint else ""
+        return f"{place}{self.message}{advice}"
+
+    def to_json(self) -> dict[str, object]:
+        """Give the object that stands under "error" with `--json`; no detail can hide the four first keys."""
+        known = {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}
+        return {**known, **self.details, **known}
+
+
+class WrongUse(StrataError):
+    """A wrong command, config.yaml or model module."""
+
+    code = 2
+
+
+class HistoryDiffers(StrataError):
+    """The history on disk is not what the stages give."""
+
+    code = 3
+
+
+class DatabaseBehind(StrataError):
+    """The database is not at the last stage."""
+
+    code = 4
+
+
+class SchemaDiffers(StrataError):
+    """The database's schema is not what its stage says, or no stage fits."""
+
+    code = 5
+
+
+class Refused(StrataError):
+    """Rows or columns would be lost or values invented, and the stage does not allow it."""
+
+    code = 6
+
+
+class Locked(StrataError):
+    """Somebody else is migrating this database."""
+
+    code = 7
+
+
+class Unreachable(StrataError):
+    """The database cannot be reached."""
+
+    code = 8
+
+
+class MigrationFailed(StrataError):
+    """A migration failed; the message says what state the database is in."""
+
+    code = 9
+
+
+class Protected(StrataError):
+    """The database is protected."""
+
+    code = 10
