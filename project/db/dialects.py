@@ -1,0 +1,65 @@
+"""The servers that a history is written for, as SQLAlchemy dialects that need no server to compile DDL.
+
+`mysql` and `mariadb` are two names of one server: types and options may be given for either, so both are compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine.url import make_url
+
+NAMES = ("sqlite", "postgresql", "mysql", "mariadb")
+
+# What a connection to a server of these versions would set; older servers compile their own DDL when they run it.
+_URLS = {
+    "sqlite": "sqlite://",
+    "postgresql": "postgresql+psycopg://",
+    "mysql": "mysql+pymysql://",
+    "mariadb": "mariadb+pymysql://",
+}
+_VERSIONS = {"sqlite": (3, 45, 0), "postgresql": (15, 0), "mysql": (10, 11, 0), "mariadb": (10, 11, 0)}
+
+
+@cache
+def dialect(name: str) -> sa.Dialect:
+    """The dialect of a server, knowing what a live one would tell it, and writing each % once."""
+    options: dict[str, Any] = {"is_mariadb": True} if name in {"mysql", "mariadb"} else {}
+    made: Any = make_url(_URLS[name]).get_dialect()(**{"paramstyle": "named", **options})
+    made.server_version_info = _VERSIONS[name]
+    if options:
+        made.supports_sequences = made.supports_native_uuid = True
+        # What a first connection sets besides; there is no public way to say it.
+        made._support_default_function = made._support_float_cast = True
+        made.identifier_preparer._double_percents = False
+    return cast("sa.Dialect", made)
+
+
+def dialects() -> Iterator[tuple[str, sa.Dialect]]:
+    """Every server's name and dialect."""
+    return ((name, dialect(name)) for name in NAMES)
+
+
+def server(name: str) -> str:
+    """The server behind a dialect's name: `mysql` is MariaDB, too."""
+    return "mariadb" if name == "mysql" else name
+
+
+@contextmanager
+def unmarked(tables: sa.MetaData | Iterable[sa.Table]) -> Iterator[None]:
+    """Leave no mark: create_all and drop_all mark the foreign keys that they add and drop by ALTER.
+
+    A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out.
+    """
+    all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else tables
+    constraints = [each for table in all_of_them for each in table.constraints]
+    rules = [each._create_rule for each in constraints]  # no public way to ask, or to put it back
+    try:
+        yield
+    finally:
+        for each, rule in zip(constraints, rules, strict=True):
+            each._create_rule = rule

@@ -1,0 +1,496 @@
+"""Importing a package afresh: its modules are read from their files again, and what the program had is put back.
+
+What a turn imported is put aside with its end; the next turn goes on from there, or `forget` makes it start afresh.
+While a turn lasts, a finder at the head of `sys.meta_path` owns the package, and whatever else would be found in the
+folder and is not the program's own. It never looks at bytecode, whose time stamp cannot tell two writes of one second
+apart: each file is read once for all turns.
+
+A package's `__init__` that imports its modules does not turn them on. What it imports stays unread: a stand-in, which
+becomes the real thing as soon as a module asks the package for it, or the `__init__` itself works with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.util
+import inspect
+import os
+import pkgutil
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from project.db.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from types import CodeType
+
+_MISSING = object()
+_TURN = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who imported a module first: the importing module, its file, and the line."""
+
+    by: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A module whose code is being executed; one that passes on only hands names through."""
+
+    name: str
+    path: str
+    passes_on: bool
+
+
+# ------------------------------------------------ stand-ins
+
+
+class Unread(type):
+    """The class of stand-ins for names of modules that are not read: classes that swallow what is done to them."""
+
+    module: str
+    wanted: str
+    before: Unread | None  # what the same name stood for, when this took its place
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, object], **_: object) -> Unread:
+        return super().__new__(cls, name, bases, body)
+
+    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, object], **_: object) -> None:
+        super().__init__(name, bases, body)
+
+    def __getattr__(cls, name: str) -> Unread:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls
+
+    def __call__(cls, *_: object, **__: object) -> Unread:
+        return cls
+
+    def __getitem__(cls, _: object) -> Unread:
+        return cls
+
+    def __iter__(cls) -> Iterator[Unread]:
+        return iter(())
+
+
+def _unread(module: str, name: str, before: Unread | None) -> Unread:
+    return Unread(name, (), {"__module__": module, "module": module, "wanted": name, "before": before})
+
+
+class _UnreadModule(ModuleType):
+    """Stands for a module that a package's `__init__` imported."""
+
+    __imports__: Imports
+
+    def __getattr__(self, name: str) -> object:
+        if name == "__all__":
+            return self.__imports__.public(self.__name__)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.__imports__.passed_on(self.__name__, name)
+
+
+class _Package(ModuleType):
+    """A module that passes names on: who asks it for an unread one gets the real thing, which is read then."""
+
+    __imports__: Imports
+
+    def __getattribute__(self, name: str) -> object:
+        value = super().__getattribute__(name)
+        if not isinstance(value, Unread | _UnreadModule):
+            return value
+        imports = vars(self)["__imports__"]
+        if imports.passing_on:
+            return value
+        real = imports.real(value)
+        setattr(self, name, real)
+        return real
+
+
+# ------------------------------------------------ loaders
+
+
+class _Loader(SourceFileLoader):
+    """Executes one module, from its text alone."""
+
+    def __init__(self, name: str, path: str, imports: Imports) -> None:
+        super().__init__(name, path)
+        self._imports = imports
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        if not self._imports.passes_on(spec.name):
+            return None
+        module = _Package(spec.name)
+        module.__imports__ = self._imports
+        return module
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the signature is importlib's
+        return self._imports.text(self.path).code
+
+    def exec_module(self, module: ModuleType) -> None:
+        with self._imports.running(self.name, self.path):
+            super().exec_module(module)
+
+
+class _UnreadLoader(importlib.abc.Loader):
+    """Makes stand-ins of modules."""
+
+    def __init__(self, imports: Imports) -> None:
+        self._imports = imports
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = _UnreadModule(spec.name)
+        module.__imports__ = self._imports
+        self._imports.unread[spec.name] = module
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute nothing."""
+
+
+# ------------------------------------------------ the finder
+
+
+class Imports(importlib.abc.MetaPathFinder):
+    """Fresh imports of one package, which is in a folder or in the environment, turn by turn.
+
+    listed names the modules that some turn may have on; a module of the package that is listed and not on in a turn
+    is off, and stays unread whatever a package's `__init__` does with it.
+    """
+
+    def __init__(self, folder: Path, package: str, listed: Collection[str]) -> None:
+        importlib.invalidate_caches()
+        self.folder, self.package = str(folder), package
+        self.listed, self.on = frozenset(listed), frozenset[str]()
+        self.asked: dict[str, Asked] = {}
+        self.unread: dict[str, ModuleType] = {}
+        self._kept: dict[str, ModuleType] = {}
+        self._else: set[str] = set()
+        self._running: list[_Running] = []
+        self._veiled = False
+        self._texts: dict[str, Text] = {}
+        self._found: dict[str, ModuleSpec | None] = {}
+        self._above = tuple(_ancestors(package))
+        self._roots = frozenset(self._read_afresh())
+        self._unloaded = frozenset(name for name in self._above if name not in sys.modules)
+
+    @contextmanager
+    def turn(self, on: Collection[str]) -> Iterator[None]:
+        """Import inside, on top of what earlier turns imported; on are the full names of the modules that are on.
+
+        Afterwards, however it ends, `sys.modules`, `sys.path` and the attributes of packages are as they were.
+        """
+        with _TURN, self._folder_first(), self._out_of_the_way():
+            self.on = frozenset(on)
+            sys.meta_path.insert(0, self)
+            try:
+                yield
+            finally:
+                sys.meta_path.remove(self)
+                self._veiled = False
+
+    def forget(self) -> None:
+        """Let the next turn import everything afresh."""
+        for known in (self.asked, self.unread, self._kept, self._else):
+            known.clear()
+
+    def adds(self, on: Collection[str]) -> bool:
+        """Whether these modules, on top of what was imported, give what importing all of them afresh would give.
+
+        They do if those that were on are still the first, and no module was told other things because others were off.
+        """
+        new = frozenset(on) - self.on
+        return self.on <= frozenset(on) and not any(name in self._else or self._is_package(name) for name in new)
+
+    def find(self, name: str) -> ModuleSpec | None:
+        """Find a module by its full name, without executing anything. None if it is not there."""
+        if name not in self._found:
+            parent = name.rpartition(".")[0]
+            path = self._inside(parent) if parent else None
+            self._found[name] = None if parent and path is None else self._search(name, path)
+        return self._found[name]
+
+    def module_names(self) -> tuple[str, ...]:
+        """Give the names of all modules in the package, without its name in front, sorted."""
+        names = set()
+        for location in self._inside(self.package) or ():
+            for path in Path(location).rglob("*.py"):
+                parts = path.relative_to(location).with_suffix("").parts
+                if parts[-1] not in ("__init__", "__main__") and all(part.isidentifier() for part in parts):
+                    names.add(".".join(parts))
+        return tuple(sorted(names))
+
+    def files(self) -> frozenset[str]:
+        """Give the paths of all source files read so far."""
+        return frozenset(self._texts)
+
+    def responsible(self) -> str | None:
+        """Give the module of the package whose code is being executed, by its full name."""
+        return next((r.name for r in reversed(self._running) if self.within(r.name)), None)
+
+    def within(self, name: str) -> bool:
+        """Whether a full name is the package's or that of a module in it."""
+        return name == self.package or name.startswith(self.package + ".")
+
+    def owns(self, name: str) -> bool:
+        """Whether a module is read afresh for each turn."""
+        return self.within(name) or name.partition(".")[0] in self._roots or name in self._unloaded
+
+    # ---- importlib's side
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002 - importlib's
+        target: ModuleType | None = None,  # noqa: ARG002 - importlib's
+    ) -> ModuleSpec | None:
+        """Give the spec of a module that is read afresh, or of its stand-in."""
+        found = self.find(fullname) if self.owns(fullname) else None
+        if found is None:
+            return None
+        inner = found.submodule_search_locations
+        if self.passing_on and fullname.startswith(self.package + "."):
+            return ModuleSpec(fullname, _UnreadLoader(self), is_package=inner is not None)
+        self._note(fullname)
+        if type(found.loader) is SourceFileLoader and found.origin:
+            loader = _Loader(fullname, found.origin, self)
+            locations = None if inner is None else list(inner)
+            return importlib.util.spec_from_file_location(
+                fullname, found.origin, loader=loader, submodule_search_locations=locations
+            )
+        return found
+
+    def text(self, path: str) -> Text:
+        """Give a source file, read once."""
+        if path not in self._texts:
+            self._texts[path] = Text(path)
+        return self._texts[path]
+
+    @contextmanager
+    def running(self, name: str, path: str) -> Iterator[None]:
+        """Say that a module's code is being executed inside."""
+        with self._top(_Running(name, path, self.passes_on(name))):
+            yield
+
+    # ---- what an __init__ passes on
+
+    @property
+    def passing_on(self) -> bool:
+        """Whether the code that is being executed only hands names through."""
+        return bool(self._running) and self._running[-1].passes_on
+
+    def passes_on(self, name: str) -> bool:
+        """Whether a module hands names through: an `__init__` on the way to the package or in it that is not on.
+
+        So does whatever the packages above import beside it.
+        """
+        if name in self._above:
+            return True
+        if not self.within(name):
+            return self.passing_on
+        return name not in self.on and self._is_package(name)
+
+    def public(self, module: str) -> tuple[str, ...]:
+        """Give the names that `from module import *` brings, and what it passes on from stars of its own."""
+        names: dict[str, None] = {}
+        modules = [module]
+        for each in modules:
+            found = self.find(each)
+            if found is None or type(found.loader) is not SourceFileLoader or found.origin is None:
+                continue
+            text = self.text(found.origin)
+            names.update(dict.fromkeys(text.public))
+            inside = each if found.submodule_search_locations is not None else each.rpartition(".")[0]
+            stars = (importlib.util.resolve_name(star, inside) for star in text.stars)
+            modules += [star for star in stars if self.within(star) and star not in modules]
+        return tuple(names)
+
+    def passed_on(self, module: str, name: str) -> object:
+        """Give what stands for a name of an unread module: the real thing if the code that asks works with it."""
+        off = module in self.listed and module not in self.on
+        asking = self._running[-1] if self._running else None
+        if off and asking is not None and name in self.text(asking.path).used:
+            self._else.add(module)
+        there = vars(sys.modules[asking.name]).get(name) if asking else None
+        before = there if isinstance(there, Unread) else None
+        if off and before is not None:
+            self._else.add(module)
+        if not off and (asking is None or name in self.text(asking.path).used):
+            return self.real(_unread(module, name, before))
+        return before if off and before else _unread(module, name, before)
+
+    def real(self, value: Unread | ModuleType) -> object:
+        """Import what a stand-in stands for. Raises what the import raises, and AttributeError."""
+        if self not in sys.meta_path:
+            raise AttributeError(value.__name__)
+        with self._reading():
+            if isinstance(value, ModuleType):
+                return importlib.import_module(value.__name__)
+            module = importlib.import_module(value.module)
+            inner = f"{value.module}.{value.wanted}"
+            if not hasattr(module, value.wanted) and self.find(inner) is not None:
+                return importlib.import_module(inner)
+            if not hasattr(module, value.wanted) and value.before is not None:
+                return self.real(value.before)
+            return getattr(module, value.wanted)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Import for real inside, in the name of the code that is being executed."""
+        if not self._running:
+            yield
+            return
+        top = self._running[-1]
+        with self._top(_Running(top.name, top.path, passes_on=False)):
+            yield
+
+    @contextmanager
+    def _top(self, running: _Running) -> Iterator[None]:
+        self._running.append(running)
+        self._veil()
+        try:
+            yield
+        finally:
+            self._running.pop()
+            self._veil()
+
+    def _veil(self) -> None:
+        """Let an `__init__` see the stand-ins that it imported, and nobody else."""
+        if self.passing_on == self._veiled:
+            return
+        self._veiled = self.passing_on
+        for name, module in self.unread.items():
+            if self._veiled:
+                sys.modules.setdefault(name, module)
+            elif sys.modules.get(name) is module:
+                del sys.modules[name]
+
+    # ---- what was there before
+
+    @contextmanager
+    def _folder_first(self) -> Iterator[None]:
+        before = list(sys.path)
+        sys.path.insert(0, self.folder)
+        try:
+            yield
+        finally:
+            sys.path[:] = before
+
+    @contextmanager
+    def _out_of_the_way(self) -> Iterator[None]:
+        before = self._owned()
+        edge = next(name for name in (*self._above, self.package) if self.owns(name))
+        above, _, attribute = edge.rpartition(".")
+        parent = vars(sys.modules[above]) if above else {}
+        value = parent.get(attribute, _MISSING)
+        for name in before:
+            del sys.modules[name]
+        sys.modules.update(self._kept)
+        if above and edge in self._kept:
+            parent[attribute] = self._kept[edge]
+        try:
+            yield
+        finally:
+            self._kept = self._owned()
+            for name in self._kept:
+                del sys.modules[name]
+            sys.modules.update(before)
+            if value is _MISSING:
+                parent.pop(attribute, None)
+            else:
+                parent[attribute] = value
+
+    def _owned(self) -> dict[str, ModuleType]:
+        first = tuple({self.package, *self._roots, *self._unloaded})  # most names are told by their beginning
+        return {name: sys.modules[name] for name in list(sys.modules) if name.startswith(first) and self.owns(name)}
+
+    def _is_package(self, name: str) -> bool:
+        found = self.find(name)
+        return found is not None and found.submodule_search_locations is not None
+
+    def _read_afresh(self) -> Iterator[str]:
+        """Give the top-level names that turns read: those of the folder that the program has not loaded from there."""
+        names = set() if not os.path.isdir(self.folder) else set(os.listdir(self.folder))  # noqa: PTH112, PTH208
+        for name in names:
+            root, extension = os.path.splitext(name)  # noqa: PTH122
+            inside = extension == "" and os.path.isfile(os.path.join(self.folder, name, "__init__.py"))  # noqa: PTH113, PTH118
+            if (extension == ".py" or inside) and root not in sys.stdlib_module_names and not self._has(root):
+                yield root
+        root = self.package.partition(".")[0]
+        at_home = _found_in([self.folder], root) is not None
+        if root not in sys.modules or (at_home and not self._has(root)):
+            yield root
+
+    def _has(self, root: str) -> bool:
+        """Whether the program has loaded a top-level module, and from the folder."""
+        module = sys.modules.get(root)
+        if module is None:
+            return False
+        file = getattr(module, "__file__", None)
+        here = os.path.realpath(self.folder)
+        if file is None:
+            inside = [os.path.dirname(os.path.realpath(path)) for path in getattr(module, "__path__", ())]  # noqa: PTH120
+            return here in inside
+        place = os.path.realpath(file)
+        return here in (os.path.dirname(place), os.path.dirname(os.path.dirname(place)))  # noqa: PTH120
+
+    # ---- finding
+
+    def _inside(self, package: str) -> Sequence[str] | None:
+        if package in sys.modules and not self.owns(package):
+            return list(getattr(sys.modules[package], "__path__", ())) or None
+        found = self.find(package)
+        return None if found is None else found.submodule_search_locations
+
+    def _search(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        found = _found_in([self.folder] if path is None else path, name)
+        if found is not None or path is not None:
+            return found
+        finders = (each for each in sys.meta_path if each is not self)
+        return next((spec for each in finders if (spec := each.find_spec(name, None)) is not None), None)
+
+    def _note(self, name: str) -> None:
+        if self._running and name not in self.asked:
+            top = self._running[-1]
+            self.asked[name] = Asked(top.name, top.path, _line(top.path))
+
+
+def _found_in(path: Iterable[str], name: str) -> ModuleSpec | None:
+    """Find a module in folders; importlib's own finder wants a parent without an __init__ to be imported first."""
+    portions: list[str] = []
+    for entry in path:
+        finder = pkgutil.get_importer(entry)
+        found = None if finder is None else finder.find_spec(name)
+        if found is not None and found.loader is not None:
+            return found
+        portions += (found and found.submodule_search_locations) or ()
+    if not portions:
+        return None
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = portions
+    return spec
+
+
+def _ancestors(package: str) -> Iterator[str]:
+    parts = package.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _line(path: str) -> int:
+    """Give the line of a file that is being executed."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename != path:
+        frame = frame.f_back
+    return 0 if frame is None else frame.f_lineno

@@ -1,0 +1,331 @@
+"""Turning modules on: the schema of each stage, as its modules make it on a base that nothing else has touched."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import traceback
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Mapper
+
+from project.db import aside
+from project.db.imports import Imports
+from project.errors import WrongUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import ModuleType
+
+    from project.plan import Plan, Stage, Where
+
+_Item = sa.Table | sa.Column[object]
+_SHOWN = 8  # names in a hint, before it says "and more"
+
+
+def metadatas(plan: Plan) -> Iterator[tuple[Stage, sa.MetaData]]:
+    """Give each stage with its schema: what exactly its modules make, in their order, on a fresh base.
+
+    A stage that only turns modules on is imported on top of the one before, which is the same and costs what it adds.
+    So a MetaData is good until the next one is asked for; the last one stays as it is. After each stage, and after an
+    error, the program's modules, classes, mappers and `sys.path` are as they were. A file is read once, however many
+    stages have it on. Raises WrongUse.
+    """
+    stages = _Stages(plan)
+    stages.look()
+    return stages.each()
+
+
+def metadata_of(plan: Plan, index: int) -> sa.MetaData:
+    """Give the schema of one stage, which is its own and stays as it is. Raises WrongUse."""
+    stages = _Stages(plan)
+    stages.look()
+    try:
+        return stages.metadata(index)
+    finally:
+        stages.end()
+
+
+def unlisted(plan: Plan) -> tuple[str, ...]:
+    """Give the modules of the package, but for the base's, that no stage turns on. No stage's module is executed."""
+    imports = _Stages(plan).imports
+    with imports.turn(()):
+        names = imports.module_names()
+    listed = {module for stage in plan.stages for module in stage.modules}
+    return tuple(name for name in names if name not in listed and name != plan.models.base_module)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stray:
+    """A table or column, and the module that it comes from, which is not on."""
+
+    item: _Item
+    module: str
+
+    @property
+    def table(self) -> sa.Table:
+        return self.item if isinstance(self.item, sa.Table) else self.item.table
+
+    def is_in(self, metadata: sa.MetaData) -> bool:
+        """Whether it is part of a schema, and has not been replaced."""
+        there = metadata.tables.get(self.table.key) is self.table
+        return there and (self.table is self.item or any(column is self.item for column in self.table.columns))
+
+    def __str__(self) -> str:
+        if isinstance(self.item, sa.Table):
+            return f"table `{self.table.fullname}`"
+        return f"column `{self.table.fullname}.{self.item.name}`"
+
+
+class _Stages:
+    """The modules of one plan, imported stage after stage."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.package = plan, plan.models.package
+        listed = {self._full(module) for stage in plan.stages for module in stage.modules}
+        self.imports = Imports(plan.folder, self.package, listed)
+        self.aside = aside.Aside(self.imports.owns)
+        self.known: tuple[sa.MetaData, ...] = ()
+        self.moved: sa.MetaData | None = None
+        self.imported = 0
+        self.warned: set[tuple[str, str, int]] = set()
+
+    def look(self) -> None:
+        """Import the base alone: a MetaData that outlives its module shows itself, and so does a wrong plan."""
+        try:
+            with self._turn(()):
+                self._check_package()
+                self.known = (self._base(),)
+        finally:
+            self.end()
+
+    def each(self) -> Iterator[tuple[Stage, sa.MetaData]]:
+        """Give each stage with its schema."""
+        try:
+            for index, stage in enumerate(self.plan.stages):
+                if not self.imports.adds([self._full(module) for module in stage.modules]):
+                    self.end()
+                yield stage, self.metadata(index)
+        finally:
+            self.end()
+
+    def metadata(self, index: int) -> sa.MetaData:
+        """Give the schema of one stage."""
+        modules = self.plan.stages[index].modules
+        with self._turn(modules), self._strays() as strays:
+            base = self._base()
+            if self.moved is not None:
+                aside.move(self.moved, into=base)
+            try:
+                for module in modules[self.imported :]:
+                    self._turn_on(module, index)
+            except WrongUse as error:
+                self._refuse([stray for stray in strays if stray.table.metadata is base], index, error)
+                raise
+            self._refuse([stray for stray in strays if stray.is_in(base)], index)
+            self.imported = len(modules)
+            self.moved = aside.move(base) if base in self.known else None
+            return base if self.moved is None else self.moved
+
+    def end(self) -> None:
+        """Let go of what was imported, so that the next stage starts afresh."""
+        self.aside.end()
+        self.imports.forget()
+        self.imported, self.moved = 0, None
+
+    # ---- one turn
+
+    @contextmanager
+    def _turn(self, modules: Iterable[str]) -> Iterator[None]:
+        on = [self._full(module) for module in modules]
+        caught: list[warnings.WarningMessage] = []
+        try:
+            with (
+                warnings.catch_warnings(record=True) as caught,
+                self.imports.turn(on),
+                self.aside.there(self.known),
+            ):
+                yield
+        finally:
+            self._warn(caught)
+
+    def _warn(self, caught: Iterable[warnings.WarningMessage]) -> None:
+        """Give a module's warning once, and not once a stage."""
+        for each in caught:
+            key = (str(each.message), each.filename, each.lineno)
+            if key not in self.warned:
+                self.warned.add(key)
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+    @contextmanager
+    def _strays(self) -> Iterator[list[_Stray]]:
+        """Collect what is attached to a schema while code of a module that is not on is being executed."""
+        strays: list[_Stray] = []
+
+        def note(item: _Item, *_: object, **__: object) -> None:
+            module = self.imports.responsible()
+            if module is not None and module not in self.imports.on:
+                strays.append(_Stray(item, module))
+
+        for kind in (sa.Table, sa.Column):
+            event.listen(kind, "after_parent_attach", note)
+        try:
+            yield strays
+        finally:
+            for kind in (sa.Table, sa.Column):
+                event.remove(kind, "after_parent_attach", note)
+
+    # ---- the parts of a plan
+
+    def _check_package(self) -> None:
+        found = self.imports.find(self.package)
+        if found is None:
+            message = f"There is no package `{self.package}`."
+            raise WrongUse(message, where=self.plan.where("models", "package"), hint=self._near_package())
+        if found.submodule_search_locations is None:
+            message = f"`{self.package}` is a module, and not a package."
+            hint = "Make it a folder, with a file for each step."
+            raise WrongUse(message, where=self.plan.where("models", "package"), hint=hint)
+
+    def _base(self) -> sa.MetaData:
+        """Import the base and give its MetaData."""
+        models, where = self.plan.models, self.plan.where("models", "base")
+        name = self._full(models.base_module)
+        if self.imports.find(name) is None:
+            message = f"There is no module `{models.base_module}` in the package `{self.package}`."
+            raise WrongUse(message, where=where, hint=self._near_module(models.base_module))
+        module = self._import(name, f"It is the base's, named at {where}.")
+        value = getattr(module, models.base_attribute, None)
+        metadata = _metadata_of(value)
+        if metadata is not None:
+            return metadata
+        bases = [each for each in vars(module) if _metadata_of(vars(module)[each]) is not None]
+        hint = _nearest(models.base_attribute, bases, "base")
+        if value is None:
+            message = f"The module `{models.base_module}` has no `{models.base_attribute}`."
+            raise WrongUse(message, where=where, hint=hint)
+        message = f"`{models.base_module}:{models.base_attribute}` is neither a declarative base nor a MetaData."
+        raise WrongUse(message, where=where, hint=hint)
+
+    def _turn_on(self, module: str, index: int) -> None:
+        where = self._enabled(module, index)
+        if self.imports.find(self._full(module)) is None:
+            message = f"There is no module `{module}` in the package `{self.package}`."
+            raise WrongUse(message, where=where, hint=self._near_module(module))
+        self._import(self._full(module), f"It is turned on at {where}.")
+
+    def _import(self, name: str, hint: str) -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # a module of the user's may raise anything
+            message = f"The module `{self._short(name)}` fails on import: {_last_line(error)}"
+            raise WrongUse(message, where=self._raised_at(error, name), hint=hint) from error
+
+    def _refuse(self, strays: list[_Stray], index: int, cause: WrongUse | None = None) -> None:
+        """Raise the error for what comes from modules that are not on; a table stands for its columns."""
+        tables = [each.item for each in strays if isinstance(each.item, sa.Table)]
+        if found := [each for each in strays if each.table is each.item or each.table not in tables]:
+            raise self._stray(found, index) from cause
+
+    def _stray(self, strays: list[_Stray], index: int) -> WrongUse:
+        stray, stage = strays[0], self.plan.stages[index]
+        module, links = self._short(stray.module), self._links(stray.module)
+        message = f"The {stray} comes from the module `{module}`, which is not on in stage `{stage.name}`"
+        hint = f"Turn `{module}` on with `enable`, or move what makes it out of there."
+        where: Where | str = self.plan.where("models", "base")
+        if links:
+            where = links[0][1]
+            message += f", and `{links[0][0]}` imports that"
+            message += "".join(f"; `{name}` imports `{links[i][0]}` ({at})" for i, (name, at) in enumerate(links[1:]))
+            hint = f"Turn `{module}` on with `enable`, or do not import it in `{links[0][0]}`."
+        names = [{"name": str(each).split("`")[1], "module": self._short(each.module)} for each in strays]
+        return WrongUse(f"{message}.", where=where, hint=hint, strays=names)
+
+    # ---- places and names
+
+    def _full(self, module: str) -> str:
+        return self.package if module == "__init__" else f"{self.package}.{module}"
+
+    def _short(self, name: str) -> str:
+        return "__init__" if name == self.package else name.removeprefix(f"{self.package}.")
+
+    def _enabled(self, module: str, index: int) -> Where:
+        """Give the place that turned a module on, seen from a stage."""
+        for number in range(index, -1, -1):
+            if module in self.plan.stages[number].enable:
+                return self.plan.where("stages", number, "enable", self.plan.stages[number].enable.index(module))
+        return self.plan.where("stages", index)
+
+    def _links(self, module: str) -> list[tuple[str, str]]:
+        """Give who imported a module, who imported that, and so on, each with its place."""
+        links: list[tuple[str, str]] = []
+        seen = {module}
+        while (asked := self.imports.asked.get(module)) is not None and asked.by not in seen:
+            links.append((self._short(asked.by), self._place(asked.path, asked.line)))
+            module = asked.by
+            seen.add(module)
+        return links
+
+    def _place(self, path: str, line: int | None = None) -> str:
+        """Give a place in a file, its path as the user gave that of config.yaml."""
+        relative = os.path.relpath(path, self.plan.folder)
+        given = os.path.join(os.path.dirname(self.plan.where().path), relative)  # noqa: PTH118, PTH120 - text alone
+        shown = path if relative.startswith(os.pardir) else given
+        return shown if line is None else f"{shown}:{line}"
+
+    def _raised_at(self, error: BaseException, name: str) -> str:
+        """Give the last place of the user's own in an error's traceback."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return self._place(error.filename, error.lineno or 1)
+        files = self.imports.files()
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in files]
+        if frames:
+            return self._place(frames[-1].filename, frames[-1].lineno or 1)
+        found = self.imports.find(name)
+        return self._place(found.origin, 1) if found is not None and found.origin else name
+
+    def _near_module(self, module: str) -> str:
+        near = difflib.get_close_matches(module.lower(), self.imports.module_names(), n=1)
+        found = self.imports.find(self._full(near[0])) if near else None
+        if found is None or found.origin is None:
+            return _nearest(module, self.imports.module_names(), "module")
+        return f"The nearest module is `{near[0]}`, in {self._place(found.origin)}."
+
+    def _near_package(self) -> str:
+        depth = len(self.package.split("."))
+        folders = [path for path in self.plan.folder.glob("/".join("*" * depth)) if any(path.glob("*.py"))]
+        names = sorted(".".join(path.relative_to(self.plan.folder).parts) for path in folders)
+        return _nearest(self.package, names, "package")
+
+
+def _metadata_of(value: object) -> sa.MetaData | None:
+    """Give the MetaData of a base: a MetaData, or what has one and is neither a table nor a mapped class."""
+    if isinstance(value, sa.MetaData):
+        return value
+    if isinstance(value, sa.Table) or isinstance(sa.inspect(value, raiseerr=False), Mapper):
+        return None
+    metadata = getattr(value, "metadata", None)
+    return metadata if isinstance(metadata, sa.MetaData) else None
+
+
+def _last_line(error: BaseException) -> str:
+    """Give the line that ends a traceback, as a sentence."""
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    first = said.strip().partition("\n")[0]
+    text = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _nearest(word: str, names: Iterable[str], noun: str) -> str:
+    known = list(names)
+    if close := difflib.get_close_matches(word, known, n=1):
+        return f"The nearest {noun} is `{close[0]}`."
+    if not known:
+        return f"There is no {noun} there."
+    return f"The {noun}s are {', '.join(known[:_SHOWN])}{' and more' if len(known) > _SHOWN else ''}."

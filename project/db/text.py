@@ -1,0 +1,73 @@
+"""One source file of a package of models: its code, and what its text tells of names without being executed."""
+
+from __future__ import annotations
+
+import ast
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import CodeType
+
+
+class Text:
+    """One source file, as it was when it was first read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.source = Path(path).read_bytes()
+
+    @cached_property
+    def code(self) -> CodeType:
+        """What is executed; raises SyntaxError."""
+        return compile(self.source, self.path, "exec", dont_inherit=True)
+
+    @cached_property
+    def used(self) -> frozenset[str]:
+        """Names that the code works with, rather than only importing them."""
+        nodes = list(ast.walk(ast.parse(self.source)))
+        names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        aliases = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+        return frozenset(names | {alias.name for alias in aliases if alias.asname in names})
+
+    @cached_property
+    def public(self) -> tuple[str, ...]:
+        """Names that `from … import *` brings, as far as the text tells without being executed."""
+        for name, node in self._names:
+            if name == "__all__" and isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.Tuple):
+                return tuple(str(item.value) for item in node.value.elts if isinstance(item, ast.Constant))
+        return tuple(dict.fromkeys(name for name, _ in self._names if not name.startswith(("_", "*"))))
+
+    @cached_property
+    def stars(self) -> tuple[str, ...]:
+        """Modules whose names the code imports with a star, and passes on in turn; relative ones begin with dots."""
+        if any(name == "__all__" for name, _ in self._names):
+            return ()
+        nodes = [node for name, node in self._names if name == "*" and isinstance(node, ast.ImportFrom)]
+        return tuple("." * node.level + (node.module or "") for node in nodes)
+
+    @cached_property
+    def _names(self) -> tuple[tuple[str, ast.stmt], ...]:
+        return tuple(_bound(ast.parse(self.source).body))
+
+
+def _bound(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """Give the names that statements bind in a module, with the statement that does."""
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, node
+            case ast.Assign(targets=targets):
+                names = [each for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+                yield from ((each.id, node) for each in names if isinstance(each.ctx, ast.Store))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, node
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from ((alias.asname or alias.name.partition(".")[0], node) for alias in aliases)
+            case ast.If(body=inner, orelse=other) | ast.Try(body=inner, orelse=other):
+                yield from _bound([*inner, *other])
+            case _:
+                pass
