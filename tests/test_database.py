@@ -1,0 +1,486 @@
+"""Engines, connections, and scratch databases: the only ones that are ever dropped unasked."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from conftest import SERVERS, answering
+
+from project.db import database
+from project.db.scratch import MARKER, NAME, Scratch, clear, drop, scratch, sweep, translated
+from project.db.snapshot import snapshot
+from project.errors import Protected, Unreachable, WrongUse
+
+ITEM = "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY)"
+
+
+@contextmanager
+def made(server: str, folder: Path, name: str | None = None) -> Generator[sa.URL]:
+    """A database that is no scratch one, gone at the end."""
+    name = name or f"loja_{secrets.token_hex(6)}"
+    url = sa.make_url(server).set(database=str(folder / f"{name}.db") if server == "sqlite://" else name)
+    database.create(url)
+    try:
+        yield url
+    finally:
+        with suppress(WrongUse):
+            database.drop(url)
+
+
+def run(url: sa.URL | Scratch, *statements: str) -> None:
+    """Run SQL in a database and commit."""
+    engine = url.engine if isinstance(url, Scratch) else database.engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def tables(url: sa.URL) -> list[str]:
+    """The names of all tables of the default schema."""
+    with database.engine(url).connect() as connection:
+        return sorted(sa.inspect(connection).get_table_names())
+
+
+def databases(server: str) -> set[str]:
+    """The names of a server's databases; of SQLite's scratch files."""
+    if server == "sqlite://":
+        return {file.stem for file in Path(tempfile.gettempdir()).glob("strata_*/strata_*.db")}
+    query = "SELECT datname FROM pg_database" if server.startswith("postgresql") else "SHOW DATABASES"
+    with database.engine(server).connect() as connection:
+        return set(connection.exec_driver_sql(query).scalars())
+
+
+def name_of(url: sa.URL) -> str:
+    """The database's name, without SQLite's folder."""
+    return Path(str(url.database)).stem
+
+
+# Engines and connections
+
+
+def test_ddl_of_sqlite_is_part_of_its_transaction(tmp_path: Path) -> None:
+    """A stage that fails leaves nothing behind."""
+    engine = database.engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(ITEM)
+        connection.rollback()
+        assert sa.inspect(connection).get_table_names() == []
+        assert connection.connection.dbapi_connection.isolation_level is None  # type: ignore[union-attr]
+
+
+def test_a_reader_does_not_wait_for_a_writer_of_sqlite(tmp_path: Path) -> None:
+    """Writers take the lock at once; who only reads does not ask for it."""
+    url = f"sqlite:///{tmp_path / 'a.db'}?timeout=0"
+    with database.engine(url).begin(), database.engine(url, reading=True).begin() as reader:
+        assert reader.exec_driver_sql("SELECT 1").scalar() == 1
+        with pytest.raises(sa.exc.OperationalError), database.engine(url).begin():
+            pass
+
+
+def test_a_select_survives_a_change_of_its_table(server: str) -> None:
+    """PostgreSQL's prepared statements would not, when another connection changes it: "cached plan must not…"."""
+    with scratch(server) as place, place.engine.connect() as connection:
+        run(place, ITEM)
+        for _ in range(9):
+            assert len(connection.exec_driver_sql("SELECT * FROM item").keys()) == 1
+            connection.commit()
+        run(place, "ALTER TABLE item ADD COLUMN v INTEGER")
+        assert len(connection.exec_driver_sql("SELECT * FROM item").keys()) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "This is not a database URL. Write it as postgresql+psycopg://user@host:5432/name."),
+        (
+            "oracle+oracledb://u:segredo@host/x",
+            "oracle is not a server that we know. Use sqlite, postgresql+psycopg or mariadb+pymysql.",
+        ),
+        (
+            "mysql+mysqldb://u:segredo@host/x",
+            "The driver of mysql+mysqldb is not installed."
+            " Run: pip install 'strata[mariadb]' and write the URL as mariadb+pymysql://….",
+        ),
+        (
+            "postgresql+pg8000://u:segredo@host/x",
+            "The driver of postgresql+pg8000 is not installed."
+            " Run: pip install 'strata[postgresql]' and write the URL as postgresql+psycopg://….",
+        ),
+        (
+            "postgresql+nosuch://u:segredo@host/x",
+            "The driver of postgresql+nosuch is not installed."
+            " Run: pip install 'strata[postgresql]' and write the URL as postgresql+psycopg://….",
+        ),
+    ],
+)
+def test_a_wrong_url_is_told_with_what_to_write(url: str, message: str) -> None:
+    """The message says what is wrong and what to do, and holds no password."""
+    with pytest.raises(WrongUse) as raised:
+        database.engine(url)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        ("postgresql+psycopg://u:segredo@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1 cannot be reached: "),
+        ("postgresql+psycopg://u:pa@segredo@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1 cannot be reached: "),
+        ("mariadb+pymysql://u:segredo@127.0.0.1:1/x", "MariaDB at 127.0.0.1:1 cannot be reached: "),
+        ("sqlite:////no/such/folder/a.db", "SQLite file /no/such/folder/a.db cannot be reached: "),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_without_a_password(url: str, start: str) -> None:
+    """Exit code 8 with the address; neither message nor traceback holds the password."""
+    with pytest.raises(Unreachable) as raised:
+        database.connect(database.engine(url))
+    assert str(raised.value).startswith(start)
+    assert "segredo" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_login_that_is_refused_does_not_tell_the_password() -> None:
+    """The reason is the server's own."""
+    url = sa.make_url(answering("mariadb")).set(username="ninguem", password="segredo")
+    with pytest.raises(Unreachable, match="Access denied for user") as raised:
+        database.connect(database.engine(url))
+    assert "segredo" not in "".join(traceback.format_exception(raised.value))
+
+
+# There or not, made, dropped
+
+
+def test_a_database_is_made_found_and_dropped(server: str, tmp_path: Path) -> None:
+    """`exists` says what is so before, between and after."""
+    with made(server, tmp_path) as url:
+        assert database.exists(url)
+        run(url, ITEM)
+        with pytest.raises(WrongUse, match="is there already"):
+            database.create(url)
+        assert tables(url) == ["item"]
+        database.drop(url)
+        assert not database.exists(url)
+        with pytest.raises(WrongUse, match="Nothing was dropped"):
+            database.drop(url)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_database_is_not_said_to_be_missing_when_its_server_is(kind: str) -> None:
+    """No is a no only from a server that answers."""
+    url = sa.make_url(SERVERS[kind]).set(host="127.0.0.1", port=1, database="x")
+    with pytest.raises(Unreachable):
+        database.exists(url)
+
+
+def test_a_file_that_is_no_database_is_not_dropped(tmp_path: Path) -> None:
+    """SQLAlchemy-Utils would remove whatever file the URL names."""
+    file = tmp_path / "tese.txt"
+    file.write_text("x" * 200)
+    with pytest.raises(WrongUse):
+        database.drop(f"sqlite:///{file}")
+    assert file.exists()
+
+
+@pytest.mark.parametrize("prefix", ["mariadb+pymysql", "mysql+pymysql"])
+def test_a_mariadb_database_takes_every_character(prefix: str, tmp_path: Path) -> None:
+    """Also where SQLAlchemy calls the server MariaDB, which SQLAlchemy-Utils does not know."""
+    server = sa.make_url(answering("mariadb")).set(drivername=prefix).render_as_string(hide_password=False)
+    said: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        with made(server, tmp_path) as url, database.engine(url).connect() as connection:
+            assert connection.exec_driver_sql("SELECT @@character_set_database").scalar() == "utf8mb4"
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert [text.endswith("CHARACTER SET = 'utf8mb4'") for text in said if text.startswith("CREATE DATABASE")] == [True]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # SQLAlchemy-Utils forgets its connection when it may not create
+@pytest.mark.parametrize(("kind", "grant"), [("postgresql", "ALTER ROLE"), ("mariadb", "GRANT ALL ON")])
+def test_a_user_who_may_not_create_is_told_what_an_administrator_runs(kind: str, grant: str) -> None:
+    """Not "cannot be reached": the SQL that is missing."""
+    server, user = answering(kind), f"loja_{secrets.token_hex(4)}"
+    role = {"postgresql": (f"CREATE ROLE {user} LOGIN", f"DROP ROLE {user}")}.get(
+        kind, (f"CREATE USER {user}@'127.0.0.1'", f"DROP USER {user}@'127.0.0.1'")
+    )
+    run(sa.make_url(server), role[0])
+    try:
+        with pytest.raises(Unreachable, match="does not let") as raised:
+            database.create(sa.make_url(server).set(username=user, database=f"{user}_x"))
+        assert grant in str(raised.value)
+        del raised
+        gc.collect()
+    finally:
+        run(sa.make_url(server), role[1])
+
+
+# Scratch databases
+
+
+def test_a_scratch_database_is_empty_and_gone_at_the_end(server: str) -> None:
+    """Its name is random, its marker is not seen by snapshots, and several connections see one database."""
+    with scratch(server) as place, scratch(server) as other:
+        assert place.url != other.url
+        assert NAME.fullmatch(name_of(place.url))
+        with place.engine.connect() as one, place.engine.connect() as two:
+            assert snapshot(one).things == {}
+            one.rollback()
+            one.exec_driver_sql(ITEM)
+            one.commit()
+            assert list(snapshot(two).things) == ["item"]
+        assert {name_of(place.url), name_of(other.url)} <= databases(server)
+    assert not {name_of(place.url), name_of(other.url)} & databases(server)
+
+
+def test_a_scratch_database_is_gone_after_an_error_and_a_forgotten_connection(server: str) -> None:
+    """Whatever happens inside, nothing stays."""
+    urls, forgotten = [], []
+
+    def stumble() -> None:
+        with scratch(server) as place:
+            urls.append(place.url)
+            forgotten.append(place.engine.connect())
+            forgotten[0].exec_driver_sql("SELECT 1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        stumble()
+    assert name_of(urls[0]) not in databases(server)
+    forgotten[0].invalidate()
+
+
+def test_a_rollback_works_in_a_scratch_database_of_sqlite() -> None:
+    """Fast it may be, but a failed stage must go back."""
+    with scratch("sqlite://") as place, place.engine.connect() as connection:
+        many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) SELECT i, {} FROM n"
+        connection.exec_driver_sql("CREATE TABLE item (id INTEGER PRIMARY KEY, v TEXT)")
+        connection.exec_driver_sql("INSERT INTO item " + many.format("'before'"))
+        connection.commit()
+        connection.exec_driver_sql("PRAGMA cache_size = 10")
+        connection.exec_driver_sql("UPDATE item SET v = hex(zeroblob(1000))")  # more than the cache holds
+        connection.exec_driver_sql("DROP TABLE item")
+        connection.rollback()
+        assert connection.exec_driver_sql("SELECT DISTINCT v, count(*) FROM item").all() == [("before", 4000)]
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def test_sqlite_has_no_schemas() -> None:
+    """Said before anything is made."""
+    with (
+        pytest.raises(WrongUse, match="SQLite has no schemas, and the models use sales"),
+        scratch("sqlite://", ["sales"]),
+    ):
+        pass
+
+
+def test_what_carries_no_marker_is_not_dropped(server: str, tmp_path: Path) -> None:
+    """Not even under a name like ours, nor cleared."""
+    with made(server, tmp_path, f"strata_{secrets.token_hex(8)}") as url:
+        run(url, ITEM)
+        with pytest.raises(Protected):
+            drop(url)
+        with database.engine(url).connect() as connection, pytest.raises(Protected):
+            clear(connection)
+        sweep(server)
+        assert tables(url) == ["item"]
+
+
+def test_a_marker_under_another_name_does_not_count(server: str, tmp_path: Path) -> None:
+    """A copy of a scratch database is somebody's database."""
+    with (
+        scratch(server) as place,
+        made(server, tmp_path) as plain,
+        made(server, tmp_path, f"strata_{secrets.token_hex(8)}") as like_ours,
+    ):
+        with place.engine.connect() as connection:
+            schema = MARKER if connection.dialect.name == "postgresql" else None
+            marker = sa.Table(MARKER, sa.MetaData(), schema=schema, autoload_with=connection)
+            row = connection.execute(sa.select(marker)).one()
+        for url, told in ((plain, name_of(plain)), (like_ours, row.name)):
+            with database.engine(url).begin() as connection:
+                if schema:
+                    connection.execute(sa.schema.CreateSchema(schema))
+                marker.create(connection)
+                connection.execute(
+                    marker.insert().values({**row._asdict(), "name": told, "process": str(dead_process())})
+                )
+            with pytest.raises(Protected):
+                drop(url)
+            with database.engine(url).connect() as connection, pytest.raises(Protected):
+                clear(connection)
+            sweep(server)
+            assert database.exists(url)
+
+
+CLUTTER = {
+    "sqlite": (
+        "CREATE TABLE child (id INTEGER PRIMARY KEY AUTOINCREMENT, p INTEGER REFERENCES item (id))",
+        "CREATE VIEW shown AS SELECT id FROM item",
+        "CREATE TRIGGER t AFTER INSERT ON item BEGIN SELECT 1; END",
+        "INSERT INTO item VALUES (1)",
+        "INSERT INTO child VALUES (1, 1)",
+    ),
+    "postgresql": (
+        "CREATE TABLE child (id SERIAL PRIMARY KEY, p INTEGER REFERENCES item (id))",
+        'CREATE VIEW "show%n" AS SELECT id FROM item'.replace("%", "%%"),
+        "CREATE TYPE mood AS ENUM ('a')",
+        "CREATE SEQUENCE counter",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE SCHEMA more",
+        "CREATE TABLE more.item (id INTEGER)",
+        "CREATE EXTENSION citext",
+    ),
+    "mariadb": (
+        "CREATE TABLE child (id INTEGER PRIMARY KEY AUTO_INCREMENT, p INTEGER REFERENCES item (id))",
+        "CREATE VIEW `show%n` AS SELECT id FROM item".replace("%", "%%"),
+        "CREATE SEQUENCE counter",
+        "CREATE PROCEDURE p() SELECT 1",
+        "CREATE TRIGGER t BEFORE INSERT ON item FOR EACH ROW SET NEW.id = 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(SERVERS))
+def test_clearing_leaves_an_empty_database_that_can_be_used_again(kind: str) -> None:
+    """Whatever a stage made is gone, twice in a row, with foreign keys enforced."""
+    with scratch(answering(kind)) as place, place.engine.connect() as connection:
+        if kind == "sqlite":
+            connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
+        for _ in range(2):
+            for statement in (ITEM, *CLUTTER[kind]):
+                connection.exec_driver_sql(statement)
+            connection.commit()
+            clear(connection)
+            assert snapshot(connection, ["more"]).things == {}
+            connection.commit()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_clearing_empties_schemas_and_leaves_them(kind: str) -> None:
+    """The next stage finds them as the first one did."""
+    with scratch(answering(kind), ["sales"]) as place, place.engine.connect() as connection:
+        for _ in range(2):
+            connection.exec_driver_sql("CREATE TABLE sales.item (id INTEGER)")
+            assert list(snapshot(connection, ["sales"]).things) == ["sales.item"]
+            clear(connection)
+            assert snapshot(connection, ["sales"]).things == {}
+
+
+def test_a_proof_never_writes_into_the_real_schema_of_mariadb(tmp_path: Path) -> None:
+    """A schema is a database there: tables made by constructs, by Alembic and by SQL texts land in the scratch one."""
+    server = answering("mariadb")
+    with made(server, tmp_path) as real, scratch(server, [str(real.database)]) as place:
+        run(real, ITEM, "INSERT INTO item VALUES (7)")
+        schema = str(real.database)
+        metadata = sa.MetaData()
+        item = sa.Table("item", metadata, sa.Column("id", sa.Integer, primary_key=True), schema=schema)
+        with place.engine.connect() as connection:
+            metadata.create_all(connection)
+            operations = Operations(MigrationContext.configure(connection))
+            operations.add_column("item", sa.Column("v", sa.Integer), schema=schema)
+            operations.create_table("other", sa.Column("id", sa.Integer), schema=schema)
+            operations.execute(f"INSERT INTO {schema}.item VALUES (1, 2), (2, 3)")
+            operations.execute(f"DELETE FROM `{schema}`.`item` WHERE id = 1")
+            operations.execute(sa.insert(item).values(id=3))
+            connection.commit()
+            assert set(snapshot(connection, [schema]).things) == {f"{schema}.item", f"{schema}.other"}
+        with database.engine(real).connect() as connection:
+            assert connection.exec_driver_sql("SELECT * FROM item").all() == [(7,)]
+        assert tables(real) == ["item"]
+    assert not set(place.schemas.values()) & databases(server)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT 1", "SELECT 1"),
+        ("SELECT * FROM sales.item", "SELECT * FROM `scratch`.item"),
+        ("SELECT * FROM `sales` . `item`", "SELECT * FROM `scratch` . `item`"),
+        ("SELECT 'sales.item', \"sales.item\", 'it''s \\' sales.x'", None),
+        ("SELECT 1 -- sales.item\n# sales.item\n/* sales.item */", None),
+        ("/*!50100 DROP TABLE sales.item */", "/*!50100 DROP TABLE `scratch`.item */"),
+        ("SELECT wholesales.item, a.sales.b, sales FROM sales", None),
+        ("DROP TABLE IF EXISTS sales", None),
+        ("CREATE DATABASE IF NOT EXISTS sales", "CREATE DATABASE IF NOT EXISTS `scratch`"),
+        ("DROP SCHEMA sales", "DROP SCHEMA `scratch`"),
+        ("USE `sales`", "USE `scratch`"),
+        ("INSERT INTO sales.a SELECT * FROM sales.b", "INSERT INTO `scratch`.a SELECT * FROM `scratch`.b"),
+    ],
+)
+def test_schemas_are_translated_in_sql_texts(statement: str, expected: str | None) -> None:
+    """Where a name stands for a schema, and not in texts, comments or longer names."""
+    assert translated(statement, {"sales": "scratch"}) == (expected or statement)
+
+
+# What killed processes leave
+
+KILLED = """
+import json, os, sys, time
+from project.db.scratch import scratch
+with scratch(sys.argv[1], json.loads(sys.argv[2])) as place:
+    print(json.dumps([str(place.url.database), *place.schemas.values()]), flush=True)
+    time.sleep(60)
+"""
+
+
+def dead_process() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@contextmanager
+def living(server: str, schemas: list[str]) -> Generator[tuple[subprocess.Popen[str], set[str]]]:
+    """A process that holds a scratch database, and the names of its databases."""
+    command = [sys.executable, "-c", KILLED, server, json.dumps(schemas)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        names = {Path(name).stem for name in json.loads(process.stdout.readline())}
+        try:
+            yield process, names
+        finally:
+            process.kill()
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(server: str) -> None:
+    """While it lives its databases stay; once it is dead they go, with those of its schemas."""
+    schemas = ["sales"] if server == SERVERS["mariadb"] else []
+    with living(server, schemas) as (process, names), scratch(server) as ours:
+        assert not names & set(sweep(server))
+        assert names <= databases(server)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        sweep(server)
+        assert names & databases(server) == set()
+        assert name_of(ours.url) in databases(server)
+
+
+def test_what_another_machine_made_is_left_alone(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes cannot be seen from here."""
+    with living(server, []) as (process, names):
+        process.kill()
+        process.wait()
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        assert not names & set(sweep(server))
+        monkeypatch.undo()
+        sweep(server)
+        assert not names & databases(server)
