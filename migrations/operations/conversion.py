@@ -1,0 +1,164 @@
+"""Which change of type keeps a value, and how each server is told to make it.
+
+Only the pairs in _KEEPS are made; whether each single value survives is counted beforehand (rows.require_convertible).
+Everything else needs a `cast` in the stage: SQLite's CAST makes years of dates and 0 of words, and says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+
+# The first that fits, so narrower classes stand before those that they inherit from.
+_FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
+    ("boolean", (sa.Boolean,)),
+    ("enum", (sa.Enum,)),
+    ("set", (mysql.SET,)),
+    ("uuid", (sa.Uuid,)),
+    ("json", (sa.JSON,)),
+    ("array", (sa.ARRAY, postgresql.ARRAY)),
+    ("interval", (sa.Interval, postgresql.INTERVAL)),
+    ("binary", (sa.LargeBinary, sa.BINARY, sa.VARBINARY, sa.types._Binary)),
+    ("datetime", (sa.DateTime,)),
+    ("date", (sa.Date,)),
+    ("time", (sa.Time,)),
+    ("integer", (sa.Integer,)),
+    ("float", (sa.Float,)),
+    ("numeric", (sa.Numeric,)),
+    ("string", (sa.String,)),
+)
+_KEEPS = {
+    "integer": {"numeric", "float", "string", "boolean"},
+    "numeric": {"integer", "float", "string"},
+    "float": {"integer", "numeric", "string"},
+    "boolean": {"integer", "string"},
+    "binary": {"string"},
+    "string": {"integer", "numeric", "float", "boolean", "binary", "enum", "uuid", "json", "date", "datetime", "time"},
+    "enum": {"string"},
+    "uuid": {"string"},
+    "json": {"string"},
+    "date": {"datetime", "string"},
+    "datetime": {"date", "string"},
+    "time": {"string"},
+}
+
+
+def family(type_: sa.types.TypeEngine[Any]) -> str:
+    """The kind of value that a type holds, or its class where it is none of the usual."""
+    if isinstance(type_, sa.TypeDecorator) and not isinstance(type_, sa.Interval):
+        return family(type_.impl_instance)
+    for name, classes in _FAMILIES:
+        if isinstance(type_, classes):
+            return name
+    return type(type_).__name__
+
+
+def convertible(old: sa.types.TypeEngine[Any], new: sa.types.TypeEngine[Any]) -> bool:
+    """Whether values of the one type can become values of the other without a `cast` that says how."""
+    return keeps(family(old), family(new)) is not False
+
+
+def keeps(before: str, after: str) -> bool | None:
+    """For two families: None where they are one, True where values can cross, False where nobody knows how."""
+    return None if before == after else after in _KEEPS.get(before, ())
+
+
+def on_postgresql(value: str, old: sa.Column[Any], new: sa.Column[Any], target: str) -> str:
+    """The USING expression."""
+    before, after = family(old.type), family(new.type)
+    if {before, after} == {"integer", "boolean"}:
+        return f"{value}::integer::{target}"
+    if (before, after) == ("binary", "string"):
+        return f"convert_from({value}, 'UTF8')::{target}"
+    if (before, after) == ("string", "binary"):
+        return f"convert_to({value}, 'UTF8')"
+    if "enum" in (before, after) or "json" in (before, after):
+        return f"{value}::text::{target}"
+    return f"{value}::{target}"
+
+
+def on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str:
+    """What is copied into the new table: a text, number or date as SQLAlchemy's SQLite types store it."""
+    pair = family(old.type), family(new.type)
+    match pair:
+        case ("string", "integer") | ("numeric" | "float", "integer"):
+            return f"CAST({value} AS INTEGER)"
+        case ("string", "float" | "numeric"):
+            return f"CAST({value} AS REAL)"
+        case ("string", "boolean"):
+            return f"CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+        case ("boolean", "string"):
+            return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+        case ("string", "binary"):
+            return f"CAST({value} AS BLOB)"
+        case ("integer" | "numeric" | "float" | "binary", "string"):
+            return f"CAST({value} AS TEXT)"
+        case ("date", "datetime"):
+            return f"{value} || ' 00:00:00.000000'"
+        case ("datetime" | "time", "string"):
+            return f"CASE WHEN {value} LIKE '%.000000' THEN substr({value}, 1, length({value}) - 7) ELSE {value} END"
+        case ("string", "datetime" | "time"):
+            length = 26 if pair[1] == "datetime" else 15
+            return f"substr({value} || CASE WHEN instr({value}, '.') THEN '000000' ELSE '.000000' END, 1, {length})"
+        case ("datetime", "date"):
+            return f"substr({value}, 1, 10)"
+        case ("string", "uuid"):
+            return f"lower(replace({value}, '-', ''))"
+        case ("uuid", "string"):
+            parts = [f"substr({value}, {start}, {length})" for start, length in _UUID]
+            return " || '-' || ".join(parts)
+        case _:
+            return value
+
+
+def on_mariadb(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str | None:
+    """The expression where MODIFY alone would not make the same of a value as the other servers; else None."""
+    match (family(old.type), family(new.type)):
+        case ("string", "boolean"):
+            return f"CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+        case ("boolean", "string"):
+            return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+        case _:
+            return None
+
+
+_UUID = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+
+
+def back_on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str | None:
+    """A condition that is true where the value would survive the way there and back; None where all do."""
+    pair = family(old.type), family(new.type)
+    there = on_sqlite(value, old, new)
+    match pair:
+        case ("string" | "enum", "string") if isinstance(new.type, sa.String) and new.type.length:
+            return f"length({value}) <= {new.type.length}"
+        case ("string", "integer" | "float" | "numeric"):
+            return f"CAST({there} AS TEXT) = {value}"
+        case ("numeric" | "float", "numeric") if isinstance(new.type, sa.Numeric) and new.type.scale is not None:
+            return f"round({value}, {new.type.scale}) = {value}"
+        case ("numeric" | "float", "integer") | ("integer", "numeric" | "float"):
+            return f"{there} = {value}"
+        case ("integer", "boolean"):
+            return f"{value} IN (0, 1)"
+        case ("string", "boolean"):
+            return f"{value} IN ('true', 'false')"
+        case ("binary", "string"):
+            return f"CAST({there} AS BLOB) = {value} AND instr({value}, x'00') = 0"
+        case ("date", "datetime"):
+            return f"date({value}) IS {value}"
+        case ("datetime", "date"):
+            return f"{value} IN (date({value}) || ' 00:00:00.000000', date({value}) || ' 00:00:00', date({value}))"
+        case ("string", "date"):
+            return f"date({value}) IS {value}"
+        case ("string", "datetime"):
+            return f"substr({value}, 1, 19) IS strftime('%Y-%m-%d %H:%M:%S', {value})"
+        case ("string", "time"):
+            return f"substr({value}, 1, 8) IS time({value})"
+        case ("string", "uuid"):
+            return f"length({there}) = 32 AND {there} NOT GLOB '*[^0-9a-f]*'"
+        case ("string", "json"):
+            return f"json_valid({value})"
+        case _:
+            return None

@@ -1,0 +1,313 @@
+"""One migration at a time on one database, whoever starts it and from wherever.
+
+SQLite: the file's own write lock, which `BEGIN IMMEDIATE` takes. PostgreSQL: an advisory lock of the session, which the
+server lets go of when the connection ends. MariaDB: a row under a unique key, because GET_LOCK does not hold across a
+Galera cluster; it says who wrote it, and whoever finds that one dead takes it over. The table goes when nothing is left
+to remember, so that a database at rest holds nothing of ours but Alembic's own table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+
+WAIT = 60.0
+TABLE = "strata_migration"
+_KEY = 0x5354_5241_5441_0001  # PostgreSQL's advisory locks are numbers; this one is "STRATA", 1
+_PAUSE = 0.2
+_FIELDS = 6  # of a line in /proc/locks that matter here
+
+Tell = Callable[[str], None]
+
+
+class Held(CommandError):
+    """Somebody else is migrating this database. `code` is the exit code of `inv`."""
+
+    code = 7
+
+
+def server_kind(connection: sa.Connection) -> str:
+    """`mysql` and `mariadb` are one server with two names in SQLAlchemy."""
+    return "mariadb" if connection.dialect.name == "mysql" else connection.dialect.name
+
+
+@contextmanager
+def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
+    """Hold the database against all other migrations, for as long as the bracket.
+
+    Waits for another holder up to `wait` seconds, telling once who it is; raises Held then. A transaction that is going
+    on is given up first; at the end the caller's is committed, or rolled back after an error. Nor does any statement
+    inside wait longer than that for somebody's lock on a table.
+    """
+    connection.rollback()
+    take, release = _SERVERS[server_kind(connection)]
+    token = take(connection, wait, tell)
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        with suppress(sa.exc.SQLAlchemyError):
+            connection.rollback()
+        raise
+    finally:
+        with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost holds nothing any more
+            release(connection, token)
+
+
+def _asked(connection: sa.Connection, wait: float, tell: Tell, attempt: Callable[[], str | None]) -> None:
+    """Try until it is ours; `attempt` gives who has it, None once we have."""
+    end, announced = time.monotonic() + wait, False
+    while True:
+        holder = attempt()
+        if holder is None:
+            return
+        sentence = f"Somebody else is migrating this database: {holder}."
+        left = end - time.monotonic()
+        if left <= 0:
+            raise Held(sentence)
+        if not announced:
+            tell(f"{sentence} Waiting up to {wait:.0f} s.")
+            announced = True
+        time.sleep(min(_PAUSE, left))
+
+
+def _client() -> str:
+    """This process, for people."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+# ------------------------------------------------------------------------------ SQLite
+
+
+def _take_sqlite(connection: sa.Connection, wait: float, tell: Tell) -> None:
+    """See that the write lock is free, and have every transaction wait for it."""
+    _busy_timeout(connection, 0)
+    _asked(connection, wait, tell, lambda: _sqlite_writer(connection))
+    _busy_timeout(connection, wait)
+
+
+def _sqlite_writer(connection: sa.Connection) -> str | None:
+    try:
+        connection.exec_driver_sql("SELECT 1").all()  # every transaction begins with BEGIN IMMEDIATE
+    except sa.exc.OperationalError as error:
+        connection.rollback()
+        if not is_busy(error):
+            raise
+        return sqlite_holder(connection)
+    connection.rollback()
+    return None
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether SQLite says that somebody else is writing."""
+    original = getattr(error, "orig", None)
+    return str(getattr(original, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
+def sqlite_holder(connection: sa.Connection) -> str:
+    """Who writes to the file, where the system tells (Linux: /proc/locks)."""
+    path = connection.engine.url.database
+    try:
+        place = os.stat(path or "")  # noqa: PTH116 - "" is no file
+        marks = [line.split() for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return "another connection writes to the file"
+    for mark in marks:
+        if (
+            len(mark) > 5  # noqa: PLR2004 - the sixth field is the file
+            and mark[3] == "WRITE"
+            and mark[5].endswith(f":{place.st_ino}")
+            and mark[4] != str(os.getpid())
+        ):
+            return f"process {mark[4]} on {socket.gethostname()}"
+    return "another connection writes to the file"
+
+
+def _busy_timeout(connection: sa.Connection, seconds: float) -> None:
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    cursor = raw.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+    cursor.close()
+
+
+def _release_sqlite(connection: sa.Connection, token: object) -> None:
+    """Nothing is held between transactions."""
+
+
+# -------------------------------------------------------------------------- PostgreSQL
+
+
+def _take_postgresql(connection: sa.Connection, wait: float, tell: Tell) -> None:
+    named = "SELECT set_config('application_name', %s, false) WHERE current_setting('application_name') = ''"
+    bounded = "SELECT set_config('lock_timeout', %s, false) WHERE current_setting('lock_timeout') = '0'"
+    connection.exec_driver_sql(named, (_client()[:63],))
+    connection.exec_driver_sql(bounded, (str(int(max(wait, 1.0) * 1000)),))
+    connection.commit()
+    _asked(connection, wait, tell, lambda: _postgresql_holder(connection))
+
+
+def _postgresql_holder(connection: sa.Connection) -> str | None:
+    mine = connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (_KEY,)).scalar_one()
+    query = (
+        "SELECT l.pid, a.usename, a.application_name, a.client_addr FROM pg_locks l LEFT JOIN pg_stat_activity a"
+        " ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = %s"
+        " AND l.objid = %s AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    row = None if mine else connection.exec_driver_sql(query, (_KEY >> 32, _KEY & 0xFFFFFFFF)).first()
+    connection.commit()
+    if mine:
+        return None
+    if row is None:
+        return "a connection that has just ended"
+    told = [f"server process {row.pid}", row.application_name, f"user {row.usename}" if row.usename else ""]
+    return ", ".join([*(each for each in told if each), *([f"from {row.client_addr}"] if row.client_addr else [])])
+
+
+def _release_postgresql(connection: sa.Connection, token: object) -> None:
+    connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (_KEY,))
+    connection.commit()
+
+
+# ----------------------------------------------------------------------------- MariaDB
+
+_NO_TABLE, _DUPLICATE, _IN_THE_WAY = 1146, 1062, {1205, 1213}
+CREATE = (
+    f"CREATE TABLE IF NOT EXISTS {TABLE} (number INT NOT NULL PRIMARY KEY, kind VARCHAR(16) NOT NULL,"
+    " revision VARCHAR(64), direction VARCHAR(16), line INT, done INT, hash CHAR(64), said LONGTEXT)"
+    " ENGINE=InnoDB CHARACTER SET utf8mb4"
+)
+"""Row 0 is the holder of the lock; the others are the journal of the stage that is going on."""
+
+
+def number_of(error: sa.exc.DBAPIError) -> object:
+    """The server's own number of an error."""
+    return next(iter(getattr(error.orig, "args", ())), None)
+
+
+def _take_mariadb(connection: sa.Connection, wait: float, tell: Tell) -> str:
+    connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {max(1, int(wait))}")
+    token = json.dumps(_signature(connection))
+    _asked(connection, wait, tell, lambda: _mariadb_holder(connection, token))
+    return token
+
+
+def _signature(connection: sa.Connection) -> dict[str, Any]:
+    """Who we are: the connection on its server, and the process on its machine."""
+    row = connection.exec_driver_sql(
+        "SELECT CONNECTION_ID(), CONCAT(@@hostname, ':', @@port), CURRENT_USER(), UNIX_TIMESTAMP() - VARIABLE_VALUE"
+        " FROM information_schema.global_status WHERE VARIABLE_NAME = 'UPTIME'"
+    ).one()
+    connection.rollback()
+    names = ("connection", "server", "account", "started")
+    return {**dict(zip(names, (int(row[0]), row[1], row[2], int(row[3])), strict=True)), **_process()}
+
+
+def _process() -> dict[str, Any]:
+    space = Path("/proc/self/ns/pid")
+    return {
+        "process": os.getpid(),
+        "host": f"{socket.gethostname()} {space.readlink() if space.is_symlink() else ''}".strip(),
+    }
+
+
+def _mariadb_holder(connection: sa.Connection, token: str) -> str | None:
+    try:
+        connection.exec_driver_sql(f"INSERT INTO {TABLE} (number, kind, said) VALUES (0, 'holder', %s)", (token,))
+        connection.commit()
+    except sa.exc.DBAPIError as error:
+        connection.rollback()
+        if number_of(error) == _NO_TABLE:
+            connection.exec_driver_sql(CREATE)
+            return _mariadb_holder(connection, token)
+        if number_of(error) not in {_DUPLICATE, *_IN_THE_WAY}:
+            raise
+        return _other(connection, token)
+    return None
+
+
+def _other(connection: sa.Connection, token: str) -> str | None:
+    """Who holds the row; None where that one is dead and we have it now."""
+    try:
+        said = connection.exec_driver_sql(f"SELECT said FROM {TABLE} WHERE number = 0").scalar()
+        if said is None:
+            return "a run that has just ended"
+        holder = json.loads(said)
+        if _is_dead(connection, holder, json.loads(token)):
+            query = f"UPDATE {TABLE} SET said = %s WHERE number = 0 AND said = %s"
+            mine = connection.exec_driver_sql(query, (token, said)).rowcount == 1
+            connection.commit()
+            return None if mine else "a run that was quicker"
+    except sa.exc.DBAPIError as error:
+        if number_of(error) not in {_NO_TABLE, *_IN_THE_WAY}:
+            raise
+        return "a run that has just ended"
+    finally:
+        connection.rollback()
+    host = str(holder["host"]).partition(" ")[0]
+    return f"process {holder['process']} on {host}, connection {holder['connection']} of {holder['account']}"
+
+
+def _is_dead(connection: sa.Connection, holder: dict[str, Any], mine: dict[str, Any]) -> bool:
+    """Whether a holder cannot do anything any more; in doubt it can.
+
+    Its connection counts, where we can see it: a server finishes a statement whose client is gone. On another node of a
+    cluster only the process can be looked at, and only on its own machine.
+    """
+    if holder["server"] == mine["server"]:
+        if mine["started"] > holder["started"] + 2:  # the server was started anew since
+            return True
+        if holder["account"] == mine["account"] or _sees_all(connection):
+            query = "SELECT count(*) FROM information_schema.processlist WHERE id = %s"
+            return not connection.exec_driver_sql(query, (holder["connection"],)).scalar_one()
+        return False
+    return holder["host"] == mine["host"] and not _is_running(int(holder["process"]))
+
+
+def _sees_all(connection: sa.Connection) -> bool:
+    """Whether other users' connections are shown to us."""
+    query = "SELECT count(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS'"
+    return bool(connection.exec_driver_sql(query).scalar_one())
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # signal 0 ends a process there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _release_mariadb(connection: sa.Connection, token: object) -> None:
+    """The table goes, unless it has a stage's journal to keep, or is not ours any more."""
+    rows = connection.exec_driver_sql(f"SELECT number, said FROM {TABLE} ORDER BY number LIMIT 2").all()
+    mine = bool(rows) and rows[0][0] == 0 and rows[0][1] == token
+    connection.rollback()
+    if not mine:
+        return
+    if len(rows) == 1:
+        connection.exec_driver_sql(f"DROP TABLE {TABLE}")
+    else:
+        connection.exec_driver_sql(f"DELETE FROM {TABLE} WHERE number = 0")
+    connection.commit()
+
+
+_Take = Callable[[sa.Connection, float, Tell], object]
+_SERVERS: dict[str, tuple[_Take, Callable[[sa.Connection, object], None]]] = {
+    "sqlite": (_take_sqlite, _release_sqlite),
+    "postgresql": (_take_postgresql, _release_postgresql),
+    "mariadb": (_take_mariadb, _release_mariadb),
+}

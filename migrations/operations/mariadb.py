@@ -1,0 +1,216 @@
+"""MariaDB: one ALTER TABLE with all its clauses, because each DDL statement commits and one is atomic.
+
+What a column is must be said whole: MODIFY forgets default, comment and nullability if they are not said again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from .conversion import on_mariadb
+from .definition import Added, Change, Changed, Removed
+from .registry import MigrationStopped, Writer
+from .sqlite import expression
+
+
+def change(writer: Writer, change: Change) -> None:
+    """Fill what must not be NULL, then all clauses at once, then give new NOT NULL columns their values.
+
+    Checks that go would still judge the values that cross or are filled in: then they go before.
+    """
+    table = _Table(writer, change)
+    off = [clause for mark in change.marks for clause in table.checks_off(mark)]
+    clauses = [clause for mark in _in_order(change) for clause in table.clauses(mark) if clause not in off]
+    clauses += table.options()
+    if off and table.fills():
+        table.alter(", ".join(off))
+        off = []
+    table.fill()
+    if off or clauses:
+        table.alter(", ".join([*off, *clauses]))
+    table.finish()
+
+
+def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
+    """Constraints that go before columns that go, columns before constraints that come."""
+    kinds = (
+        [mark for mark in change.marks if isinstance(mark, Removed) and not isinstance(mark.element, sa.Column)],
+        [mark for mark in change.marks if isinstance(mark.element, sa.Column)],
+        [mark for mark in change.marks if not isinstance(mark, Removed) and not isinstance(mark.element, sa.Column)],
+    )
+    return (mark for kind in kinds for mark in kind)
+
+
+class _Table:
+    def __init__(self, writer: Writer, change: Change) -> None:
+        self.writer, self.change = writer, change
+        self.where = writer.table(change.name, change.schema)
+
+    def alter(self, clauses: str) -> None:
+        self.writer.run(f"ALTER TABLE {self.where} {clauses}")
+
+    def clauses(self, mark: Added | Changed | Removed) -> Iterator[str]:
+        """What one mark adds to the ALTER TABLE."""
+        match mark.element:
+            case sa.Column():
+                yield from self._column(mark, mark.element)
+            case sa.ForeignKeyConstraint():
+                return
+            case sa.Constraint():
+                yield from self._constraint(mark, mark.element)
+
+    # -------------------------------------------------------------------- columns
+
+    def _column(self, mark: Added | Changed | Removed, column: sa.Column[Any]) -> Iterator[str]:
+        name, text = self.writer.name(column.name), self.writer.column(column)
+        if isinstance(mark, Removed):
+            yield f"DROP COLUMN {name}"
+        elif isinstance(mark, Added):
+            yield f"ADD COLUMN {text if mark.fill is None or column.nullable else _open(text)}"
+        else:
+            assert isinstance(mark.was, sa.Column)
+            old = self.writer.column(mark.was)
+            if self._crossing(mark) is not None:
+                return
+            if column.computed is not None and old != text:
+                yield f"DROP COLUMN {name}"
+                yield f"ADD COLUMN {text}"
+            elif old != text or mark.was.comment != column.comment:
+                yield f"MODIFY COLUMN {text}"
+
+    def fills(self) -> bool:
+        """Whether values change before the table does."""
+        columns = [mark for mark in self.change.changed() if isinstance(mark.element, sa.Column)]
+        return any(mark.fill is not None or self._crossing(mark) is not None for mark in columns)
+
+    def fill(self) -> None:
+        """Give a value to NULLs that are about to be forbidden, and cross the types that a `cast` is given for."""
+        for mark in self.change.changed():
+            column = mark.element
+            if not isinstance(column, sa.Column):
+                continue
+            name = self.writer.name(column.name)
+            crossing = self._crossing(mark)
+            if crossing is not None:
+                self._cast(mark, column, crossing)
+            elif mark.fill is not None:
+                value = expression(self.writer, mark.fill)
+                self.writer.run(f"UPDATE {self.where} SET {name} = {value} WHERE {name} IS NULL")
+
+    def _crossing(self, mark: Changed) -> str | None:
+        """How values cross, where MODIFY is not to decide it."""
+        if mark.cast is not None:
+            return expression(self.writer, mark.cast)
+        if isinstance(mark.was, sa.Column) and isinstance(mark.element, sa.Column):
+            return on_mariadb(self.writer.name(mark.element.name), mark.was, mark.element)
+        return None
+
+    def _cast(self, mark: Changed, column: sa.Column[Any], value: str) -> None:
+        """By way of a second column: MODIFY alone would convert in its own manner."""
+        name, text = self.writer.name(column.name), self.writer.column(column)
+        between = self.writer.name(f"_new_{column.name}"[:64])
+        if mark.fill is not None:
+            value = f"coalesce({value}, {expression(self.writer, mark.fill)})"
+        assert isinstance(mark.was, sa.Column)
+        old = self.writer.type(mark.was)
+        self.alter(f"ADD COLUMN {between} {self.writer.type(column)} NULL")
+        self.writer.run(f"UPDATE {self.where} SET {between} = {value}")
+        self.alter(f"MODIFY COLUMN {name} {old} NULL")
+        self.writer.run(f"UPDATE {self.where} SET {name} = NULL")
+        self.alter(f"MODIFY COLUMN {_open(text)}")
+        self.writer.run(f"UPDATE {self.where} SET {name} = {between}")
+        self.alter(f"MODIFY COLUMN {text}, DROP COLUMN {between}")
+
+    def finish(self) -> None:
+        """Fill the columns that are new, and close them to NULL."""
+        for mark in self.change.added():
+            column = mark.element
+            if isinstance(column, sa.Column) and mark.fill is not None:
+                name, text = self.writer.name(column.name), self.writer.column(column)
+                self.writer.run(f"UPDATE {self.where} SET {name} = {expression(self.writer, mark.fill)}")
+                if not column.nullable:
+                    self.alter(f"MODIFY COLUMN {text}")
+
+    # ---------------------------------------------------------------- constraints
+
+    def checks_off(self, mark: Added | Changed | Removed) -> Iterator[str]:
+        """What takes off a check that goes or changes."""
+        if isinstance(mark.element, sa.CheckConstraint):
+            yield from (clause for clause in self._constraint(mark, mark.element) if clause.startswith("DROP "))
+
+    def _constraint(self, mark: Added | Changed | Removed, constraint: sa.Constraint) -> Iterator[str]:
+        old = mark.was if isinstance(mark, Changed) else constraint if isinstance(mark, Removed) else None
+        new = None if isinstance(mark, Removed) else constraint
+        before = self.writer.clause(old) if isinstance(old, sa.Constraint) else None
+        after = self.writer.clause(new) if new is not None else None
+        if before == after:
+            return
+        if before is not None:
+            assert isinstance(old, sa.Constraint)
+            yield f"DROP {self._name(old)}"
+        if after is not None:
+            yield f"ADD {after}"
+
+    def _name(self, constraint: sa.Constraint) -> str:
+        """What follows DROP."""
+        if isinstance(constraint, sa.PrimaryKeyConstraint):
+            return "PRIMARY KEY"
+        kind = "INDEX" if isinstance(constraint, sa.UniqueConstraint) else "CONSTRAINT"
+        if constraint.name is not None:
+            return f"{kind} {self.writer.dialect.identifier_preparer.format_constraint(constraint)}"
+        name = self._unique(constraint) if isinstance(constraint, sa.UniqueConstraint) else self._check(constraint)
+        return f"{kind} {self.writer.name(name)}"
+
+    def _unique(self, constraint: sa.UniqueConstraint) -> str:
+        """A nameless unique key has the name of its first column, or that and a number."""
+        columns = [column.name for column in constraint.columns]
+        if not self.writer.offline:
+            for index in self.writer.indexes(self.change.name, self.change.schema):
+                name = str(index["name"])
+                if index["unique"] and index["column_names"] == columns and re.sub(r"_\d+$", "", name) == columns[0]:
+                    return name
+        return columns[0]
+
+    def _check(self, constraint: sa.Constraint) -> str:
+        """The name that the server gave to a nameless check, found by what the server makes of its text."""
+        if self.writer.offline:
+            return "CONSTRAINT_1"
+        copy = self.writer.name("_strata_definition")
+        self.writer.run(f"CREATE TEMPORARY TABLE {copy} LIKE {self.where}")
+        known = set(self._checks(copy))
+        self.writer.run(f"ALTER TABLE {copy} ADD {self.writer.clause(constraint)}")
+        wanted = next(text for name, text in self._checks(copy) if (name, text) not in known)
+        self.writer.run(f"DROP TEMPORARY TABLE {copy}")
+        for name, text in self._checks(self.where):
+            if text == wanted and name.startswith("CONSTRAINT_"):
+                return name
+        raise MigrationStopped(f"Table {self.change.name} has no constraint {self.writer.clause(constraint)}.")
+
+    def _checks(self, table: str) -> list[tuple[str, str]]:
+        text = str(self.writer.fetch(f"SHOW CREATE TABLE {table}")[0][1])
+        return re.findall(r"^\s*CONSTRAINT `([^`]+)` (CHECK .*?),?$", text, flags=re.MULTILINE)
+
+    # -------------------------------------------------------------------- options
+
+    def options(self) -> list[str]:
+        """Engine, charset and the like, as CREATE TABLE would say them."""
+        before, after = (self.writer.options(_bare(table)) for table in (self.change.before, self.change.after))
+        if before == after:
+            return []
+        if not after:
+            raise MigrationStopped(f"The options of table {self.change.name} cannot be taken away: {before}.")
+        return [after]
+
+
+def _bare(table: sa.Table) -> sa.Table:
+    """The table's options alone."""
+    return sa.Table(table.name, sa.MetaData(), comment=table.comment, **table.kwargs)
+
+
+def _open(text: str) -> str:
+    """The column's text without NOT NULL."""
+    return text.replace(" NOT NULL", " NULL", 1)

@@ -1,0 +1,155 @@
+"""SQLite: what its ALTER TABLE cannot do is done by building the table anew beside the old one.
+
+The procedure is the one that SQLite's manual gives ("Making Other Kinds Of Table Schema Changes"), but the *old* table
+steps aside: so the new one is made by the very CREATE TABLE that the models give, and what other tables, views and
+triggers say of it stays true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from .conversion import on_sqlite
+from .definition import Added, Change, Changed, Element, Text
+from .registry import MigrationStopped, Writer
+
+
+def change(writer: Writer, change: Change) -> None:
+    """Rebuild the table, if what changes is anything to SQLite at all; a `cast` is something to the rows."""
+    if not any(_differs(writer, change, *pair) for pair in _pairs(change)) and not _options_differ(writer, change):
+        _cast(writer, change)
+        return
+    kept = _Kept(writer, change)
+    old = f"_before_{change.name}"
+    where, aside = writer.table(change.name, change.schema), writer.table(old, change.schema)
+    writer.run("PRAGMA legacy_alter_table = ON")  # nobody else's text is to follow the old table
+    writer.run(f"ALTER TABLE {where} RENAME TO {writer.name(old)}")
+    writer.run("PRAGMA legacy_alter_table = OFF")
+    writer.run(writer.compile(CreateTable(change.after)))
+    targets, values = zip(*_copied(writer, change), strict=True)
+    alias = writer.name(change.name)
+    writer.run(f"INSERT INTO {where} ({', '.join(targets)}) SELECT {', '.join(values)} FROM {aside} AS {alias}")
+    writer.run(f"DROP TABLE {aside}")
+    for index in sorted(change.after.indexes, key=lambda index: str(index.name)):
+        writer.run(writer.compile(CreateIndex(index)))
+    for statement in kept.statements:
+        writer.run(statement)
+
+
+def _cast(writer: Writer, change: Change) -> None:
+    """Give columns that stay as they are the values that the stage wants: an enum without a CHECK is only text."""
+    table = writer.table(change.name, change.schema)
+    for mark in change.changed():
+        if isinstance(mark.element, sa.Column) and mark.cast is not None:
+            name = writer.name(mark.element.name)
+            writer.run(f"UPDATE {table} SET {name} = {_value(writer, name, mark)}")
+
+
+def _pairs(change: Change) -> Iterator[tuple[Element | None, Element | None]]:
+    for mark in change.marks:
+        match mark:
+            case Added():
+                yield None, mark.element
+            case Changed():
+                yield mark.was, mark.element
+            case _:
+                yield mark.element, None
+
+
+def _differs(writer: Writer, change: Change, old: Element | None, new: Element | None) -> bool:
+    return _text(writer, old) != _text(writer, new)
+
+
+def _text(writer: Writer, element: Element | None) -> str | None:
+    if element is None:
+        return None
+    if isinstance(element, sa.Column):
+        return writer.column(element)
+    return writer.clause(element) if isinstance(element, sa.Constraint) else writer.compile(CreateIndex(element))
+
+
+def _options_differ(writer: Writer, change: Change) -> bool:
+    """Whether STRICT, WITHOUT ROWID, AUTOINCREMENT or a prefix differ: what CREATE TABLE says around the columns."""
+    empty = [sa.Table("t", sa.MetaData(), prefixes=t._prefixes, **t.kwargs) for t in (change.before, change.after)]
+    before, after = (writer.compile(CreateTable(table)) for table in empty)
+    return before != after or change.before.kwargs.get("sqlite_autoincrement") != change.after.kwargs.get(
+        "sqlite_autoincrement"
+    )
+
+
+def _copied(writer: Writer, change: Change) -> Iterator[tuple[str, str]]:
+    """Each column that the old rows have a value for, and the expression of that value."""
+    marks = {mark.element.name: mark for mark in change.marks if isinstance(mark.element, sa.Column)}
+    for column in change.after.columns:
+        name = writer.name(column.name)
+        mark = marks.get(column.name)
+        if column.computed is not None:
+            continue
+        if isinstance(mark, Added):
+            if mark.fill is not None:
+                yield name, f"({expression(writer, mark.fill)})"
+            elif column is change.after.autoincrement_column and column.server_default is None:
+                yield name, "rowid"  # other servers count the rows that are there, SQLite an INTEGER's alone
+        elif isinstance(mark, Changed):
+            yield name, _value(writer, name, mark)
+        else:
+            yield name, name
+
+
+def _value(writer: Writer, name: str, mark: Changed) -> str:
+    assert isinstance(mark.was, sa.Column)
+    assert isinstance(mark.element, sa.Column)
+    cast = None if mark.cast is None else f"({expression(writer, mark.cast)})"
+    value = cast or on_sqlite(name, mark.was, mark.element)
+    return value if mark.fill is None else f"coalesce({value}, {expression(writer, mark.fill)})"
+
+
+def expression(writer: Writer, text: Text) -> str:
+    """A `fill` or `cast` as it is written into a statement."""
+    return text if isinstance(text, str) else writer.compile(text)
+
+
+class _Kept:
+    """What hangs on the table and would go with it: indexes and triggers made by hand, the AUTOINCREMENT counter.
+
+    Raises MigrationStopped where the table has a column that no stage knows. Offline there is nothing to look at.
+    """
+
+    def __init__(self, writer: Writer, change: Change) -> None:
+        self.statements: list[str] = []
+        if writer.offline:
+            return
+        table = writer.value(change.name)
+        known = {column.name for column in change.after.columns} | {column.name for column in change.before.columns}
+        strange = [row[1] for row in writer.fetch(f"PRAGMA table_xinfo({table})") if row[1] not in known]
+        if strange:
+            message = (
+                f"Table {change.name} must be rebuilt, and has a column that no stage knows: {', '.join(strange)}. "
+                "Nothing was changed. Drop the column, or add it to the models."
+            )
+            raise MigrationStopped(message)
+        ours = {str(index.name) for index in change.after.indexes}
+        query = f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name = {table} AND sql IS NOT NULL"
+        for kind, name, sql in writer.fetch(query):
+            if kind == "trigger" or (kind == "index" and name not in ours):
+                self.statements.append(sql)
+        self.statements += self._counter(writer, change, table)
+
+    def _counter(self, writer: Writer, change: Change, table: str) -> list[str]:
+        if not change.after.kwargs.get("sqlite_autoincrement"):
+            return []
+        if not writer.fetch("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):
+            return []
+        rows: list[Any] = writer.fetch(f"SELECT seq FROM sqlite_sequence WHERE name = {table}")
+        return [
+            statement
+            for (seq,) in rows
+            for statement in (
+                f"DELETE FROM sqlite_sequence WHERE name = {table}",
+                f"INSERT INTO sqlite_sequence (name, seq) VALUES ({table}, {seq})",
+            )
+        ]

@@ -1,0 +1,89 @@
+"""SQL given as text: for every server, or for each its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import TypeCompiler
+
+from .registry import MigrationStopped, Writer, operation, server_of
+
+
+def chosen(
+    operations: Operations, default: str | None, sqlite: str | None, postgresql: str | None, mysql: str | None
+) -> str | None:
+    """What was given for this server; `mysql` is meant for MariaDB, too."""
+    server = server_of(operations.get_context().dialect.name)
+    given = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}.get(server)
+    return default if given is None else given
+
+
+@operation
+def sql(
+    operations: Operations,
+    default: str | None = None,
+    *,
+    sqlite: str | None = None,
+    postgresql: str | None = None,
+    mysql: str | None = None,
+) -> sa.ColumnClause[object] | None:
+    """An SQL expression that servers spell differently; None where nothing is given for this one."""
+    text = chosen(operations, default, sqlite, postgresql, mysql)
+    return None if text is None else sa.literal_column(text)
+
+
+@operation
+def run_sql(
+    operations: Operations,
+    default: str | Sequence[str] = (),
+    *,
+    sqlite: str | Sequence[str] | None = None,
+    postgresql: str | Sequence[str] | None = None,
+    mysql: str | Sequence[str] | None = None,
+) -> None:
+    """Run statements as they stand, colons and percent signs included; those given for this server, else `default`."""
+    server = server_of(operations.get_context().dialect.name)
+    given = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}.get(server)
+    statements = default if given is None else given
+    writer = Writer(operations)
+    for statement in (statements,) if isinstance(statements, str) else statements:
+        writer.run(statement)
+
+
+class _NativeType(sa.types.UserDefinedType[object]):
+    """A type by the name that each server has for it."""
+
+    cache_ok = True
+
+    def __init__(self, texts: tuple[tuple[str, str], ...]) -> None:
+        self.texts = texts
+
+    def get_col_spec(self, type_expression: object = None, **_: object) -> str:
+        raise NotImplementedError
+
+
+@compiles(_NativeType)
+def _native_type(type_: _NativeType, compiler: TypeCompiler, **_: object) -> str:
+    texts = dict(type_.texts)
+    name = server_of(compiler.dialect.name)
+    if name not in texts:
+        raise sa.exc.CompileError(f"No type is given for {name}.")
+    return texts[name]
+
+
+@operation
+def native_type(
+    operations: Operations, *, sqlite: str | None = None, postgresql: str | None = None, mysql: str | None = None
+) -> _NativeType:
+    """A column type that SQLAlchemy has no word for, as each server writes it."""
+    given = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}
+    return _NativeType(tuple((server, text) for server, text in given.items() if text is not None))
+
+
+@operation
+def irreversible(operations: Operations, why: str) -> None:
+    """Stop: this revision is not to be undone."""
+    raise MigrationStopped(f"{why} Nothing was changed.", code=6)

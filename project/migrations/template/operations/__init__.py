@@ -1,0 +1,24 @@
+"""The operations that Alembic has none for, or does wrongly, on SQLite, PostgreSQL or MariaDB.
+
+Importing this package registers them: `env.py` does, so that the revisions beside it can say `op.change_table(...)`.
+It lies in the migrations folder, which thereby needs only Alembic and SQLAlchemy. `inv rebuild` writes it, and edits
+are lost.
+
+What a revision may say with it, besides Alembic's own operations:
+
+* `op.require_…`: what must be true of the rows. Counted before the first statement; where it is not true the
+  revision stops, names a row, and nothing was touched.
+* `op.change_table`: the table as it is to stand, with `op.added`, `op.changed` and `op.removed` around what is new.
+* `op.rename_table`, `op.rename_column`, `op.rename_key`, `op.create_enum`, `op.drop_enum`, `op.change_enum`,
+  `op.create_sequence`, `op.drop_sequence`, `op.add_foreign_key`, `op.drop_foreign_key`, `op.comment_table`: one thing
+  each.
+* `op.run_sql`: SQL text as it stands, for every server or for one; `op.sql`: an expression that differs by server.
+
+`running` is how `env.py` runs revisions: one run at a time (`lock`), and on MariaDB with a `journal`.
+"""
+
+from __future__ import annotations
+
+from . import journal, keys, lock, names, rows, running, table, text, types
+
+__all__ = ["journal", "keys", "lock", "names", "rows", "running", "table", "text", "types"]

@@ -1,0 +1,531 @@
+"""MariaDB: which statements of a revision are done, so that one that was cut off is finished, or undone.
+
+MariaDB commits each DDL statement by itself. So each statement is written down: DDL before it runs, with what its
+tables look like (afterwards they look different, or it did not run: DDL is atomic), DML in its own transaction. What a
+revision asks of the database is written down with the answer. Running the revision again then skips what is done and
+hears the same answers, up to the point where it was cut off; so its guards hold for the rows as they were before.
+
+The journal is in rows 1… of the lock's table; they go with the transaction that writes the revision.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+
+from .lock import TABLE, number_of, server_kind
+
+_DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
+_READS = re.compile(r"\s*(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHECK)\b", re.IGNORECASE)
+_WORD = re.compile(r"`((?:[^`]|``)+)`|(\w+)")
+_PAIR = re.compile(r"(`(?:[^`]|``)+`|\w+)\.(`(?:[^`]|``)+`|\w+)")
+_PROGRAM = re.compile(r"\b(TRIGGER|FUNCTION|PROCEDURE|EVENT)\b", re.IGNORECASE)
+_COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+_OURS = "_strata_"  # in the names of temporary tables that operations make
+_ASIDE = "_new_"  # and of the columns through which values cross
+
+_ALREADY = {1005, 1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1146, 1176, 1304, 1305, 1359, 1360, 1826, 4091, 4092}
+"""What the server says where there is nothing to undo: it is there already, or there is none."""
+
+
+@dataclass
+class Entry:
+    """One statement, or one question with its answer. `line` is where in the revision it comes from."""
+
+    number: int
+    kind: str
+    line: int
+    done: bool
+    hash: str
+    said: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has changed something that stays."""
+        return self.done and self.kind in {"ddl", "dml"}
+
+
+@dataclass
+class Half:
+    """A revision that was cut off on its way `up` or `down`, or while that was undone (`undo up`, `undo down`)."""
+
+    revision: str
+    direction: str
+    entries: list[Entry]
+
+
+def half(connection: sa.Connection) -> Half | None:
+    """The revision that is half done; None where none is. Read-only."""
+    if server_kind(connection) != "mariadb" or not sa.inspect(connection).has_table(TABLE):
+        return None
+    columns = "number, kind, line, done, hash, said, revision, direction"
+    query = f"SELECT {columns} FROM {TABLE} WHERE number > 0 ORDER BY number"
+    rows = connection.exec_driver_sql(query).all()
+    if not rows:
+        return None
+    entries = [Entry(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
+    return Half(rows[0][6], rows[0][7], entries)
+
+
+class Journal:
+    """The journal of one revision on its way."""
+
+    def __init__(
+        self, connection: sa.Connection, revision: str, direction: str, source: str, *, tolerant: bool
+    ) -> None:
+        self.connection, self.revision, self.direction = connection, revision, direction
+        self.source, self.tolerant = source, tolerant
+        found = half(connection)
+        self.entries = [] if found is None else found.entries
+        self.settle()
+        self.place = 0
+        self.waiting: list[Entry] = []
+
+    # ---------------------------------------------------------------- what is there
+
+    def settle(self) -> None:
+        """Cut off what comes after the last thing that is done: it is asked, or made, again."""
+        for entry in self.entries:
+            if entry.kind == "ddl" and not entry.done:
+                before = json.loads(entry.said)
+                entry.done = self._looks(before["sql"]) != before["looks"]
+        last = max((n for n, entry in enumerate(self.entries) if entry.counts or entry.kind == "undo"), default=-1)
+        self.entries = self.entries[: last + 1]
+        number = self.entries[-1].number if self.entries else 0
+        self._raw(f"DELETE FROM {TABLE} WHERE number > %s", (number,))
+        self._raw(f"UPDATE {TABLE} SET done = 1 WHERE number > 0", ())
+        self.connection.commit()
+
+    def _next(self, kind: str, sql: str) -> Entry | None:
+        """The entry of this statement or question, where it was written down; None where it is new."""
+        while self.place < len(self.entries) and self.entries[self.place].kind == "undo":
+            self.place += 1
+        if self.place >= len(self.entries):
+            return None
+        entry = self.entries[self.place]
+        if (entry.kind, entry.hash) != (kind, _hash(sql)):
+            raise CommandError(
+                f"Revision {self.revision} was cut off, and does not do now what it did then: next was to be {kind} "
+                f"{' '.join(sql.split())[:200]}. Finish it by hand, and empty the table {TABLE}."
+            )
+        self.place += 1
+        return entry
+
+    # ------------------------------------------------------------------- questions
+
+    def answer(self, question: str, ask: Callable[[], Any]) -> Any:
+        """The answer that was written down; else ask, and write it down with the next statement."""
+        known = self._next("asked", question)
+        if known is not None:
+            return json.loads(known.said)
+        found = ask()
+        rows = (
+            [tuple(row) for row in found]
+            if isinstance(found, list) and found and not isinstance(found[0], dict)
+            else found
+        )
+        self.waiting.append(Entry(0, "asked", self._line(), True, _hash(question), json.dumps(rows, default=str)))
+        return found
+
+    # ------------------------------------------------------------------ statements
+
+    def run(self, cursor: Any, sql: str, parameters: Any) -> bool:
+        """Run one statement, unless it is done. False where it is none that is written down."""
+        if _READS.match(sql) or TABLE in sql or "alembic_version" in sql:
+            return False
+        kind = "temporary" if _OURS in sql else "ddl" if _DDL.match(sql) else "dml"
+        text = f"{sql} {parameters!r}" if parameters else sql
+        if self._next(kind, text) is not None:
+            return True
+        entry = Entry(0, kind, self._line(), kind != "ddl", _hash(text), sql)
+        if kind == "ddl":
+            entry.said = json.dumps({"sql": sql, "looks": self._looks(sql)})
+            self._write(entry)
+            self._execute(cursor, sql, parameters)
+            self._raw(f"UPDATE {TABLE} SET done = 1 WHERE number = %s", (entry.number,))
+        else:
+            self._execute(cursor, sql, parameters)
+            self._write(entry) if kind == "dml" else self.waiting.append(entry)
+        return True
+
+    def _execute(self, cursor: Any, sql: str, parameters: Any) -> None:
+        dialect = self.connection.dialect
+        try:
+            if parameters:
+                dialect.do_execute(cursor, sql, parameters)
+            else:
+                dialect.do_execute_no_params(cursor, sql.replace("%%", "%") if parameters is not None else sql)
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            if not self.tolerant or not error.args or error.args[0] not in _ALREADY:
+                raise
+
+    def _write(self, entry: Entry) -> None:
+        """Write down what is waiting, and the entry; it is durable with the next commit, which DDL begins with."""
+        number = self.entries[-1].number if self.entries else 0
+        for each in (*self.waiting, entry):
+            number += 1
+            each.number = number
+            self._raw(
+                f"INSERT INTO {TABLE} (number, kind, revision, direction, line, done, hash, said)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.said),
+            )
+            self.entries.append(each)
+        self.place = len(self.entries)
+        self.waiting = []
+
+    def tolerate(self, sql: str) -> None:
+        """Run a statement that may have been run before."""
+        try:
+            self._raw(sql, ())
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            if not error.args or error.args[0] not in _ALREADY:
+                raise
+
+    def replace(self, kept: dict[int, int]) -> None:
+        """Write down, in place of all that is there, that it is being undone, and by what.
+
+        That is: the lines of operations on the way back, each with how many of its statements are left out.
+        """
+        lines = json.dumps(kept)
+        self.forget()
+        self._raw(
+            f"INSERT INTO {TABLE} (number, kind, revision, direction, line, done, hash, said)"
+            " VALUES (1, 'undo', %s, %s, 0, 1, '', %s)",
+            (self.revision, f"undo {self.direction}", lines),
+        )
+        self.connection.commit()
+
+    def forget(self) -> None:
+        """The revision is done: nothing of it is to be remembered. The caller commits."""
+        self._raw(f"DELETE FROM {TABLE} WHERE number > 0", ())
+
+    # ---------------------------------------------------------------------- looking
+
+    def _raw(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        """Around SQLAlchemy, whose events would bring us here again."""
+        raw = self.connection.connection.dbapi_connection
+        assert raw is not None
+        cursor = raw.cursor()
+        try:
+            cursor.execute(sql, tuple(parameters) or None)
+            return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            cursor.close()
+
+    def _looks(self, sql: str) -> str:
+        """What the things that a statement names look like now."""
+        names = {str(row[0]) for row in self._raw("SHOW TABLES", ())} - {TABLE}
+        words = {(quoted or bare).replace("``", "`") for quoted, bare in _WORD.findall(sql)}
+        quoted = self.connection.dialect.identifier_preparer.quote_identifier
+        seen = [sorted(names), *(self._shown(quoted(name)) for name in sorted(names & words))]
+        seen += [self._shown(f"{schema}.{name}") for schema, name in sorted(set(_PAIR.findall(sql)))]
+        if _PROGRAM.search(sql):
+            seen += [sorted(map(str, self._raw(query, ()))) for query in _PROGRAMS]
+        return _hash(json.dumps(seen, default=str))
+
+    def _shown(self, name: str) -> str:
+        try:
+            rows = self._raw(f"SHOW CREATE TABLE {name}", ())
+        except self.connection.dialect.loaded_dbapi.Error:
+            return "-"
+        return _COUNTER.sub("", str(rows[0][1])) if rows else "-"
+
+    def _line(self) -> int:
+        """Where in the revision we are."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename != self.source:
+            frame = frame.f_back
+        return 0 if frame is None else frame.f_lineno
+
+
+_PROGRAMS = (
+    "SELECT trigger_name, action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+    "SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = DATABASE()",
+    "SELECT event_name, event_definition FROM information_schema.events WHERE event_schema = DATABASE()",
+)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ------------------------------------------------------------------------- while it runs
+
+_open: list[Journal] = []
+
+
+def current() -> Journal | None:
+    """The journal of the revision that is running, where one is kept."""
+    return _open[-1] if _open else None
+
+
+@contextmanager
+def written(journal: Journal) -> Iterator[None]:
+    """Everything that the connection is told inside goes through the journal."""
+    engine = journal.connection.engine
+
+    def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
+        return journal.run(cursor, statement, parameters) or None
+
+    def execute_plain(cursor: Any, statement: str, context: Any) -> bool | None:
+        return journal.run(cursor, statement, None) or None
+
+    sa.event.listen(engine, "do_execute", execute)
+    sa.event.listen(engine, "do_execute_no_params", execute_plain)
+    _open.append(journal)
+    try:
+        yield
+    finally:
+        _open.pop()
+        sa.event.remove(engine, "do_execute", execute)
+        sa.event.remove(engine, "do_execute_no_params", execute_plain)
+
+
+# ------------------------------------------------------------- a revision's operations
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a revision's function: what it is called, what it is about, and its lines."""
+
+    name: str
+    about: tuple[str, ...]
+    first: int
+    last: int
+    node: ast.stmt
+
+    def __str__(self) -> str:
+        if self.name == "run_sql":
+            return f"run_sql {self.about[0][:40]!r}" if self.about else self.name
+        return " ".join([self.name, *self.about[: 2 if _KINDS.get(self.name) in {"column", "key"} else 1]])
+
+    @property
+    def statements(self) -> list[ast.expr]:
+        """Of `run_sql`, the texts that are run here."""
+        call = self.node.value if isinstance(self.node, ast.Expr) else None
+        if not isinstance(call, ast.Call):
+            return []
+        own = next((each.value for each in call.keywords if each.arg == "mysql"), None)
+        given = own if own is not None else call.args[0] if call.args else None
+        return list(given.elts) if isinstance(given, ast.List | ast.Tuple) else [] if given is None else [given]
+
+    def from_statement(self, first: int) -> Operation:
+        """Of `run_sql`, the same without its first texts."""
+        call = ast.Call(
+            ast.Attribute(ast.Name("op", ast.Load()), "run_sql", ast.Load()),
+            [ast.List(self.statements[first:], ast.Load())],
+            [],
+        )
+        node = ast.copy_location(ast.Expr(call), self.node)
+        return replace(self, node=ast.fix_missing_locations(node))
+
+    @property
+    def guards(self) -> bool:
+        return self.name.startswith("require_")
+
+    @property
+    def keys(self) -> frozenset[tuple[str, ...]]:
+        """What it is about, in words that the operation on the way back shares."""
+        kind = _KINDS.get(self.name, self.name)
+        if kind == "rename":
+            return frozenset({("rename", *sorted(self.about))})
+        return frozenset({(kind, *self.about[: _SAID.get(kind, 1)])})
+
+
+_KINDS = {
+    "create_table": "table", "drop_table": "table", "add_column": "column", "drop_column": "column",
+    "create_index": "index", "drop_index": "index", "rename_table": "rename", "rename_column": "rename",
+    "rename_key": "rename", "move_table": "move", "add_foreign_key": "key", "drop_foreign_key": "key",
+    "create_sequence": "sequence", "drop_sequence": "sequence",
+}  # fmt: skip
+_SAID = {"column": 2, "key": 99, "run_sql": 0}
+
+
+def operations(module: ModuleType, function: str) -> list[Operation]:
+    """The operations of `upgrade` or `downgrade`, in their order; a revision of ours has nothing else in it."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    body = next((n.body for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function), [])
+    found = []
+    for node in body:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            texts = [
+                each.value
+                for each in ast.walk(_within(call))
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            ]
+            texts += [
+                str(k.value.value) for k in call.keywords if k.arg == "table_name" and isinstance(k.value, ast.Constant)
+            ]
+            found.append(Operation(call.func.attr, tuple(texts), node.lineno, node.end_lineno or node.lineno, node))
+    return found
+
+
+def _within(call: ast.Call) -> ast.AST:
+    """The arguments that name what it is about: those before the first that only describes it."""
+    plain = [arg for arg in call.args if not isinstance(arg, ast.Call) or _is_name(arg)]
+    described = [] if isinstance(call.func, ast.Attribute) and call.func.attr == "change_table" else call.args[:2]
+    return ast.List(elts=list(dict.fromkeys([*plain, *described])), ctx=ast.Load())
+
+
+def _is_name(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "f"
+
+
+def at(line: int, known: Sequence[Operation]) -> Operation | None:
+    """The operation that a line belongs to."""
+    return next((each for each in known if each.first <= line <= each.last), None)
+
+
+def told(journal: Journal, module: ModuleType, function: str, failed: int) -> str | None:
+    """Which operations are in and which are not, after `journal` was settled; `failed` is the line that stopped."""
+    if not any(entry.counts for entry in journal.entries):
+        return None
+    known = [each for each in operations(module, function) if not each.guards]
+    done = {id(at(entry.line, known)) for entry in journal.entries if entry.counts}
+    stopped = at(failed, known)
+    inside = [each for each in known if id(each) in done and each is not stopped]
+    inside += [each for each in known if stopped is not None and each.last < stopped.first and each not in inside]
+    inside.sort(key=lambda each: each.first)
+    partly = stopped is not None and id(stopped) in done
+    outside = [each for each in known if each not in inside]
+    name = "upgrade" if journal.direction == "up" else journal.direction
+    sentence = (
+        f"MariaDB commits each statement. Of the {name} to revision {journal.revision} are in: {_list(inside)}; "
+        f"not in: {_list(outside)}."
+    )
+    return sentence + (f" A part of {stopped} is in." if partly else "")
+
+
+def _list(known: Sequence[Operation]) -> str:
+    return ", ".join(map(str, known)) or "none"
+
+
+# --------------------------------------------------------------------------------- undo
+
+
+def undone(
+    found: Half, there: Sequence[Operation], back: Sequence[Operation]
+) -> tuple[list[Operation], list[Operation]]:
+    """Of the operations on the way back those that undo what is done; and the one that has to be finished first.
+
+    An operation on the way back that has no counterpart is kept: the server says where there is nothing for it to do.
+    """
+    counted = [entry for entry in found.entries if entry.counts]
+    last = at(counted[-1].line, there) if counted else None
+    statements = [_sql(entry) for entry in counted if last is not None and at(entry.line, there) is last]
+    crossing = [sql for sql in statements if _ASIDE in sql]
+    begun = all(_ASIDE in sql and "MODIFY" not in sql for sql in statements)
+    unchanged = all(not _DDL.match(sql) for sql in statements)
+    unfinished = [last] if last is not None and crossing and not begun else []
+    done = {id(at(entry.line, there)) for entry in counted}
+    if last is not None and (begun or unchanged) and last.name != "run_sql":
+        done.discard(id(last))
+    keys = {key for each in there if id(each) in done for key in each.keys}
+    others = {key for each in there if id(each) not in done for key in each.keys} - keys
+    tables = {each.about[0] for each in there if id(each) in done and each.about}
+    kept = [
+        each
+        for each in back
+        if (each.about[:1] and each.about[0] in tables if each.guards else not (each.keys & others))
+    ]
+    return kept, unfinished
+
+
+def aside(found: Half) -> list[str]:
+    """The statements that take away columns through which values were to cross, where they had not begun to."""
+    added = [
+        re.match(r"(ALTER TABLE \S+) ADD COLUMN (`?_new_[^ ]*)", _sql(entry)) for entry in found.entries if entry.counts
+    ]
+    return [f"{match[1]} DROP COLUMN {match[2]}" for match in added if match]
+
+
+def _sql(entry: Entry) -> str:
+    return str(json.loads(entry.said)["sql"]) if entry.kind == "ddl" else entry.said
+
+
+def run_only(module: ModuleType, chosen: Sequence[Operation]) -> None:
+    """Run these operations of a revision as if they stood alone in it; lines are those of the file.
+
+    A guard about a column or table that is not there has nothing to guard.
+    """
+    for each in chosen:
+        code = compile(ast.Module([each.node], type_ignores=[]), str(module.__file__), "exec")
+        try:
+            exec(code, vars(module))  # noqa: S102 - the revision's own text, which Alembic runs as well
+        except sa.exc.DBAPIError as error:
+            if not each.guards or number_of(error) not in _ALREADY:
+                raise
+
+
+def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
+    """Bring a revision that was cut off back to where it started, and forget it. Nothing is lost if it is cut off, too.
+
+    Raises what the database says where an operation has to be finished first and cannot be.
+    """
+    source = str(module.__file__)
+    way = found.direction.removeprefix("undo ")
+    there, back = (
+        operations(module, name) for name in (("upgrade", "downgrade") if way == "up" else ("downgrade", "upgrade"))
+    )
+    if way == found.direction:
+        _decide(connection, found, module, there, back)
+    chosen = next(json.loads(entry.said) for entry in _there(connection).entries if entry.kind == "undo")
+    journal = Journal(connection, found.revision, f"undo {way}", source, tolerant=True)
+    with written(journal):
+        run_only(module, [_cut(each, chosen[str(each.first)]) for each in back if str(each.first) in chosen])
+    journal.forget()
+    connection.commit()
+
+
+def _there(connection: sa.Connection) -> Half:
+    found = half(connection)
+    assert found is not None
+    return found
+
+
+def _decide(
+    connection: sa.Connection, found: Half, module: ModuleType, there: list[Operation], back: list[Operation]
+) -> None:
+    """Write down, in place of the journal, which operations of the way back are to run."""
+    journal = Journal(connection, found.revision, found.direction, str(module.__file__), tolerant=False)
+    found = Half(found.revision, found.direction, journal.entries)
+    kept, unfinished = undone(found, there, back)
+    if unfinished:
+        with written(journal):
+            run_only(module, there[: there.index(unfinished[0]) + 1])
+        kept, _ = undone(Half(found.revision, found.direction, journal.entries), there, back)
+        kept += [each for each in back if each.keys & unfinished[0].keys and each not in kept]
+        kept.sort(key=lambda each: each.first)
+    else:
+        for sql in aside(found):
+            journal.tolerate(sql)
+    counted = [entry for entry in found.entries if entry.counts]
+    last = at(counted[-1].line, there) if counted else None
+    done = sum(1 for entry in counted if last is not None and at(entry.line, there) is last)
+    journal.replace({each.first: _first(each, last, done) for each in kept})
+
+
+def _first(operation: Operation, last: Operation | None, done: int) -> int:
+    """Of SQL that undoes SQL statement by statement, last first, where to begin when only some of that was done."""
+    if operation.name != "run_sql" or last is None or last.name != "run_sql":
+        return 0
+    total = len(last.statements)
+    return total - done if len(operation.statements) == total else 0
+
+
+def _cut(operation: Operation, first: int) -> Operation:
+    return operation.from_statement(first) if first else operation

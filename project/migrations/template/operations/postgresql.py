@@ -1,0 +1,380 @@
+"""PostgreSQL: every change is an ALTER TABLE of its own; the transaction makes them one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import AddConstraint, CreateIndex
+
+from .conversion import on_postgresql
+from .definition import Added, Change, Changed, Removed, Text
+from .registry import MigrationStopped, Writer
+from .sqlite import expression
+
+
+def change(writer: Writer, change: Change) -> None:
+    """Constraints off, columns, constraints on, options."""
+    table = _Table(writer, change)
+    for mark in change.marks:
+        if isinstance(mark, Changed | Removed) and isinstance(mark.element, sa.Constraint):
+            table.take_off(mark)
+    gone = [removed.element for removed in change.removed() if isinstance(removed.element, sa.Column)]
+    for column in sorted(gone, key=lambda column: column.computed is None):  # first those that are made of others
+        table.alter(f"DROP COLUMN {writer.name(column.name)}")
+    generated = table.generated_of(table.retyped())
+    for column in generated:
+        table.drop(column)
+    for mark in change.marks:
+        if isinstance(mark.element, sa.Column):
+            table.column(mark)
+    for column in generated:
+        table.make_again(column)
+    for mark in change.marks:
+        if isinstance(mark, Added | Changed) and isinstance(mark.element, sa.Constraint):
+            table.put_on(mark)
+    table.options()
+
+
+class _Table:
+    def __init__(self, writer: Writer, change: Change) -> None:
+        self.writer, self.change = writer, change
+        self.where = writer.table(change.name, change.schema)
+
+    def alter(self, clause: str) -> None:
+        self.writer.run(f"ALTER TABLE {self.where} {clause}")
+
+    # ---------------------------------------------------------------- constraints
+
+    def take_off(self, mark: Changed | Removed) -> None:
+        old = mark.was if isinstance(mark, Changed) else mark.element
+        assert isinstance(old, sa.Constraint)
+        if isinstance(old, sa.ForeignKeyConstraint) or self._text(old) is None or self._same(mark):
+            return
+        if isinstance(mark, Changed) and self._only_renamed(mark):
+            assert isinstance(mark.element, sa.Constraint)
+            self.alter(f"RENAME CONSTRAINT {self._name(old)} TO {self._name(mark.element)}")
+        else:
+            self.alter(f"DROP CONSTRAINT {self._name(old)}")
+
+    def put_on(self, mark: Added | Changed) -> None:
+        new = mark.element
+        assert isinstance(new, sa.Constraint)
+        if isinstance(new, sa.ForeignKeyConstraint) or self._text(new) is None or self._same(mark):
+            return
+        if not (isinstance(mark, Changed) and self._only_renamed(mark)):
+            self.writer.run(self.writer.compile(AddConstraint(new)))
+        if new.comment is not None and new.name is not None:
+            self.writer.run(
+                f"COMMENT ON CONSTRAINT {self._name(new)} ON {self.where} IS {self.writer.value(new.comment)}"
+            )
+
+    def _text(self, constraint: sa.Constraint) -> str | None:
+        """The constraint as it stands in a table; None where PostgreSQL gets none."""
+        return None if _doubled(constraint) else self.writer.clause(constraint)
+
+    def _same(self, mark: Added | Changed | Removed) -> bool:
+        return (
+            isinstance(mark, Changed)
+            and isinstance(mark.was, sa.Constraint)
+            and isinstance(mark.element, sa.Constraint)
+            and self._text(mark.was) == self._text(mark.element)
+            and mark.was.comment == mark.element.comment
+        )
+
+    def _only_renamed(self, mark: Changed) -> bool:
+        old, new = mark.was, mark.element
+        assert isinstance(old, sa.Constraint)
+        assert isinstance(new, sa.Constraint)
+        texts = self._text(old), self._text(new)
+        if None in texts or not old.name or not new.name:
+            return False
+        prefixes = [f"CONSTRAINT {self._name(each)} " for each in (old, new)]
+        bodies = [str(text).removeprefix(prefix) for text, prefix in zip(texts, prefixes, strict=True)]
+        return bodies[0] == bodies[1]
+
+    def _name(self, constraint: sa.Constraint) -> str:
+        """The constraint's name, or the one that the server gave it, quoted."""
+        if constraint.name is not None:
+            return str(self.writer.dialect.identifier_preparer.format_constraint(constraint))
+        return self.writer.name(_found(self.writer, self.change, constraint))
+
+    # -------------------------------------------------------------------- columns
+
+    def column(self, mark: Added | Changed | Removed) -> None:
+        if isinstance(mark, Added):
+            self._add(mark)
+        elif isinstance(mark, Changed):
+            self._alter(mark)
+
+    def _add(self, mark: Added) -> None:
+        column = mark.element
+        assert isinstance(column, sa.Column)
+        name = self.writer.name(column.name)
+        text = self.writer.column(column)
+        if mark.fill is None:
+            self.alter(f"ADD COLUMN {text}")
+        else:
+            self.alter(f"ADD COLUMN {_nullable(self.writer, column)}")
+            self._fill(name, mark.fill)
+            if not column.nullable:
+                self.alter(f"ALTER COLUMN {name} SET NOT NULL")
+        self._comment(column)
+
+    def _fill(self, name: str, fill: Text, where: str = "") -> None:
+        """Give rows a value, and let deferred keys judge it now: a table that they wait for cannot be altered."""
+        self.writer.run(f"UPDATE {self.where} SET {name} = {expression(self.writer, fill)}{where}")
+        self.writer.run("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def _comment(self, column: sa.Column[Any]) -> None:
+        if column.comment is not None:
+            name = f"{self.where}.{self.writer.name(column.name)}"
+            self.writer.run(f"COMMENT ON COLUMN {name} IS {self.writer.value(column.comment)}")
+
+    def _alter(self, mark: Changed) -> None:
+        old, new = mark.was, mark.element
+        assert isinstance(old, sa.Column)
+        assert isinstance(new, sa.Column)
+        name = self.writer.name(new.name)
+        if _generated(self.writer, old) != _generated(self.writer, new):
+            if new.computed is None:
+                self.alter(f"ALTER COLUMN {name} DROP EXPRESSION")
+            else:
+                self.alter(f"DROP COLUMN {name}")
+                self._make_again(new)
+                return
+        self._checks(old, new, drop=True)
+        self._value(mark, old, new)
+        self._checks(old, new, drop=False)
+        if old.comment != new.comment:
+            text = "NULL" if new.comment is None else self.writer.value(new.comment)
+            self.writer.run(f"COMMENT ON COLUMN {self.where}.{name} IS {text}")
+
+    def generated_of(self, retyped: set[str]) -> list[sa.Column[Any]]:
+        """Generated columns that stay as they are, and are made of a column that gets another type."""
+        marked = {mark.element.name for mark in self.change.marks if isinstance(mark.element, sa.Column)}
+        return [
+            column
+            for column in self.change.after.columns
+            if column.computed is not None
+            and column.name not in marked
+            and any(re.search(rf"\b{re.escape(name)}\b", _generated(self.writer, column) or "") for name in retyped)
+        ]
+
+    def retyped(self) -> set[str]:
+        """Columns whose type changes."""
+        pairs = [(mark.was, mark.element) for mark in self.change.changed()]
+        return {
+            new.name
+            for old, new in pairs
+            if isinstance(old, sa.Column)
+            and isinstance(new, sa.Column)
+            and self.writer.type(old) != self.writer.type(new)
+        }
+
+    def drop(self, column: sa.Column[Any]) -> None:
+        self.alter(f"DROP COLUMN {self.writer.name(column.name)}")
+
+    def make_again(self, column: sa.Column[Any]) -> None:
+        """A generated column that was dropped, with the indexes that went with it."""
+        self._make_again(column)
+        for index in sorted(self.change.after.indexes, key=lambda index: str(index.name)):
+            if column.name in {each.name for each in index.columns}:
+                self.writer.run(self.writer.compile(CreateIndex(index)))
+
+    def _make_again(self, column: sa.Column[Any]) -> None:
+        """The column, and the constraints that went with it and are not put on anyway."""
+        self.alter(f"ADD COLUMN {self.writer.column(column)}")
+        self._comment(column)
+        fresh = {id(mark.element) for mark in self.change.marks if isinstance(mark, Added | Changed)}
+        for constraint in self.change.after.constraints:
+            if isinstance(constraint, sa.ForeignKeyConstraint) or id(constraint) in fresh:
+                continue
+            text = self._text(constraint)
+            words = re.findall(r"\w+", text or "") if isinstance(constraint, sa.CheckConstraint) else ()
+            named = {each.name for each in getattr(constraint, "columns", ())} | set(words)
+            if text is not None and column.name in named:
+                self.writer.run(self.writer.compile(AddConstraint(constraint)))
+
+    def _value(self, mark: Changed, old: sa.Column[Any], new: sa.Column[Any]) -> None:
+        """Type, NULL, default and counter; what hangs on the old type is taken off before, and put on after."""
+        name = self.writer.name(new.name)
+        types = self.writer.type(old), self.writer.type(new)
+        retyped = types[0] != types[1] or (mark.cast is not None and not _has_enum(new))
+        defaults = self.writer.default(old), self.writer.default(new)
+        another_default = retyped or defaults[0] != defaults[1]
+        self._stop_counting(old, new)
+        if defaults[0] is not None and another_default:
+            self.alter(f"ALTER COLUMN {name} DROP DEFAULT")
+        if retyped:
+            self._retype(mark, old, new, types[1])
+        if mark.fill is not None:
+            self._fill(name, mark.fill, f" WHERE {name} IS NULL")
+        if old.nullable != new.nullable:
+            self.alter(f"ALTER COLUMN {name} {'DROP' if new.nullable else 'SET'} NOT NULL")
+        if defaults[1] is not None and another_default:
+            self.alter(f"ALTER COLUMN {name} SET DEFAULT {defaults[1]}")
+        self._start_counting(old, new, types[1])
+
+    def _stop_counting(self, old: sa.Column[Any], new: sa.Column[Any]) -> None:
+        """Take a SERIAL's sequence or an identity away, where the new column has another or none."""
+        if _serial(self.change.before, old) and not _serial(self.change.after, new):
+            self._drop_serial(old)
+        if old.identity is not None and _identity(self.writer, old) != _identity(self.writer, new):
+            self.alter(f"ALTER COLUMN {self.writer.name(new.name)} DROP IDENTITY")
+
+    def _start_counting(self, old: sa.Column[Any], new: sa.Column[Any], type_: str) -> None:
+        """Give the column the sequence or identity that it is to have; it goes on after the highest value."""
+        counted = _serial(self.change.before, old)
+        if _serial(self.change.after, new):
+            if not counted:
+                self._add_serial(new, type_)
+            elif self.writer.type(old) != type_:
+                self._widen_serial(new, type_)
+        if new.identity is not None and _identity(self.writer, old) != _identity(self.writer, new):
+            self.alter(f"ALTER COLUMN {self.writer.name(new.name)} ADD {_identity(self.writer, new)}")
+            self._advance(new)
+
+    def _retype(self, mark: Changed, old: sa.Column[Any], new: sa.Column[Any], type_: str) -> None:
+        name = self.writer.name(new.name)
+        if mark.cast is not None:
+            using = expression(self.writer, mark.cast)
+        else:
+            using = on_postgresql(name, old, new, type_.partition(" COLLATE ")[0])
+        self.alter(f"ALTER COLUMN {name} TYPE {type_} USING {using}")
+
+    def _checks(self, old: sa.Column[Any], new: sa.Column[Any], *, drop: bool) -> None:
+        """CHECKs that stand at the column itself."""
+        here = {self._text(each): each for each in (old if drop else new).constraints}
+        there = {self._text(each) for each in (new if drop else old).constraints}
+        for text, constraint in here.items():
+            if text not in there:
+                self.alter(f"DROP CONSTRAINT {self._name(constraint)}" if drop else f"ADD {text}")
+
+    # ------------------------------------------------------- counters behind a column
+
+    def _sequence(self, column: sa.Column[Any]) -> str:
+        """The sequence behind a SERIAL column; offline, the name that PostgreSQL gives it."""
+        if not self.writer.offline:
+            table, name = self.writer.value(self.where), self.writer.value(column.name)
+            found = self.writer.fetch(f"SELECT pg_get_serial_sequence({table}, {name})")[0][0]
+            if found:
+                return str(found)
+        return self.writer.table(f"{self.change.name}_{column.name}_seq", self.change.schema)
+
+    def _drop_serial(self, column: sa.Column[Any]) -> None:
+        sequence = self._sequence(column)
+        self.alter(f"ALTER COLUMN {self.writer.name(column.name)} DROP DEFAULT")
+        self.writer.run(f"DROP SEQUENCE {sequence}")
+
+    def _add_serial(self, column: sa.Column[Any], type_: str) -> None:
+        sequence = self.writer.table(f"{self.change.name}_{column.name}_seq", self.change.schema)
+        name = self.writer.name(column.name)
+        self.writer.run(f"CREATE SEQUENCE {sequence} AS {type_} OWNED BY {self.where}.{name}")
+        self.alter(f"ALTER COLUMN {name} SET DEFAULT nextval({self.writer.value(sequence)})")
+        self._advance(column)
+
+    def _widen_serial(self, column: sa.Column[Any], type_: str) -> None:
+        sequence = self._sequence(column)
+        self.writer.run(f"ALTER SEQUENCE {sequence} AS {type_}")
+        default = f"nextval({self.writer.value(sequence)})"
+        self.alter(f"ALTER COLUMN {self.writer.name(column.name)} SET DEFAULT {default}")
+
+    def _advance(self, column: sa.Column[Any]) -> None:
+        """The counter goes on after the highest value that is there."""
+        name = self.writer.name(column.name)
+        table = self.writer.value(self.where)
+        sequence = f"pg_get_serial_sequence({table}, {self.writer.value(column.name)})"
+        self.writer.run(f"SELECT setval({sequence}, max({name})) FROM {self.where} HAVING max({name}) IS NOT NULL")
+
+    # -------------------------------------------------------------------- options
+
+    def options(self) -> None:
+        """UNLOGGED, storage parameters, tablespace."""
+        before, after = self.change.before, self.change.after
+        unlogged = ["UNLOGGED" in [str(prefix).upper() for prefix in table._prefixes] for table in (before, after)]
+        if unlogged[0] != unlogged[1]:
+            self.alter(f"SET {'UNLOGGED' if unlogged[1] else 'LOGGED'}")
+        old, new = (dict(table.kwargs.get("postgresql_with") or {}) for table in (before, after))
+        if gone := [key for key in old if key not in new]:
+            self.alter(f"RESET ({', '.join(gone)})")
+        if fresh := [f"{key} = {value}" for key, value in new.items() if old.get(key) != value]:
+            self.alter(f"SET ({', '.join(fresh)})")
+        spaces = [table.kwargs.get("postgresql_tablespace") for table in (before, after)]
+        if spaces[0] != spaces[1]:
+            self.alter(f"SET TABLESPACE {self.writer.name(spaces[1] or 'pg_default')}")
+
+
+def _doubled(constraint: sa.Constraint) -> bool:
+    """Whether CREATE TABLE drops the constraint without a word, because another one says the same already.
+
+    PostgreSQL makes one index of equal ones (transformIndexConstraints in its parser); the first keeps it.
+    """
+    if not isinstance(constraint, sa.UniqueConstraint):
+        return False
+    mine = [column.name for column in constraint.columns]
+    if mine == [column.name for column in constraint.table.primary_key.columns]:
+        return True
+    others = [each for each in constraint.table.constraints if isinstance(each, sa.UniqueConstraint)]
+    return any(
+        each._creation_order < constraint._creation_order  # no public way to ask which was first
+        and [column.name for column in each.columns] == mine
+        and each.dialect_kwargs == constraint.dialect_kwargs
+        for each in others
+    )
+
+
+def _generated(writer: Writer, column: sa.Column[Any]) -> str | None:
+    return None if column.computed is None else writer.clause(column.computed)
+
+
+def _has_enum(column: sa.Column[Any]) -> bool:
+    """Whether the column's type is an enum's: where its name stays, op.change_enum has made the values cross."""
+    element = getattr(column.type, "item_type", column.type)
+    return isinstance(element, sa.Enum) and element.native_enum
+
+
+def _identity(writer: Writer, column: sa.Column[Any]) -> str | None:
+    return None if column.identity is None else writer.clause(column.identity)
+
+
+def _serial(table: sa.Table, column: sa.Column[Any]) -> bool:
+    """Whether CREATE TABLE would say SERIAL; the rule of SQLAlchemy's PostgreSQL dialect."""
+    default = column.default
+    return (
+        column.primary_key
+        and column is table.autoincrement_column
+        and column.server_default is None
+        and column.identity is None
+        and isinstance(column.type, sa.Integer)
+        and (default is None or (isinstance(default, sa.Sequence) and default.optional))
+    )
+
+
+def _nullable(writer: Writer, column: sa.Column[Any]) -> str:
+    """The column's text, but open to NULL until its rows are filled."""
+    return writer.column(column).replace(" NOT NULL", "", 1) if not column.nullable else writer.column(column)
+
+
+def _found(writer: Writer, change: Change, constraint: sa.Constraint) -> str:
+    """The name that the server gave to a nameless constraint, found by what it says."""
+    suffix = {"primary_key_constraint": "pkey", "unique_constraint": "key", "check_constraint": "check"}
+    kind = suffix.get(constraint.__visit_name__, "excl")
+    columns = [column.name for column in getattr(constraint, "columns", ())]
+    if writer.offline:
+        return "_".join([change.name, *([] if kind == "pkey" else columns), kind])
+    where = writer.value(writer.table(change.name, change.schema))
+    name = "_strata_definition"
+    text = writer.clause(constraint)
+    writer.run(f"CREATE TEMPORARY TABLE {name} (LIKE {writer.table(change.name, change.schema)})")
+    writer.run(f"ALTER TABLE {name} ADD {text}")
+    query = (
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = {}::regclass ORDER BY conname"
+    )
+    wanted = {row[1] for row in writer.fetch(query.format(writer.value(name)))}
+    found = [row[0] for row in writer.fetch(query.format(where)) if row[1] in wanted]
+    writer.run(f"DROP TABLE {name}")
+    if not found:
+        raise MigrationStopped(f"Table {change.name} has no constraint {text}. Nothing was changed by this revision.")
+    return str(found[0])

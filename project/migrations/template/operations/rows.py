@@ -1,0 +1,228 @@
+"""What must be true of the rows before a revision starts: counted before its first statement.
+
+So a revision that the rows would break stops with their number and an example while nothing has been touched, also on
+MariaDB, where each statement commits. Names are those before the revision. Offline there is nobody to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from .conversion import back_on_sqlite, convertible, family, on_mariadb, on_postgresql
+from .definition import Text, define
+from .registry import MigrationStopped, Writer, operation
+from .sqlite import expression
+
+INVENTED, BROKEN = 6, 9
+
+
+@operation
+def require_no_nulls(operations: Operations, table: str, column: str, schema: str | None = None) -> None:
+    """No row has NULL in the column, which is to be NOT NULL."""
+    writer = Writer(operations)
+    _require_none(
+        writer, table, schema, f"{writer.name(column)} IS NULL",
+        f"{column} is NULL, and is to be NOT NULL. Give the rows a value, or the stage a `fill` for {table}.{column}",
+        INVENTED,
+    )  # fmt: skip
+
+
+@operation
+def require_no_rows(operations: Operations, table: str, why: str, schema: str | None = None) -> None:
+    """The table is empty, because nobody has said what its rows are to hold."""
+    _require_none(Writer(operations), table, schema, "1 = 1", why, INVENTED)
+
+
+@operation
+def require_no_rows_where(
+    operations: Operations, table: str, condition: Text | None, why: str, schema: str | None = None
+) -> None:
+    """No row meets the condition."""
+    writer = Writer(operations)
+    if condition is not None:
+        _require_none(writer, table, schema, expression(writer, condition), why, BROKEN)
+
+
+@operation
+def require_unique(
+    operations: Operations,
+    table: str,
+    columns: Sequence[str],
+    where: Text | None = None,
+    schema: str | None = None,
+) -> None:
+    """No two rows have the same values in these columns. NULL equals nothing."""
+    writer = Writer(operations)
+    if writer.offline:
+        return
+    names = [writer.name(column) for column in columns]
+    conditions = [f"{name} IS NOT NULL" for name in names]
+    if where is not None:
+        conditions.append(f"({expression(writer, where)})")
+    groups = (
+        f"SELECT {', '.join(names)}, count(*) AS n FROM {writer.table(table, schema)}"
+        f" WHERE {' AND '.join(conditions)} GROUP BY {', '.join(names)} HAVING count(*) > 1"
+    )
+    found = writer.fetch(f"{groups} LIMIT 1")
+    if found:
+        *values, count = found[0]
+        example = ", ".join(f"{column} = {value!r}" for column, value in zip(columns, values, strict=True))
+        number = writer.fetch(f"SELECT count(*) FROM ({groups}) AS groups_of_rows")[0][0]
+        raise MigrationStopped(
+            f"Table {_path(table, schema)}: {', '.join(columns)} is to be unique, and {number} "
+            f"{'value is' if number == 1 else 'values are'} there more than once, for example {example} "
+            f"in {count} rows. Nothing was changed.",
+            BROKEN,
+        )
+
+
+@operation
+def require_parents(
+    operations: Operations, table: str, key: sa.ForeignKeyConstraint, schema: str | None = None
+) -> None:
+    """Every row that the foreign key is to hold for has its row in the other table."""
+    writer = Writer(operations)
+    if writer.offline:
+        return
+    columns = list(key.column_keys)
+    define(table, [key], schema)
+    targets = [element.target_fullname for element in key.elements]
+    path = targets[0].rpartition(".")[0]
+    parent_schema, _, parent = path.rpartition(".")
+    pairs = [
+        f"parent.{writer.name(target.rpartition('.')[2])} = child.{writer.name(column)}"
+        for column, target in zip(columns, targets, strict=True)
+    ]
+    condition = " AND ".join(f"child.{writer.name(column)} IS NOT NULL" for column in columns)
+    condition += (
+        f" AND NOT EXISTS (SELECT 1 FROM {writer.table(parent, parent_schema or None)} AS parent"
+        f" WHERE {' AND '.join(pairs)})"
+    )
+    query = f"FROM {writer.table(table, schema)} AS child WHERE {condition}"
+    number = writer.fetch(f"SELECT count(*) {query}")[0][0]
+    if number:
+        names = ", ".join(f"child.{writer.name(column)}" for column in columns)
+        values = writer.fetch(f"SELECT {names} {query} LIMIT 1")[0]
+        example = ", ".join(f"{column} = {value!r}" for column, value in zip(columns, values, strict=True))
+        raise MigrationStopped(
+            f"Table {_path(table, schema)}: {number} {_rows(number)} without a row in {path}, for example {example}. "
+            "Nothing was changed.",
+            BROKEN,
+        )
+
+
+@operation
+def require_convertible(
+    operations: Operations,
+    table: str,
+    column: sa.Column[Any],
+    was: sa.Column[Any],
+    schema: str | None = None,
+) -> None:
+    """Every value of the column survives the way to the new type and back."""
+    writer = Writer(operations)
+    if writer.offline:
+        return
+    define(table, [column], schema)
+    define(table, [was], schema)
+    name = writer.name(was.name)
+    what = f"{was.name} does not fit {writer.type(column)} without loss"
+    advice = f"Change the rows, or give the stage a `cast` for {table}.{was.name}"
+    known = convertible(was.type, column.type)
+    if not known:
+        what = f"{was.name} is {writer.type(was)}, and nobody has said how it becomes {writer.type(column)}"
+    try:
+        lost = _lost(writer, table, schema, column, was) if known else f"{name} IS NOT NULL"
+        if lost is not None:
+            _require_none(writer, table, schema, lost, f"{what}. {advice}", INVENTED, name)
+    except sa.exc.DBAPIError as error:
+        raise MigrationStopped(
+            f"Table {_path(table, schema)}: {what}: {str(error.orig).splitlines()[0]}. {advice}. Nothing was changed.",
+            INVENTED,
+        ) from error
+
+
+def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], old: sa.Column[Any]) -> str | None:
+    """The condition that a row meets whose value would be lost; None where none can be."""
+    name = writer.name(old.name)
+    labels = getattr(new.type, "enums", None)
+    if family(new.type) == "enum" and labels:
+        values = ", ".join(writer.value(label) for label in labels)
+        text = f"{name}::text" if writer.server == "postgresql" else name
+        return f"{name} IS NOT NULL AND {text} NOT IN ({values})"
+    if writer.type(old) == writer.type(new):
+        return None
+    if (family(old.type), family(new.type)) == ("integer", "boolean"):
+        return f"{name} NOT IN (0, 1)"
+    if writer.server == "sqlite":
+        survives = back_on_sqlite(name, old, new)
+        return None if survives is None else f"{name} IS NOT NULL AND NOT coalesce(({survives}), 0)"
+    if writer.server == "postgresql":
+        return _lost_on_postgresql(writer, name, old, new)
+    return _lost_on_mariadb(writer, table, schema, name, old, new)
+
+
+def _lost_on_postgresql(writer: Writer, name: str, old: sa.Column[Any], new: sa.Column[Any]) -> str | None:
+    kinds = family(old.type), family(new.type)
+    there = on_postgresql(name, old, new, writer.type(new).partition(" COLLATE ")[0])
+    if "json" in kinds:
+        return f"{name} IS NOT NULL AND ({there}) IS NULL"  # fails where it is no JSON
+    back = on_postgresql(f"({there})", new, old, writer.type(old).partition(" COLLATE ")[0])
+    if kinds == ("string", "boolean"):
+        return f"{name} IS NOT NULL AND {name} NOT IN ('true', 'false')"
+    if kinds == ("string", "uuid"):
+        return f"lower({name}) IS DISTINCT FROM {back}"
+    if kinds == ("string", "string") and isinstance(new.type, sa.String) and new.type.length:
+        return f"length({name}) > {new.type.length}"
+    return f"{name} IS DISTINCT FROM {back}"
+
+
+def _lost_on_mariadb(
+    writer: Writer, table: str, schema: str | None, name: str, old: sa.Column[Any], new: sa.Column[Any]
+) -> str | None:
+    """Tried on a temporary table: there, back, and compared byte by byte."""
+    if family(new.type) == "json":
+        return f"{name} IS NOT NULL AND NOT json_valid({name})"
+    if on_mariadb(name, old, new) is not None:
+        return f"{name} IS NOT NULL AND ({on_mariadb(name, old, new)}) IS NULL"
+    if family(old.type) == "string" and family(new.type) == "string" and isinstance(new.type, sa.String):
+        return f"char_length({name}) > {new.type.length}" if new.type.length else None
+    trial = "_strata_trial"
+    writer.run(f"CREATE TEMPORARY TABLE {trial} (a {writer.type(old)}, b {writer.type(new)}, c {writer.type(old)})")
+    try:
+        writer.run(f"INSERT INTO {trial} (a) SELECT {name} FROM {writer.table(table, schema)}")
+        writer.run(f"UPDATE IGNORE {trial} SET b = a")  # what does not fit is counted below, not met as an error
+        writer.run(f"UPDATE IGNORE {trial} SET c = b")
+        lost = writer.fetch(f"SELECT count(*), min(a) FROM {trial} WHERE NOT (BINARY a <=> BINARY c)")[0]
+    finally:
+        writer.run(f"DROP TEMPORARY TABLE {trial}")
+    if not lost[0]:
+        return None
+    return f"{name} = (SELECT {writer.value(str(lost[1]))}) OR {lost[0]} > 0 AND {name} IS NOT NULL"
+
+
+def _require_none(
+    writer: Writer, table: str, schema: str | None, condition: str, why: str, code: int, example: str | None = None
+) -> None:
+    if writer.offline:
+        return
+    query = f"FROM {writer.table(table, schema)} WHERE {condition}"
+    number = writer.fetch(f"SELECT count(*) {query}")[0][0]
+    if number:
+        shown = "" if example is None else f", for example {writer.fetch(f'SELECT {example} {query} LIMIT 1')[0][0]!r}"
+        raise MigrationStopped(
+            f"Table {_path(table, schema)}: {number} {_rows(number)} in the way{shown}: {why}. Nothing was changed.",
+            code,
+        )
+
+
+def _path(table: str, schema: str | None) -> str:
+    return f"{schema}.{table}" if schema else table
+
+
+def _rows(number: int) -> str:
+    return "row is" if number == 1 else "rows are"

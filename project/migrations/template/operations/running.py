@@ -1,0 +1,198 @@
+"""Running revisions online: one at a time, each exactly once, and none half done for good.
+
+`env.py` calls `run` where Alembic's own template calls `context.run_migrations()`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+
+from . import journal
+from .lock import WAIT, Held, held, is_busy, number_of, server_kind, sqlite_holder
+
+_ATTEMPTS = 4
+_AGAIN = {"40001", "40P01", 1213}
+"""Serialization failure and deadlock: the server has undone the transaction, and asks to try it again."""
+
+
+def run(environment: Any, connection: sa.Connection, look: Callable[[], None]) -> None:
+    """Do what Alembic's command is to do; where that may write to the database, alone, and after a `look` at it.
+
+    `environment` is `alembic.context`, configured. How long to wait for others is said by the attribute `wait` of the
+    configuration or by `-x wait=SECONDS`; a database that nobody else knows (attribute `alone`) needs no lock.
+    """
+    given = environment.config.attributes
+    if not migrates(environment):
+        with environment.begin_transaction():
+            environment.run_migrations()
+        return
+    said = environment.get_x_argument(as_dictionary=True).get("wait")
+    wait = float(given.get("wait", WAIT if said is None else said))
+    alone = bool(given.get("alone"))
+    with nullcontext() if alone else held(connection, wait, given.get("waiting", _tell)):
+        look()
+        connection.rollback()  # what was only read
+        _Run(environment, connection, journaled=not alone and server_kind(connection) == "mariadb").run()
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - who runs Alembic is at a terminal
+
+
+def migrates(environment: EnvironmentContext) -> bool:
+    """Whether the command goes to a revision; `current` and `check` only look."""
+    try:
+        environment.get_revision_argument()
+    except KeyError:
+        return False
+    return True
+
+
+class _Run:
+    """One of Alembic's commands."""
+
+    def __init__(self, environment: EnvironmentContext, connection: sa.Connection, *, journaled: bool) -> None:
+        self.environment, self.connection, self.journaled = environment, connection, journaled
+        self.context: MigrationContext = environment.get_context()
+        # There is no public way to see Alembic's steps before they run, or to stop between two of them.
+        planned = self.context._migrations_fn
+        assert planned is not None
+        self.planned: Callable[..., Any] = planned
+        self.context._migrations_fn = self._steps
+        self.context.on_version_apply_callbacks = (*self.context.on_version_apply_callbacks, self._applied)
+        self.heads: set[str] = set()
+        self.overtaken = False
+        self.journal: journal.Journal | None = None
+
+    def run(self) -> None:
+        """Run the steps, again where a deadlock undid one, or another run on SQLite was quicker."""
+        failures = 0
+        if self.journaled and self._settled():
+            return
+        while True:
+            self.overtaken = False
+            try:
+                with self.environment.begin_transaction():
+                    self.environment.run_migrations()
+            except sa.exc.DBAPIError as error:
+                failures += 1
+                if is_busy(error):
+                    with suppress(sa.exc.SQLAlchemyError):
+                        self.connection.rollback()
+                    message = f"Somebody else is migrating this database: {sqlite_holder(self.connection)}."
+                    raise Held(message) from error
+                if failures >= _ATTEMPTS or not _AGAIN & {getattr(error.orig, "sqlstate", None), number_of(error)}:
+                    raise
+                self.connection.rollback()
+                time.sleep(0.1 * 2**failures)
+                continue
+            if not self.overtaken:
+                return
+            self.connection.rollback()
+
+    # ------------------------------------------------------------------------ steps
+
+    def _steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
+        """Alembic's steps; on SQLite, where the lock goes with each transaction, only while nobody else took one."""
+        for number, step in enumerate(self.planned(heads, context)):
+            if number and server_kind(self.connection) == "sqlite" and set(context.get_current_heads()) != self.heads:
+                self.overtaken = True
+                return
+            if self.journaled and getattr(step, "revision", None) is not None and hasattr(step.revision, "module"):
+                step.migration_fn = self._written(step, step.migration_fn)
+            yield step
+
+    def _applied(self, heads: set[str], **_: Any) -> None:
+        """The version is written: in the same transaction the journal ends."""
+        self.heads = set(heads)
+        if self.journal is not None:
+            self.journal.forget()
+            self.journal = None
+
+    def _written(self, step: Any, function: Callable[..., None]) -> Callable[..., None]:
+        """The step's function with its journal."""
+        revision, way = step.revision.revision, "up" if step.is_upgrade else "down"
+        source = str(step.revision.module.__file__)
+
+        def go(**arguments: Any) -> None:
+            found = journal.half(self.connection)
+            if found is not None and (found.revision, found.direction) != (revision, way):
+                raise CommandError(f"Revision {found.revision} is half done ({found.direction}); that comes first.")
+            self.journal = journal.Journal(self.connection, revision, way, source, tolerant=False)
+            try:
+                with journal.written(self.journal):
+                    function(**arguments)
+            except BaseException as error:
+                self._note(error, step, way, source)
+                raise
+
+        return go
+
+    def _note(self, error: BaseException, step: Any, way: str, source: str) -> None:
+        """Say at the error which operations are in; where none is, forget that it was begun."""
+        self.journal = None
+        try:
+            self.connection.rollback()
+            known = journal.Journal(self.connection, step.revision.revision, way, source, tolerant=False)
+            function = "upgrade" if way == "up" else "downgrade"
+            note = journal.told(known, step.revision.module, function, _line(error, source))
+            if note is None:
+                known.forget()
+                self.connection.commit()
+                note = "Nothing of it is in."
+        except (sa.exc.SQLAlchemyError, self.connection.dialect.loaded_dbapi.Error):
+            note = "The connection is lost; the next run knows from the journal how far it got."
+        error.add_note(note)
+
+    # ---------------------------------------------------------------- half done before
+
+    def _settled(self) -> bool:
+        """Undo a revision that was cut off on the other way than we go. True where that was all that is wanted."""
+        found = journal.half(self.connection)
+        self.connection.rollback()
+        if found is None:
+            return False
+        way = self._way()
+        if way == "stamp":
+            raise CommandError(
+                f"Revision {found.revision} is half done ({found.direction}): upgrade or downgrade first."
+            )
+        if found.direction == way:
+            return False
+        with Operations.context(self.context):
+            journal.undo(self.connection, found, self._module(found.revision))
+        tell = self.environment.config.attributes.get("waiting", _tell)
+        tell(f"Revision {found.revision} was half done ({found.direction}); what was done of it is undone.")
+        asked = getattr(self.environment.config.cmd_opts, "revision", None)
+        return way == "down" and found.direction.endswith("up") and asked == "-1"
+
+    def _module(self, revision: str) -> Any:
+        script = self.environment.script.get_revision(revision)
+        return script.module
+
+    def _way(self) -> str:
+        """Where the command goes: `up`, `down` or `stamp`."""
+        said = self.environment.config.attributes.get("way")
+        command = getattr(self.environment.config.cmd_opts, "cmd", [None])[0]
+        known = {"upgrade": "up", "downgrade": "down", "stamp": "stamp"}
+        return str(said or known.get(getattr(command, "__name__", ""), "up"))
+
+
+def _line(error: BaseException, source: str) -> int:
+    """The line of the revision that an error comes from."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == source:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,154 @@
+"""Enum types and sequences: things of their own on PostgreSQL (and sequences on MariaDB), nothing on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.schema import CreateSequence, DropSequence
+
+from .definition import Text
+from .registry import Writer, operation
+from .sqlite import expression
+
+
+@operation
+def create_enum(operations: Operations, name: str, *labels: str, schema: str | None = None) -> None:
+    """Create an enum type on PostgreSQL. Elsewhere an Enum column carries its values itself."""
+    writer = Writer(operations)
+    if writer.server == "postgresql":
+        values = ", ".join(writer.value(label) for label in labels)
+        writer.run(f"CREATE TYPE {writer.table(name, schema)} AS ENUM ({values})")
+
+
+@operation
+def drop_enum(operations: Operations, name: str, schema: str | None = None) -> None:
+    """Drop an enum type on PostgreSQL, when no column has it any more."""
+    writer = Writer(operations)
+    if writer.server == "postgresql":
+        writer.run(f"DROP TYPE {writer.table(name, schema)}")
+
+
+@operation
+def rename_enum(operations: Operations, name: str, to: str, schema: str | None = None) -> None:
+    """Give an enum type another name on PostgreSQL; its columns follow."""
+    writer = Writer(operations)
+    if writer.server == "postgresql":
+        writer.run(f"ALTER TYPE {writer.table(name, schema)} RENAME TO {writer.name(to)}")
+
+
+@operation
+def change_enum(
+    operations: Operations,
+    name: str,
+    *labels: str,
+    was: Sequence[str],
+    columns: Sequence[tuple[str, str] | tuple[str, str, Text]],
+    schema: str | None = None,
+) -> None:
+    """Give an enum type these labels, in this order, in all its `columns`, on PostgreSQL.
+
+    Each of these is a table, a column and, where its values cross otherwise than as they are, the stage's `cast`.
+    A new type takes the place of the old: ALTER TYPE … ADD VALUE can neither take away nor reorder, and what it adds
+    cannot be used before the transaction ends. A column's default is taken off for the while, and stays off where it
+    is a label that goes; checks and partial indexes that name a label likewise.
+    """
+    writer = Writer(operations)
+    if writer.server != "postgresql":
+        return
+    old = f"{name}_before"
+    held = [] if writer.offline else [each for table, column, *_ in columns for each in _held(writer, table, column)]
+    for take_off, _ in held:
+        writer.run(take_off)
+    writer.run(f"ALTER TYPE {writer.table(name, schema)} RENAME TO {writer.name(old)}")
+    create_enum(operations, name, *labels, schema=schema)
+    for table, column, *cast in columns:
+        _retype(writer, table, column, writer.table(name, schema), labels, cast[0] if cast else None)
+    writer.run(f"DROP TYPE {writer.table(old, schema)}")
+    for _, put_on in held:
+        writer.run(put_on)
+
+
+def _held(writer: Writer, table: str, column: str) -> list[tuple[str, str]]:
+    """What compares the column with a label, and so with one of the old type: how it is taken off and put on again."""
+    where = writer.path(table)
+    attribute = (
+        f"(SELECT attnum FROM pg_attribute WHERE attrelid = {writer.value(where)}::regclass"
+        f" AND attname = {writer.value(column)})"
+    )
+    checks = writer.fetch(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        f" WHERE conrelid = {writer.value(where)}::regclass AND contype = 'c' AND {attribute} = ANY (conkey)"
+    )
+    indexes = writer.fetch(
+        "SELECT DISTINCT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i"
+        " JOIN pg_depend d ON d.objid = i.indexrelid AND d.refobjid = i.indrelid"
+        f" WHERE i.indrelid = {writer.value(where)}::regclass AND d.refobjsubid = {attribute}"
+        " AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)"
+    )
+    found = [
+        (f"ALTER TABLE {where} DROP CONSTRAINT {writer.name(name)}",
+         f"ALTER TABLE {where} ADD CONSTRAINT {writer.name(name)} {text}")
+        for name, text in checks
+    ]  # fmt: skip
+    return found + [(f"DROP INDEX {name}", text) for name, text in indexes]
+
+
+def _retype(writer: Writer, table: str, column: str, new: str, labels: Sequence[str], cast: Text | None) -> None:
+    where, what = writer.path(table), writer.name(column)
+    default, array = (None, False) if writer.offline else _default(writer, where, column)
+    text, target = ("text[]", f"{new}[]") if array else ("text", new)
+    if default:
+        writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} DROP DEFAULT")
+    if cast is not None:  # it may give a value that only the new type has, and ask for one that only the old one had
+        writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} TYPE {text} USING {what}::{text}")
+    value = what if cast is None else f"({expression(writer, cast)})"
+    writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} TYPE {target} USING {value}::{text}::{target}")
+    if default and (array or default in {writer.value(label) for label in labels}):
+        writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} SET DEFAULT {default}")
+
+
+def _default(writer: Writer, where: str, column: str) -> tuple[str | None, bool]:
+    """The column's default as the catalogue writes it, without the old type's name, and whether it is an array."""
+    rows = writer.fetch(
+        "SELECT pg_get_expr(d.adbin, d.adrelid), t.typcategory = 'A' FROM pg_attribute a"
+        " JOIN pg_type t ON t.oid = a.atttypid"
+        " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+        f" WHERE a.attrelid = {writer.value(where)}::regclass AND a.attname = {writer.value(column)}"
+    )
+    default, array = rows[0]
+    return (str(default).rpartition("::")[0] if default else None), bool(array)
+
+
+@operation
+def create_sequence(operations: Operations, sequence: sa.Sequence) -> None:
+    """Create a sequence where the server has sequences."""
+    writer = Writer(operations)
+    if writer.server != "sqlite":
+        writer.run(writer.compile(CreateSequence(sequence)))
+
+
+@operation
+def drop_sequence(operations: Operations, sequence: sa.Sequence) -> None:
+    """Drop a sequence where the server has sequences."""
+    writer = Writer(operations)
+    if writer.server != "sqlite":
+        writer.run(writer.compile(DropSequence(sequence)))
+
+
+@operation
+def change_sequence(operations: Operations, sequence: sa.Sequence) -> None:
+    """Give a sequence these settings and leave its count as it is; what is not said is the server's default."""
+    writer = Writer(operations)
+    if writer.server == "sqlite":
+        return
+    settings = [
+        f"START WITH {sequence.start if sequence.start is not None else 1}",
+        f"INCREMENT BY {sequence.increment if sequence.increment is not None else 1}",
+        "NO MINVALUE" if sequence.minvalue is None else f"MINVALUE {sequence.minvalue}",
+        "NO MAXVALUE" if sequence.maxvalue is None else f"MAXVALUE {sequence.maxvalue}",
+        f"CACHE {sequence.cache if sequence.cache is not None else 1000 if writer.server == 'mariadb' else 1}",
+        "CYCLE" if sequence.cycle else ("NOCYCLE" if writer.server == "mariadb" else "NO CYCLE"),
+    ]
+    writer.run(f"ALTER SEQUENCE {writer.table(sequence.name, sequence.schema)} {' '.join(settings)}")
