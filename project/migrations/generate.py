@@ -1,0 +1,208 @@
+"""A history is a function of the plan: no database, clock, folder or earlier run takes part in making it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import sqlalchemy as sa
+
+from project.db.modules import metadata_of, metadatas
+from project.db.watch import Watch
+from project.errors import Refused, WrongUse
+from project.plan import Plan, Stage
+from project.schema.describe import describe
+from project.schema.part import Neighbours
+from project.schema.values import Schema
+
+from .diff import Hints, Migration, Need, diff
+from .revision import Revision, make
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage with its schema, and the revision that leads to it."""
+
+    stage: Stage
+    schema: Schema
+    revision: Revision
+    filled: sa.MetaData
+    """Copies of the tables that the stage's rows go into."""
+    load: Callable[[], sa.MetaData]
+
+    @cached_property
+    def metadata(self) -> sa.MetaData:
+        """The schema in SQLAlchemy's words: the stage's modules are imported for it, so ask for few stages' only."""
+        return self.load()
+
+
+Hear = Callable[[Stage, sa.MetaData, frozenset[str]], None]
+"""Gets a stage, its MetaData, and the keys of those tables that may be others than in the stage before."""
+
+
+def _nobody(stage: Stage, metadata: sa.MetaData, changed: frozenset[str]) -> None:
+    """Do nothing with it."""
+
+
+def history(plan: Plan) -> tuple[Revision, ...]:
+    """The revisions of all stages, first to last.
+
+    Raises WrongUse for models, hints or differences that are wrong or cannot be expressed, Refused with all that the
+    stages would have to allow.
+    """
+    return tuple(step.revision for step in steps(plan))
+
+
+def steps(plan: Plan, hear: Hear = _nobody) -> tuple[Step, ...]:
+    """The same, each with its stage and schema. `hear` gets each stage's MetaData while it is there."""
+    return steps_of(plan, metadatas(plan), lambda index: metadata_of(plan, index), hear)
+
+
+def steps_of(
+    plan: Plan,
+    stages: Iterable[tuple[Stage, sa.MetaData]],
+    load: Callable[[int], sa.MetaData] | None = None,
+    hear: Hear = _nobody,
+) -> tuple[Step, ...]:
+    """The same, given each stage's MetaData; of the plan, only servers and places in its file are looked at.
+
+    A MetaData is looked at before the next is asked for. With `load`, which gives that of a stage, it need not be good
+    for longer.
+    """
+    made: list[Step] = []
+    needs: list[tuple[Stage, Need]] = []
+    before, parent = Schema(), None
+    watch, neighbours = Watch(), Neighbours()
+    for number, (stage, metadata) in enumerate(stages, start=1):
+        changed = watch.changed(metadata)
+        after = describe(metadata, before, changed)
+        hear(stage, metadata, changed)
+        watch.restore(changed)
+        part = neighbours.part(before, after, stage.rename)
+        _possible(plan, stage, *part)
+        _rows_fit(plan, number - 1, stage, after)
+        up, down = _ways(stage, before, part)
+        _all_used(plan, number - 1, before, after, up.used | down.used)
+        needs += [(stage, need) for need in up.needs]
+        revision = make(stage, number, parent, up, down)
+        filled = _copies(metadata, stage.rows)
+        again = partial(load, number - 1) if load else partial(_same, metadata)
+        made.append(Step(stage, after, revision, filled, again))
+        before, parent = after, revision.id
+    if needs:
+        raise _refused(needs)
+    return tuple(made)
+
+
+def _copies(metadata: sa.MetaData, names: Iterable[str]) -> sa.MetaData:
+    copies = sa.MetaData()
+    for name in names:
+        metadata.tables[name].to_metadata(copies)
+    return copies
+
+
+def _same(metadata: sa.MetaData) -> sa.MetaData:
+    return metadata
+
+
+def _ways(stage: Stage, before: Schema, part: tuple[Schema, Schema]) -> tuple[Migration, Migration]:
+    """Up and down, given the part of the schemas that matters."""
+    old, new = part
+    up = diff(old, new, Hints.of(stage, before.tables, up=True))
+    down = diff(new, old, Hints.of(stage, before.tables, up=False))
+    return up, down
+
+
+def _all_used(plan: Plan, index: int, before: Schema, after: Schema, used: Collection[tuple[str, str]]) -> None:
+    for key, name in _hints(plan.stages[index]):
+        if (key, name) not in used:
+            raise _unused(plan, index, key, name, before, after)
+
+
+def _hints(stage: Stage) -> Iterator[tuple[str, str]]:
+    for key in ("rename", "drop", "fill", "cast"):
+        yield from ((key, name) for name in getattr(stage, key))
+
+
+def _unused(plan: Plan, index: int, key: str, name: str, before: Schema, after: Schema) -> WrongUse:
+    """The error for a hint that names nothing, or that the stage has no use for."""
+    stage = plan.stages[index]
+    place = stage.drop.index(name) if key == "drop" else name
+    where = plan.where("stages", index, key, place)
+    names = [each for schema in (before, after) for each in _names(schema)]
+    if name not in names:
+        message = f"`{key}` names `{name}`, which is neither in this stage nor before it."
+        return WrongUse(message, where=where, hint=_nearest(name, dict.fromkeys(names)))
+    return WrongUse(f"Stage {stage.name} has no use for `{key}: {name}`.", where=where, hint="Take the line out.")
+
+
+def _names(schema: Schema) -> Iterator[str]:
+    for key, table in schema.tables.items():
+        yield key
+        yield from (f"{key}.{column}" for column in table.columns)
+
+
+def _possible(plan: Plan, stage: Stage, before: Schema, after: Schema) -> None:
+    """Every table can be made on every server that the plan names."""
+    servers = {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
+    for key, table in after.tables.items():
+        if table == before.tables.get(key):
+            continue
+        for server in sorted(servers & set(table.problems)):
+            message = f"Stage {stage.name}: table {key} cannot be made on {server}: {table.problems[server]}."
+            raise WrongUse(message, hint=f"Change the model, or take {server} out of database and prove_on.")
+
+
+def _rows_fit(plan: Plan, index: int, stage: Stage, after: Schema) -> None:
+    """The stage's rows name tables and columns that it has."""
+    for name, rows in stage.rows.items():
+        table = after.tables.get(name)
+        if table is None:
+            where = plan.where("stages", index, "rows", name)
+            raise WrongUse(f"`rows` names table `{name}`, which stage {stage.name} does not have.", where=where,
+                           hint=_nearest(name, after.tables))  # fmt: skip
+        for number, row in enumerate(rows):
+            for column in row:
+                if column not in table.columns:
+                    where = plan.where("stages", index, "rows", name, number, column)
+                    raise WrongUse(f"Table `{name}` has no column `{column}` in stage {stage.name}.", where=where,
+                                   hint=_nearest(column, table.columns))  # fmt: skip
+
+
+def _nearest(word: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(names), n=1)
+    return f"Did you mean `{near[0]}`?" if near else "Take the line out."
+
+
+def _refused(needs: list[tuple[Stage, Need]]) -> Refused:
+    """One error for all that must be allowed, as lines to paste under each stage."""
+    lines = []
+    for stage in dict.fromkeys(stage.name for stage, _ in needs):
+        mine = [need for each, need in needs if each.name == stage]
+        lines.append(f"  - name: {stage}")
+        for key in ("rename", "drop", "fill", "cast"):
+            of_key = [need for need in mine if need.key == key]
+            if key == "drop" and of_key:
+                lines.append(f"    drop: [{', '.join(_yaml(need.name) for need in of_key)}]")
+            elif of_key:
+                lines.append(f"    {key}:")
+                lines += [f"      {_yaml(need.name)}: {_value(need.value)}" for need in of_key]
+    reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
+    number = len(needs)
+    message = f"{number} {'change needs' if number == 1 else 'changes need'} the stages' leave:{reasons}"
+    told = [{"stage": stage.name, "key": need.key, "name": need.name, "value": need.value} for stage, need in needs]
+    hint = "Think each one over, and add what is right to config.yaml:\n" + "\n".join(lines)
+    return Refused(message, hint=hint, needs=told)
+
+
+def _value(value: str | dict[str, str] | None) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_yaml(text)}" for key, text in value.items()) + "}"
+    return _yaml(value or "")
+
+
+def _yaml(text: str) -> str:
+    plain = text.replace("_", "").replace(".", "").isalnum() and not text[0].isdigit()
+    return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
