@@ -1,0 +1,32 @@
+"""The folder of revision files: what is in it, how it differs from what the stages give, and replacing it in one step.
+
+How revisions are made is not known here. `read`, `compare` and `foreign` change nothing. `locked`, `replace` and
+`environment` write; whatever stops them, also `kill -9`, a folder is the old one or the new one: `heal`, which every
+command calls first, puts back what an ended run left in between.
+"""
+
+from __future__ import annotations
+
+from .comparison import Cause, Mismatch, compare
+from .files import File, foreign, read
+from .lock import heal, locked
+from .replacement import Replaced, replace, require_ours, write
+from .surroundings import environment, environment_differs, environment_mismatch
+
+__all__ = [
+    "Cause",
+    "File",
+    "Mismatch",
+    "Replaced",
+    "compare",
+    "environment",
+    "environment_differs",
+    "environment_mismatch",
+    "foreign",
+    "heal",
+    "locked",
+    "read",
+    "replace",
+    "require_ours",
+    "write",
+]
