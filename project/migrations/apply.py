@@ -1,0 +1,271 @@
+"""Taking a database up and down the history on disk, and asking where it is.
+
+All of it goes through the folder's own env.py, exactly as `alembic upgrade` does, so it is as safe either way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import io
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+
+from project.db import database
+from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
+from project.plan import Plan
+
+from .history import File, read
+
+Told = Callable[[str], None]
+
+_SHOWN = 200  # of a statement
+
+JOURNAL = "strata_migration"
+"""Where a run on MariaDB keeps its lock and its journal (the operations' `lock.TABLE`)."""
+
+
+def silent(said: str) -> None:
+    """Tell nobody."""
+
+
+def files(plan: Plan) -> tuple[File, ...]:
+    """The revisions on disk, first to last."""
+    return tuple(each for each in read(plan.migrations / "versions") if each.id is not None)
+
+
+def configuration(migrations: Path, **attributes: object) -> Config:
+    """Alembic's configuration for a folder; what it would print is thrown away."""
+    config = Config(stdout=io.StringIO(), output_buffer=io.StringIO())
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(attributes)
+    return config
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """The revision that the database says it is at; None where it says nothing. Read-only.
+
+    Raises SchemaDiffers where it claims several.
+    """
+    heads = MigrationContext.configure(connection).get_current_heads()
+    if len(heads) > 1:
+        message = f"The database claims to be at {len(heads)} revisions at once: {', '.join(sorted(heads))}."
+        raise SchemaDiffers(message, hint="Leave one row in alembic_version.")
+    return heads[0] if heads else None
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A stage that is half done: its revision, the direction, and how many statements of it are in."""
+
+    revision: str
+    direction: str
+    statements: int
+
+
+def is_quiet(connection: sa.Connection) -> bool:
+    """Whether nobody is at work, and no run was cut off: then nothing of a run is left in the database. Read-only."""
+    return connection.dialect.name not in {"mysql", "mariadb"} or not sa.inspect(connection).has_table(JOURNAL)
+
+
+def unfinished(connection: sa.Connection) -> Unfinished | None:
+    """The stage that an ended run left half done, or that another one is at; only MariaDB knows such. Read-only."""
+    if is_quiet(connection):
+        return None
+    query = f"SELECT revision, direction, kind, done FROM {JOURNAL} WHERE number > 0 ORDER BY number"
+    rows = connection.exec_driver_sql(query).all()
+    if not rows:
+        return None
+    return Unfinished(rows[0][0], rows[0][1], sum(1 for row in rows if row[2] in {"ddl", "dml"} and row[3]))
+
+
+def up(
+    connection: sa.Connection,
+    plan: Plan,
+    to: str,
+    told: Told,
+    schema: Callable[[str], sa.MetaData] | None = None,
+    *,
+    wait: float = 60,
+    waiting: Told = silent,
+) -> tuple[str, ...]:
+    """Bring the database up to a stage, each stage in a transaction of its own where the server has such for DDL.
+
+    With `schema`, which gives a stage's MetaData, each stage's development rows go in with it. `told` hears
+    each stage's name when it is reached, and the names are given back; `waiting` hears who is waited for.
+    Raises MigrationFailed, Refused or Locked; the stages before the failed one stay applied.
+    """
+    known = {file.id: file.stage for file in files(plan)}
+    stages = {stage.name: stage for stage in plan.stages}
+    done: list[str] = []
+
+    def applied(step: Any, **_: object) -> None:
+        name = str(known[step.up_revision_id])
+        if schema is not None and stages[name].rows:
+            insert(connection, schema(name), stages[name].rows)
+        done.append(name)
+        told(name)
+
+    target = next(file.id for file in files(plan) if file.stage == to)
+    run = _Run(connection, plan, applied, done, wait, waiting)
+    run("up", lambda config: command.upgrade(config, str(target)))
+    return tuple(dict.fromkeys(done))
+
+
+def down(
+    connection: sa.Connection, plan: Plan, to: str | None, told: Told, *, wait: float = 60, waiting: Told = silent
+) -> tuple[str, ...]:
+    """Take the database down to a stage, or, for None, to nothing; what was undone is told and given back."""
+    known = {file.id: file.stage for file in files(plan)}
+    done: list[str] = []
+
+    def undone(step: Any, **_: object) -> None:
+        name = str(known[step.up_revision_id])
+        done.append(name)
+        told(name)
+
+    target = "base" if to is None else next(str(file.id) for file in files(plan) if file.stage == to)
+    run = _Run(connection, plan, undone, done, wait, waiting)
+    run("down", lambda config: command.downgrade(config, target))
+    return tuple(dict.fromkeys(done))
+
+
+def stamp(connection: sa.Connection, plan: Plan, revision: str | None, wait: float, waiting: Told) -> None:
+    """Write a revision into the database, whatever it says so far; None is before the first."""
+    run = _Run(connection, plan, lambda **_: None, [], wait, waiting)
+    run("stamp", lambda config: command.stamp(config, revision or "base", purge=True))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One of Alembic's commands on a connection."""
+
+    connection: sa.Connection
+    plan: Plan
+    heard: Callable[..., None]
+    done: list[str]
+    wait: float
+    waiting: Told
+
+    def __call__(self, way: str, go: Callable[[Config], object]) -> None:
+        self.connection.rollback()
+        config = configuration(
+            self.plan.migrations,
+            connection=self.connection,
+            on_version_apply=[self.heard],
+            wait=self.wait,
+            waiting=self.waiting,
+            way=way,
+        )
+        try:
+            go(config)
+            self.connection.commit()
+        except (CommandError, sa.exc.SQLAlchemyError) as error:
+            self._undo()
+            raise self._failed(error) from error
+
+    def _undo(self) -> None:
+        with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost has nothing to roll back
+            self.connection.rollback()
+
+    def _failed(self, error: Exception) -> StrataError:
+        """What went wrong, and what state the database is in."""
+        code = getattr(error, "code", None) if isinstance(error, CommandError) else None
+        if code == Locked.code:
+            return Locked(str(error), hint="Wait until it has ended, or give it longer with `--wait SECONDS`.")
+        message = " ".join([reason(error), *getattr(error, "__notes__", ()), self._state()])
+        if code == Refused.code:
+            return Refused(message)
+        hint = "Mend the cause, and run the command again."
+        if "half done" in message:
+            hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
+        return MigrationFailed(message, hint=hint, applied=list(self.done))
+
+    def _state(self) -> str:
+        """Where the database is now; asked anew, because the connection may be lost."""
+        try:
+            with database.connect(database.engine(self.connection.engine.url, reading=True)) as fresh:
+                revision = revision_of(fresh)
+                half = unfinished(fresh)
+        except (StrataError, sa.exc.SQLAlchemyError):
+            return "What state the database is in cannot be asked now; `inv status` tells it when it answers."
+        stage = next((file.stage for file in files(self.plan) if file.id == revision), None)
+        where = f"The database is at {'stage ' + stage if stage else 'no stage' if revision is None else revision}"
+        return f"{where}." if half is None else f"{where}, and the next one is half done."
+
+
+_SHOWN = 200  # characters of a statement
+
+
+def reason(error: Exception) -> str:
+    """The server's own words, without the statement's parameters."""
+    if isinstance(error, sa.exc.DBAPIError):
+        statement = " ".join((error.statement or "").split())
+        shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
+        return f"The migration failed: {str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
+    text = " ".join(str(error).split())
+    return text if text.endswith(".") else f"{text}."
+
+
+def insert(
+    connection: sa.Connection, metadata: sa.MetaData, rows: Mapping[str, Sequence[Mapping[str, object]]]
+) -> None:
+    """Put rows into the tables of a stage, as its models would: with their types and defaults."""
+    for name, given in rows.items():
+        table = metadata.tables[name]
+        columns = {column.name: column for column in table.columns}
+        for row in given:
+            values = {columns[key]: _python(columns[key], value) for key, value in row.items()}
+            connection.execute(table.insert().values(values))
+
+
+def _python(column: sa.Column[Any], value: object) -> object:
+    """What YAML gives, as the column's type wants it."""
+    if isinstance(value, str) and isinstance(column.type, sa.DateTime):
+        return dt.datetime.fromisoformat(value)
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime) and isinstance(column.type, sa.DateTime):
+        return dt.datetime.combine(value, dt.time())
+    if isinstance(value, str) and isinstance(column.type, sa.Date):
+        return dt.date.fromisoformat(value)
+    if isinstance(value, str) and isinstance(column.type, sa.Time):
+        return dt.time.fromisoformat(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and isinstance(column.type, sa.Numeric):
+        return decimal.Decimal(str(value))
+    if isinstance(value, str) and isinstance(column.type, sa.Uuid):
+        return uuid.UUID(value) if column.type.as_uuid else value
+    if isinstance(value, str) and isinstance(column.type, sa.LargeBinary):
+        return value.encode()
+    return value
+
+
+def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
+    """The SQL that leads from one stage to another on a server of this dialect, without a database.
+
+    `frm` None is nothing, `to` None the last stage, and `base` nothing.
+    """
+    known = list(files(plan))
+    order = [file.stage for file in known]
+    start = -1 if frm is None else order.index(frm)
+    end = len(known) - 1 if to is None else -1 if to == "base" else order.index(to)
+    buffer = io.StringIO()
+    config = configuration(plan.migrations, dialect=dialect, output_buffer=buffer)
+    ids = ["base", *(str(file.id) for file in known)]
+    direction = command.upgrade if end >= start else command.downgrade
+    direction(config, f"{ids[start + 1]}:{ids[end + 1]}", sql=True)
+    return buffer.getvalue()
+
+
+def connected(plan: Plan, url: str | sa.URL | None = None, *, wait: float = 60) -> sa.Connection:
+    """A connection to the development database, or to another one. Raises Unreachable."""
+    return database.connect(database.engine(url or plan.database.url, wait=wait))
