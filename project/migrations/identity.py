@@ -1,0 +1,145 @@
+"""Which stage is a database at? Answered by its schema alone.
+
+The names of tables and columns, which cost no database to compare, leave those stages that could fit. Only for them are
+modules imported and a scratch database made by create_all on the same server, which is compared in full: so the time
+does not grow with the square of the number of stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from project.db import database
+from project.db.dialects import unmarked
+from project.db.scratch import Scratch, clear, scratch
+from project.db.snapshot import Difference, Snapshot, differences, snapshot
+from project.schema.values import Schema
+
+from .generate import Step
+
+Name = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The stage whose schema a database has, or, where `differences` are, the one that it is nearest to.
+
+    stage None is the state before the first stage: nothing at all. `also` are other stages with the very same schema.
+    """
+
+    stage: str | None
+    differences: tuple[Difference, ...] = ()
+    also: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        return not self.differences
+
+
+def identify(connection: sa.Connection, steps: Sequence[Step], said: str | None = None) -> Fit:
+    """Find the stage whose schema the database has. Of several the last, but rather `said` where that is one of them.
+
+    The database is only read; the scratch database is on its server. Raises what `scratch` raises.
+    """
+    schemas = schemas_of(steps)
+    found = snapshot(connection, schemas)
+    near = _nearest(_names(found), steps)
+    order = sorted(near, key=lambda index: (index >= 0 and steps[index].stage.name == said, index), reverse=True)
+    best: Fit | None = None
+    with scratch(own_server(connection.engine.url), schemas) as empty:
+        for index in _distinct(order, steps):
+            wanted = made(empty, sa.MetaData() if index < 0 else steps[index].metadata, schemas)
+            fit = Fit(_called(index, steps), _that_matter(differences(wanted, found)))
+            if best is None or len(fit.differences) < len(best.differences):
+                best = fit
+            if best.exact:
+                break
+    assert best is not None
+    return Fit(best.stage, best.differences, tuple(_also(best, near, steps)))
+
+
+def compare(connection: sa.Connection, metadata: sa.MetaData) -> tuple[Difference, ...]:
+    """How a database differs from what create_all makes of a stage's models on its server."""
+    schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
+    with scratch(own_server(connection.engine.url), schemas) as empty:
+        return _that_matter(differences(made(empty, metadata, schemas), snapshot(connection, schemas)))
+
+
+def _that_matter(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
+    """Without rights that somebody was given besides: a database in use has such, and they are not the models'."""
+    return tuple(each for each in found if each.expected is not None or not each.what.endswith("privileges"))
+
+
+def schemas_of(steps: Sequence[Step]) -> list[str]:
+    """The schemas that the stages use besides the default one."""
+    return sorted({table.schema for step in steps for table in step.schema.tables.values() if table.schema})
+
+
+def own_server(url: sa.URL) -> sa.URL:
+    """Where scratch databases for comparisons with this database are made."""
+    return sa.make_url("sqlite://") if database.server_kind(url) == "sqlite" else url
+
+
+def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snapshot:
+    """What create_all makes of the models, in a scratch database that is emptied for it."""
+    with empty.engine.connect() as connection:
+        clear(connection)
+        with unmarked(metadata):
+            metadata.create_all(connection)
+        connection.commit()
+        return snapshot(connection, schemas)
+
+
+def _called(index: int, steps: Sequence[Step]) -> str | None:
+    return None if index < 0 else steps[index].stage.name
+
+
+def _names(found: Snapshot) -> frozenset[Name]:
+    """The tables and views of a database, and the columns of its tables."""
+    names: set[Name] = set()
+    for key, thing in found.things.items():
+        if thing.kind in {"table", "view"}:
+            names.add((key, None))
+        if thing.kind == "table":
+            names |= {(key, element.name) for element in thing.elements if element.kind == "column"}
+    return frozenset(names)
+
+
+def _named(schema: Schema) -> frozenset[Name]:
+    """The same of a stage."""
+    views = {(name.removeprefix("view "), None) for name in schema.statements if name.startswith("view ")}
+    columns = {(key, column) for key, table in schema.tables.items() for column in table.columns}
+    return frozenset({(key, None) for key in schema.tables} | columns | views)
+
+
+def _nearest(names: frozenset[Name], steps: Sequence[Step]) -> list[int]:
+    """The stages whose names are nearest, last first; -1 is the state before the first."""
+    distances = {index: len(names ^ _named(step.schema)) for index, step in enumerate(steps)}
+    distances[-1] = len(names)
+    least = min(distances.values())
+    return [index for index, distance in sorted(distances.items(), reverse=True) if distance == least]
+
+
+def _distinct(order: Sequence[int], steps: Sequence[Step]) -> Iterator[int]:
+    """One of each group of stages with the very same schema."""
+    known: list[Schema] = []
+    for index in order:
+        schema = _schema(index, steps)
+        if schema not in known:
+            known.append(schema)
+            yield index
+
+
+def _also(best: Fit, near: Sequence[int], steps: Sequence[Step]) -> Iterator[str]:
+    """Other stages whose schema says the very same."""
+    mine = next(index for index in near if _called(index, steps) == best.stage)
+    for index in sorted(near):
+        if index not in {-1, mine} and _schema(index, steps) == _schema(mine, steps):
+            yield steps[index].stage.name
+
+
+def _schema(index: int, steps: Sequence[Step]) -> Schema:
+    return Schema() if index < 0 else steps[index].schema
