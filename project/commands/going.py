@@ -1,0 +1,176 @@
+"""Taking databases up and down the history on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from project.db import database, ownership
+from project.db.dialects import NAMES
+from project.errors import WrongUse
+from project.migrations import apply
+from project.migrations.generate import Step
+from project.plan import Plan
+
+from .placing import Repointed, missing, repoint, stage_at
+from .telling import WAIT, Told, healed, silent
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What bringing the development database up did."""
+
+    applied: tuple[str, ...]
+    created: bool = False
+    repointed: Repointed | None = None
+
+
+def bring_up(
+    plan: Plan, made: tuple[Step, ...], told: Callable[[str], None], *, wait: float = WAIT, tell: Told = silent
+) -> Brought:
+    """Bring the development database to the last stage, with each stage's rows; make it where there is none.
+
+    A revision that is gone, because old ids changed, is replaced by that of the stage whose schema the database has.
+    """
+    created = make_if_missing(plan.database.url)
+
+    def waiting(sentence: str) -> None:
+        tell(sentence, "")
+
+    known = {step.stage.name: step for step in made}
+    there = database.parsed(plan.database.url)
+    with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+        repointed = repoint(connection, plan, made, wait, waiting)
+        stage_at(connection, plan)
+    with apply.connected(plan, wait=wait) as connection:
+        applied = apply.up(
+            connection, plan, plan.stages[-1].name, told, lambda name: known[name].filled, wait=wait, waiting=waiting
+        )
+    return Brought(applied, created, repointed)
+
+
+def make_if_missing(url: str) -> bool:
+    """Make the database where there is none, and let it say that it is ours. True where it was made."""
+    if database.exists(url):
+        return False
+    database.create(url)
+    with database.connect(database.engine(url)) as connection:
+        ownership.say(connection, "created")
+    return True
+
+
+def where(connection: sa.Connection, plan: Plan) -> str | None:
+    """The stage that the database says it is at. Raises SchemaDiffers where the history has no such revision."""
+    return stage_at(connection, plan)
+
+
+def up(
+    plan: Plan,
+    to: str | None = None,
+    url: str | None = None,
+    told: Told = silent,
+    *,
+    wait: float = WAIT,
+    protect: bool = False,
+) -> tuple[str, ...]:
+    """Bring a database up to a stage, by default the last; only a SQLite file is made where there is none.
+
+    With `protect` the database says afterwards that nothing here may drop, reset or re-stamp it.
+    """
+    healed(plan, told)
+    target = to or _last(plan)
+    _known(plan, target)
+    at, _, quiet = _found(plan, url, wait)
+    names = [str(file.stage) for file in apply.files(plan)]
+    done: tuple[str, ...] = ()
+    with apply.connected(plan, url, wait=wait) as connection:
+        if at is None or names.index(at) < names.index(target) or not quiet:
+            done = apply.up(
+                connection, plan, target, lambda stage: told("up", stage), wait=wait, waiting=lambda s: told(s, "")
+            )
+        if protect:
+            ownership.say(connection, "protected")
+    return done
+
+
+def down(
+    plan: Plan, to: str | None = None, url: str | None = None, told: Told = silent, *, wait: float = WAIT
+) -> tuple[str, ...]:
+    """Take a database one stage back, or down to a stage; `base` is nothing.
+
+    A stage that is half done (MariaDB) is undone first; without `to` that is all.
+    """
+    healed(plan, told)
+    at, half, quiet = _found(plan, url, wait)
+    if at is None and quiet:
+        return ()
+    target = _below(plan, at, to, half)
+    undone = [str(file.stage) for file in apply.files(plan) if half is not None and file.id == half.revision]
+    with apply.connected(plan, url, wait=wait) as connection:
+        done = apply.down(
+            connection, plan, target, lambda stage: told("down", stage), wait=wait, waiting=lambda s: told(s, "")
+        )
+    return tuple(dict.fromkeys([*undone, *done]))
+
+
+def _found(plan: Plan, url: str | None, wait: float) -> tuple[str | None, apply.Unfinished | None, bool]:
+    """The stage that a database is at, what is half done there, and whether nobody is at work or was cut off there.
+
+    On SQLite the file is made where there is none, and says that it is ours.
+
+    Nothing is locked for it. Raises Unreachable, Locked where a SQLite file is being written for longer than `wait`.
+    """
+    there = database.parsed(url or plan.database.url)
+    if database.server_kind(there) == "sqlite":
+        make_if_missing(str(url or plan.database.url))
+    elif not database.exists(there):
+        raise missing(str(url or plan.database.url))
+    with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+        return stage_at(connection, plan), apply.unfinished(connection), apply.is_quiet(connection)
+
+
+def _below(plan: Plan, at: str | None, to: str | None, half: apply.Unfinished | None) -> str | None:
+    """The stage to go down to."""
+    names = [str(file.stage) for file in apply.files(plan)]
+    if to is None:
+        if half is not None and half.direction.endswith("up"):
+            return at
+        return names[names.index(str(at)) - 1] if at is not None and names.index(at) else None
+    if to == "base":
+        return None
+    _known(plan, to)
+    if at is None or names.index(to) > names.index(at):
+        message = f"The database is at {'stage ' + at if at else 'no stage'}, which is below {to}."
+        raise WrongUse(message, hint=f"Use `inv up --to {to}`.")
+    return to
+
+
+def sql(plan: Plan, start: str | None = None, to: str | None = None, dialect: str | None = None) -> str:
+    """The SQL from one stage (by default nothing) to another (the last), without a database.
+
+    dialect is a name that SQLAlchemy has for the server; by default that of the plan's database. Raises WrongUse.
+    """
+    dialect = dialect or sa.make_url(plan.database.url).get_backend_name()
+    if dialect not in NAMES:
+        raise WrongUse(f"There is no dialect {dialect} here.", hint=f"Take one of {', '.join(NAMES)}.")
+    _last(plan)
+    for name in (start, to):
+        if name not in {None, "base"}:
+            _known(plan, str(name))
+    return apply.sql(plan, None if start == "base" else start, to, dialect)
+
+
+def _last(plan: Plan) -> str:
+    known = apply.files(plan)
+    if not known:
+        raise WrongUse("There is no history yet.", hint="Run `inv rebuild`.")
+    return str(known[-1].stage)
+
+
+def _known(plan: Plan, stage: str) -> None:
+    """The stage has a revision on disk."""
+    if stage not in {file.stage for file in apply.files(plan)}:
+        plan.stage(stage)
+        raise WrongUse(f"Stage {stage} has no revision yet.", hint="Run `inv rebuild`.")

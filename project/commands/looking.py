@@ -1,0 +1,121 @@
+"""Commands that only look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from project.db import database
+from project.db.modules import unlisted
+from project.db.snapshot import Difference
+from project.errors import StrataError
+from project.migrations import apply, history
+from project.migrations.generate import Step, steps
+from project.migrations.history import File
+from project.migrations.identity import Fit, compare
+from project.migrations.revision import Revision
+from project.plan import Plan
+
+from .placing import fitting, swept
+from .telling import Told, healed, silent
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found; `mismatch` is the first stage that differs."""
+
+    mismatch: history.Mismatch | None
+    unlisted: tuple[str, ...]
+
+
+def check(plan: Plan, told: Told = silent) -> Checked:
+    """Whether the history on disk is, byte for byte, what the stages give. Read-only."""
+    versions = plan.migrations / "versions"
+    healed(plan, told)
+    revisions = tuple(step.revision for step in steps(plan))
+    mismatch = history.compare(history.read(versions), revisions) or history.environment_mismatch(plan.migrations)
+    return Checked(mismatch, unlisted(plan))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What `stages` shows: the revisions as the stages give them, and where the database is."""
+
+    revisions: tuple[Revision, ...]
+    at: str | None
+    unlisted: tuple[str, ...]
+
+
+def stages(plan: Plan) -> Planned:
+    """The plan, stage by stage. Read-only; a database that cannot be reached is at no stage."""
+    revisions = tuple(step.revision for step in steps(plan))
+    return Planned(revisions, _at(plan, revisions), unlisted(plan))
+
+
+def _at(plan: Plan, revisions: tuple[Revision, ...]) -> str | None:
+    url = plan.database.url
+    try:
+        if sa.make_url(url).get_backend_name() == "sqlite" and not database.exists(url):
+            return None
+        with database.connect(database.engine(url, reading=True)) as connection:
+            current = apply.revision_of(connection)
+    except (StrataError, sa.exc.SQLAlchemyError):
+        return None
+    return next((each.stage for each in revisions if each.id == current), None)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a database is.
+
+    `revision` is what it says, `stage` what that means. Where the history has not that revision (`gone`), or there is
+    none, `fit` is what its schema says. `unfinished` is a stage that is half done (MariaDB).
+    """
+
+    stage: str | None
+    revision: str | None
+    pending: tuple[str, ...]
+    schema_matches: bool
+    differences: tuple[Difference, ...] = ()
+    gone: bool = False
+    fit: Fit | None = None
+    unfinished: apply.Unfinished | None = None
+
+
+def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
+    """Where a database is, what is pending, and whether its schema is what its stage says. Read-only.
+
+    Raises Unreachable and WrongUse.
+    """
+    url = url or plan.database.url
+    healed(plan, told)
+    known = apply.files(plan)
+    if not database.exists(url):
+        return Status(None, None, tuple(str(file.stage) for file in known), schema_matches=True)
+    swept(url)
+    with database.connect(database.engine(url, reading=True)) as connection:
+        return _status(connection, known, steps(plan))
+
+
+def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
+    revision, half = apply.revision_of(connection), apply.unfinished(connection)
+    names = [str(file.stage) for file in known]
+    stage = next((file.stage for file in known if file.id == revision), None)
+    if revision is not None and stage is None:
+        fit = fitting(connection, made)
+        there = fit.stage if fit.exact else None
+        return Status(
+            there, revision, _after(names, there), fit.exact, fit.differences, gone=True, fit=fit, unfinished=half
+        )
+    step = next((step for step in made if step.stage.name == stage), None)
+    if stage is not None and step is None:  # a file of a stage that is none any more
+        return Status(stage, revision, _after(names, stage), schema_matches=False, unfinished=half)
+    found = compare(connection, sa.MetaData() if step is None else step.metadata)
+    connection.rollback()
+    likely = fitting(connection, made) if found and half is None else None
+    return Status(stage, revision, _after(names, stage), not found, found, fit=likely, unfinished=half)
+
+
+def _after(names: list[str], stage: str | None) -> tuple[str, ...]:
+    return tuple(names[names.index(stage) + 1 :] if stage in names else names)

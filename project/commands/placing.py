@@ -1,0 +1,229 @@
+"""Where a database is: what it says of itself, what its schema says, and bringing the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from project.db import database, ownership
+from project.db.scratch import sweep
+from project.db.snapshot.values import OURS
+from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable
+from project.migrations import apply
+from project.migrations.generate import Step, steps
+from project.migrations.history import File
+from project.migrations.identity import Fit
+from project.migrations.identity import identify as fit_of
+from project.plan import Plan
+
+from .telling import WAIT, Told, healed, silent
+
+
+def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
+    """Which stage is this database at, by its schema alone? The nearest one and the differences where none fits.
+
+    Read-only. Raises Unreachable, also where there is no such database, and WrongUse.
+    """
+    healed(plan, told)
+    made = steps(plan)
+    with existing(plan, url) as connection:
+        said = _stage_or_none(apply.revision_of(connection), apply.files(plan))
+        return fitting(connection, made, said)
+
+
+def fitting(connection: sa.Connection, made: Sequence[Step], said: str | None = None) -> Fit:
+    """The stage that a database's schema is that of; scratch databases that ended runs left there go first."""
+    swept(connection.engine.url)
+    fit = fit_of(connection, made, said)
+    connection.rollback()
+    return fit
+
+
+def swept(url: str | sa.URL) -> None:
+    """Drop the scratch databases that killed runs left on a server; where that cannot be looked at, leave them."""
+    with suppress(StrataError):
+        sweep(url)
+
+
+def existing(plan: Plan, url: str | None) -> sa.Connection:
+    """A connection that only reads to a database that is there. Raises Unreachable where there is none."""
+    there = url or plan.database.url
+    if not database.exists(there):
+        raise missing(there)
+    return database.connect(database.engine(there, reading=True))
+
+
+def missing(url: str) -> Unreachable:
+    return Unreachable(
+        f"There is no {database.title(database.parsed(url))}.", hint="`inv onboard` makes the development database."
+    )
+
+
+def is_protected(plan: Plan, url: str | None) -> bool:
+    """Whether config.yaml says that the database is protected: its own, under whatever URL."""
+    return plan.database.protected and (url is None or database.same(url, plan.database.url))
+
+
+# ---------------------------------------------------------------------------- adopting
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What `adopt` did: the stage, its revision (None: before the first), what was there before, and the mark."""
+
+    stage: str | None
+    revision: str | None
+    before: str | None
+    written: bool
+    protected: bool
+    also: tuple[str, ...] = ()
+
+
+def adopt(
+    plan: Plan, url: str | None = None, *, protect: bool = False, wait: float = WAIT, told: Told = silent
+) -> Adopted:
+    """Write the revision of the stage that a database's schema is exactly that of into the database.
+
+    With `protect` the database says from now on that nothing here may drop, reset or re-stamp it. Afterwards the
+    database is one that `inv reset` knows. Raises SchemaDiffers where no stage fits, Protected where the database is
+    protected and has another revision, HistoryDiffers where the history on disk is not what the stages give.
+    """
+    healed(plan, told)
+    made = steps(plan)
+    with existing(plan, url) as connection:
+        before = apply.revision_of(connection)
+        fit = fitting(connection, made, _stage_or_none(before, apply.files(plan)))
+        if not fit.exact:
+            raise unfit(fit)
+        target = _revision_on_disk(plan, made, fit.stage)
+        if before is not None and before != target:
+            ownership.require_unprotected(connection, "given another revision", configured=is_protected(plan, url))
+    with apply.connected(plan, url) as connection:
+        if before != target:
+            apply.stamp(connection, plan, target, wait, lambda sentence: told(sentence, ""))
+        with suppress(*(() if protect else (StrataError,))):  # whose it is may stay unsaid, that it is protected not
+            ownership.say(connection, "adopted", *(("protected",) if protect else ()))
+    return Adopted(fit.stage, target, before, before != target, protect, fit.also)
+
+
+def unfit(fit: Fit) -> SchemaDiffers:
+    """The error where no stage fits exactly."""
+    near = "an empty database" if fit.stage is None else f"stage {fit.stage}"
+    number = len(fit.differences)
+    return SchemaDiffers(
+        f"No stage fits this database exactly; the nearest is {near}, with {number} difference{'s' * (number != 1)}.",
+        hint="`inv identify` shows them. Undo what was changed by hand, or put it into the models.",
+        stage=fit.stage,
+        exact=False,
+        differences=[each._asdict() for each in fit.differences],
+    )
+
+
+def _revision_on_disk(plan: Plan, made: Sequence[Step], stage: str | None) -> str | None:
+    if stage is None:
+        return None
+    revision = next(step.revision for step in made if step.stage.name == stage)
+    if revision.id not in {file.id for file in apply.files(plan)}:
+        raise HistoryDiffers(
+            f"The history on disk is not what the stages give: it has no revision {revision.id} for stage {stage}.",
+            hint="Run `inv rebuild`, or `inv rebuild --no-apply`, first.",
+        )
+    return revision.id
+
+
+def _stage_or_none(revision: str | None, known: Sequence[File]) -> str | None:
+    return next((file.stage for file in known if file.id == revision), None)
+
+
+# ------------------------------------------------------------------ what up and down meet
+
+
+def stage_at(connection: sa.Connection, plan: Plan) -> str | None:
+    """The stage that the database says it is at, None for none.
+
+    Raises SchemaDiffers where the history has not its revision, or where it has none and yet tables of the stages; the
+    message says which stage its schema is that of.
+    """
+    revision = apply.revision_of(connection)
+    known = apply.files(plan)
+    connection.rollback()
+    if revision is None:
+        _require_unused(connection, plan)
+        return None
+    stage = _stage_or_none(revision, known)
+    if stage is None:
+        raise gone(revision, fitting(connection, steps(plan)))
+    return stage
+
+
+def gone(revision: str, fit: Fit) -> SchemaDiffers:
+    """The error for a revision that the history has not, or has no more."""
+    message = f"The database is at revision {revision}, which the history does not have. {_likeness(fit)}"
+    return SchemaDiffers(message, hint=_advice(fit), revision=revision, stage=fit.stage, exact=fit.exact)
+
+
+def _require_unused(connection: sa.Connection, plan: Plan) -> None:
+    """A database without a revision has no table that a stage would make; what else it has is not our business."""
+    there = set(sa.inspect(connection).get_table_names()) - OURS
+    unfinished = apply.unfinished(connection)
+    connection.rollback()
+    if not there or unfinished is not None:
+        return
+    made = steps(plan)
+    shared = sorted(there & {key for step in made for key in step.schema.tables})
+    if shared:
+        fit = fitting(connection, made)
+        message = f"The database has no revision, and yet tables of the stages: {', '.join(shared)}. {_likeness(fit)}"
+        raise SchemaDiffers(message, hint=_advice(fit), stage=fit.stage, exact=fit.exact)
+
+
+def _likeness(fit: Fit) -> str:
+    if not fit.exact:
+        near = "an empty database" if fit.stage is None else f"stage {fit.stage}"
+        return f"Its schema is that of no stage; the nearest is {near}, with {len(fit.differences)} differences."
+    return "It is empty." if fit.stage is None else f"Its schema is exactly that of stage {fit.stage}."
+
+
+def _advice(fit: Fit) -> str:
+    if fit.exact:
+        return "`inv adopt` gives it the revision of that stage."
+    return "`inv identify` shows the differences. For a development database that may go there is `inv reset`."
+
+
+@dataclass(frozen=True)
+class Repointed:
+    """The development database's revision was gone, and it got that of the stage whose schema it has."""
+
+    before: str
+    stage: str | None
+
+
+def repoint(
+    connection: sa.Connection, plan: Plan, made: Sequence[Step], wait: float, waiting: Callable[[str], None]
+) -> Repointed | None:
+    """Give the development database the new revision of its stage, where a rebuild changed the old one.
+
+    Raises SchemaDiffers where its schema is exactly that of no stage, Protected where it is protected.
+    """
+    revision = apply.revision_of(connection)
+    connection.rollback()
+    if revision is None or _stage_or_none(revision, apply.files(plan)) is not None:
+        return None
+    ownership.require_unprotected(
+        connection, f"given another revision than {revision}, which is gone", configured=plan.database.protected
+    )
+    connection.rollback()
+    fit = fitting(connection, made)
+    if not fit.exact:
+        raise gone(revision, fit)
+    apply.stamp(connection, plan, _revision_on_disk(plan, made, fit.stage), wait, waiting)
+    return Repointed(revision, fit.stage)
+
+
+__all__ = [
+    "Adopted", "Repointed", "adopt", "existing", "fitting", "gone", "identify", "is_protected", "missing",
+    "repoint", "stage_at", "swept", "unfit",
+]  # fmt: skip
