@@ -1,0 +1,143 @@
+"""Any chain of stages goes up, down and up again on each server, or is refused before anything is written.
+
+`STRATA_CHAINS=1000 pytest tests/test_chains.py` makes a thousand for each server, other ones each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+from chains import Chain, chains
+from conftest import SERVERS, answering
+from hypothesis import HealthCheck, Phase, event, given, settings
+
+from project.commands import staged
+from project.errors import Refused, WrongUse
+from project.migrations.generate import Step, steps_of
+from project.migrations.proof import NotProved, prove
+from project.plan import Cast, Plan, Sql, Stage
+from project.plan.values import Database, Mark, Marks, Models
+
+LONG = int(os.environ.get("STRATA_CHAINS", "0"))
+SLOW = list(HealthCheck)
+GENERATE = tuple(Phase) if LONG else (Phase.explicit, Phase.generate)
+
+
+def sample(number: int) -> settings:
+    """This many chains, the same each time, and what fails is printed as it was drawn; or as many as were asked for."""
+    return settings(
+        max_examples=LONG or number,
+        derandomize=not LONG,
+        database=None,
+        deadline=None,
+        phases=GENERATE,
+        suppress_health_check=SLOW,
+        print_blob=bool(LONG),
+    )
+
+
+@given(chains("sqlite"))
+@sample(40)
+def test_a_chain_is_proved_on_sqlite(chain: Chain) -> None:
+    event(outcome(chain).partition(":")[0])
+
+
+@given(chains("postgresql"))
+@sample(6)
+def test_a_chain_is_proved_on_postgresql(chain: Chain) -> None:
+    answering("postgresql")
+    event(outcome(chain).partition(":")[0])
+
+
+@given(chains("mariadb"))
+@sample(6)
+def test_a_chain_is_proved_on_mariadb(chain: Chain) -> None:
+    answering("mariadb")
+    event(outcome(chain).partition(":")[0])
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_what_can_be_made_is_hardly_ever_refused(server: str) -> None:
+    """A stage that nobody can migrate is rare: most of what create_all can make, a revision can, too."""
+    refused = []
+
+    @given(chains(server))
+    @settings(sample(60), max_examples=60, derandomize=True)
+    def look(chain: Chain) -> None:
+        try:
+            made(chain)
+        except WrongUse as error:
+            refused.append(error.message)
+
+    look()
+    assert len(refused) <= 2, refused
+
+
+# ------------------------------------------------------------------------------ one chain
+
+
+class Need(TypedDict):
+    """What a refusal asks for, as `--json` tells it."""
+
+    stage: str
+    key: str
+    name: str
+    value: str | dict[str, str] | None
+
+
+def plan(chain: Chain) -> Plan:
+    """As much of a plan as the chain's server needs."""
+    url, nowhere = SERVERS[chain.server], Path("nowhere")
+    marks = Marks("config.yaml", Mark(1, 1, "", {}))
+    stages = tuple(stage for stage, _ in chain.stages)
+    return Plan(nowhere, nowhere, Database(url), Models("models", "base", "Base"), nowhere, (url,), stages, marks)
+
+
+def made(chain: Chain) -> tuple[Step, ...]:
+    """The chain's revisions; what the refusal asks for is pasted, once: that must be enough."""
+    try:
+        return steps_of(plan(chain), chain.pairs())
+    except Refused as error:
+        needs = error.details["needs"]
+    chain = replace(chain, stages=tuple((pasted(stage, needs), schema) for stage, schema in chain.stages))
+    return steps_of(plan(chain), chain.pairs())
+
+
+def pasted(stage: Stage, needs: Sequence[Need]) -> Stage:
+    for need in needs:
+        if need["stage"] == stage.name:
+            stage = one_pasted(stage, need["key"], need["name"], need["value"])
+    return stage
+
+
+def one_pasted(stage: Stage, key: str, name: str, value: str | dict[str, str] | None) -> Stage:
+    texts = value if isinstance(value, dict) else {"default": value}
+    sql = Sql(**{server: (text,) for server, text in texts.items()})
+    if key == "drop":
+        return replace(stage, drop=(*stage.drop, name))
+    if key == "fill":
+        return replace(stage, fill={**stage.fill, name: sql})
+    return replace(stage, cast={**stage.cast, name: Cast(up=sql)})
+
+
+def outcome(chain: Chain) -> str:
+    """`proved`, or who refused it before anything was written: the stages, or the rows."""
+    try:
+        steps = made(chain)
+    except WrongUse as error:
+        return f"refused: {error.message}"
+    revisions = tuple(step.revision for step in steps)
+    try:
+        with staged(plan(chain), revisions) as folder:
+            prove(SERVERS[chain.server], folder, steps, lambda _: None)
+    except NotProved as error:
+        if getattr(error.__cause__, "code", None) in {6, 9}:
+            return f"stopped: {error.message}"
+        error.add_note("\n".join(revision.text for revision in revisions))
+        raise
+    return "proved"
