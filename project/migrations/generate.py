@@ -10,12 +10,12 @@ from functools import cached_property, partial
 import sqlalchemy as sa
 
 from project.db.modules import metadata_of, metadatas
-from project.db.watch import Watch
 from project.errors import Refused, WrongUse
 from project.plan import Plan, Stage
 from project.schema.describe import describe
 from project.schema.part import Neighbours
 from project.schema.values import Schema
+from project.schema.watch import Watch
 
 from .diff import Hints, Migration, Need, diff
 from .revision import Revision, make

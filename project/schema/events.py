@@ -21,7 +21,7 @@ from project.errors import WrongUse
 from .types import UNSAYABLE
 from .values import Statements
 
-_EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
+EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
 _SERVERS = ("sqlite", "postgresql", "mariadb")
 # What other rooms of the description take care of.
 _KNOWN = (
@@ -87,7 +87,7 @@ def _text(element: Any, on: str) -> str:
 
 def listens(target: Any) -> bool:
     """Whether somebody listens besides the types, which listen for the sake of their own DDL."""
-    return any(not _is_types(listener) for event in _EVENTS for listener in getattr(target.dispatch, event))
+    return any(not _is_types(listener) for event in EVENTS for listener in getattr(target.dispatch, event))
 
 
 def _is_types(listener: Any) -> bool:

@@ -14,11 +14,15 @@ from __future__ import annotations
 import types
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, registry
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection, _ColumnMetrics
+
+from .events import EVENTS, listens
 
 _PLAIN = (str, bytes, int, float, type(None))
 _CONTAINERS: tuple[type, ...] = (dict, list, set, deque)
@@ -26,6 +30,11 @@ _FIXED = (tuple, frozenset, sa.util.immutabledict)
 _OUTSIDE = (sa.MetaData, Mapper, registry, type, types.FunctionType, types.MethodType, types.ModuleType)
 # Counts objects in the order in which they are made, all over the program; what hangs on the order has it in its place.
 _NUMBERED = "_creation_order"
+# What says nothing of a table when another takes its place: the number, listeners (see `heard`), and what SQLAlchemy
+# keeps so as not to make it twice.
+_PASSED_OVER = frozenset({_NUMBERED, "dispatch", "comparator"})
+_heard = attrgetter(*EVENTS)
+_PROBES = (sa.Table("probe", sa.MetaData()), sa.MetaData())
 
 
 class Watch:
@@ -38,7 +47,8 @@ class Watch:
 
     def changed(self, metadata: sa.MetaData) -> frozenset[str]:
         """The keys of tables that are new, gone, or others than when this was last asked."""
-        manner = (metadata.schema, dict(metadata.naming_convention))
+        everywhere = [len(listeners) for probe in _PROBES for listeners in _heard(probe.dispatch)]
+        manner = (metadata.schema, dict(metadata.naming_convention), everywhere)
         anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
         self._manner = manner
         looks = {} if anew else self._looks
@@ -71,7 +81,7 @@ def _compilers(cls: type) -> object:
 class _Look:
     """All that a table consists of, and copies of it."""
 
-    __slots__ = ("classes", "copies", "live", "numbers", "table")
+    __slots__ = ("classes", "copies", "heard", "live", "numbers", "table")
 
     def __init__(self, table: sa.Table) -> None:
         self.table = table
@@ -80,15 +90,15 @@ class _Look:
         self.numbers: dict[int, int] = {}
         self.classes: set[type] = set()
         self._walk(table)
-        listeners = vars(table.dispatch)
-        self._add(listeners, dict(listeners))
-        for each in listeners.values():
-            self._walk(getattr(each, "listeners", ()) if hasattr(each, "parent_listeners") else ())
+        self.heard = _heard(table.dispatch)  # is exchanged when somebody starts to listen, and added to afterwards
+        for each in self.heard:
+            if isinstance(each.listeners, deque):
+                self._add(each.listeners, each.listeners.copy())
 
     def is_true(self) -> bool:
         """Whether the table is as it was."""
         try:
-            return self.live == self.copies
+            return self.live == self.copies and _heard(self.table.dispatch) == self.heard
         except TypeError:  # two columns have been compared, which has no truth: they are not the same one
             return False
 
@@ -101,7 +111,7 @@ class _Look:
 
     def is_like(self, other: _Look) -> bool:
         """Whether this table, which has taken the other's place, was made the same."""
-        if len(self.copies) != len(other.copies):
+        if len(self.copies) != len(other.copies) or listens(self.table) or listens(other.table):
             return False
         return all(map(self._equal(other), self.copies, other.copies))
 
@@ -139,7 +149,7 @@ class _Look:
             if type(one) is not type(two) or len(one) != len(two):
                 return False
             if isinstance(one, dict):
-                return all(key == _NUMBERED or (key in two and equal(value, two[key])) for key, value in one.items())
+                return all(key in _PASSED_OVER or (key in two and equal(value, two[key])) for key, value in one.items())
             return all(map(equal, _ordered(one), _ordered(two)))
 
         return same
@@ -220,8 +230,10 @@ def _said(value: Any) -> object:
             return value.key
         case sa.Column():
             return getattr(value.table, "key", id(value)), value.name
-        case sa.MetaData():
-            return "metadata"
+        case sa.MetaData() | _ColumnMetrics():  # the latter says where in the table a column is
+            return type(value)
+        case partial() if isinstance(getattr(value.func, "__self__", None), sa.types.SchemaType):
+            return type(value)  # a type listens for the sake of its own DDL
         case types.FunctionType() if value.__closure__ is None:
             return value.__code__, value.__module__, value.__defaults__
         case _:

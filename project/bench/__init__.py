@@ -1,0 +1,1 @@
+"""`inv bench`: how long the work takes, ours and that of others, side by side on one machine."""

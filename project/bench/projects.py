@@ -1,0 +1,126 @@
+"""The projects that are measured: packages of models and a config.yaml, written from numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_BASE = """\
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+"""
+_IMPORTS = """\
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ForeignKey, Numeric, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from modelos.base import Base
+"""
+_TABLE = """
+
+class Tabela{number}(Base):
+    __tablename__ = "tabela_{number}"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nome: Mapped[str] = mapped_column(String({length}), index=True)
+    descricao: Mapped[str | None] = mapped_column(String(200))
+    preco: Mapped[Decimal] = mapped_column(Numeric(10, 2))
+    quantidade: Mapped[int] = mapped_column(server_default="0")
+    ativo: Mapped[bool]
+    criado_em: Mapped[datetime]
+    outra_id: Mapped[int | None]{key}
+"""
+_COLUMN = """\
+from sqlalchemy import String
+from sqlalchemy.orm import mapped_column
+
+from modelos.{module} import Tabela{table}
+
+Tabela{table}.extra_{number} = mapped_column(String(40))
+"""
+
+
+def kinds(stages: int) -> Iterator[tuple[int, int | None, int | None]]:
+    """Each stage's number, the table that its table points to, and the table that its column is added to.
+
+    Two stages of three make a table with eight columns, a foreign key and an index, the third adds a column to an
+    earlier table.
+    """
+    tables: list[int] = []
+    for number in range(stages):
+        if (number + 1) % 3 == 0:
+            yield number, None, tables[number * 7 % len(tables)]
+        else:
+            yield number, tables[number * 5 % len(tables)] if tables else None, None
+            tables.append(number)
+
+
+def growing(folder: Path, stages: int, url: str = "sqlite:///dev.db", prove_on: str = "sqlite://") -> Path:
+    """Write a project whose stages add a table or a column each."""
+    _package(folder)
+    said = []
+    for number, target, table in kinds(stages):
+        name = module(number)
+        text = _table(number, target) if table is None else _column(number, table)
+        (folder / "modelos" / f"{name}.py").write_text(text, encoding="utf-8")
+        said.append(f"  - {{name: {name}, message: Etapa {number}, enable: [{name}]}}\n")
+    return _config(folder, url, prove_on, said)
+
+
+def replaced(folder: Path, stages: int, tables: int = 100) -> Path:
+    """Write a project whose stages turn all modules off and others on, which say the same but for one column."""
+    _package(folder)
+    said, lengths = [], [50] * tables
+    for stage in range(stages):
+        if stage:
+            lengths[stage % tables] += 10
+        (folder / "modelos" / f"v{stage}").mkdir()
+        (folder / "modelos" / f"v{stage}" / "__init__.py").touch()
+        for number in range(tables):
+            path = folder / "modelos" / f"v{stage}" / f"{module(number)}.py"
+            path.write_text(_table(number, None, lengths[number]), encoding="utf-8")
+        on, off = (", ".join(f"v{each}.{module(number)}" for number in range(tables)) for each in (stage, stage - 1))
+        disable = f", disable: [{off}]" if stage else ""
+        said.append(f"  - {{name: v{stage}, message: Etapa {stage}{disable}, enable: [{on}]}}\n")
+    return _config(folder, "sqlite:///dev.db", "sqlite://", said)
+
+
+def module(number: int) -> str:
+    """The name of a stage's module."""
+    return f"m{number:04}"
+
+
+def _package(folder: Path) -> None:
+    (folder / "modelos").mkdir(parents=True)
+    (folder / "modelos" / "__init__.py").touch()
+    (folder / "modelos" / "base.py").write_text(_BASE, encoding="utf-8")
+
+
+def _table(number: int, target: int | None, length: int = 50) -> str:
+    key = "" if target is None else f' = mapped_column(ForeignKey("tabela_{target}.id"))'
+    return _IMPORTS + _TABLE.format(number=number, length=length, key=key)
+
+
+def _column(number: int, table: int) -> str:
+    return _COLUMN.format(module=module(table), table=table, number=number)
+
+
+def _config(folder: Path, url: str, prove_on: str, stages: list[str]) -> Path:
+    text = (
+        f"database: {{url: '{url}'}}\nmodels: {{package: modelos, base: 'base:Base'}}\nmigrations: migrations\n"
+        f"prove_on: ['{prove_on}']\nstages:\n"
+    )
+    (folder / "config.yaml").write_text(text + "".join(stages), encoding="utf-8")
+    return folder

@@ -1,0 +1,233 @@
+"""The work of a stage is what the stage changes, however many stages and tables there are: counted, not timed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+from project.bench.projects import growing, replaced
+from project.commands import staged
+from project.db import imports
+from project.migrations import generate
+from project.migrations.generate import steps
+from project.migrations.mirror import Mirror
+from project.migrations.proof import prove
+from project.plan import Plan, read
+from project.schema import describe
+from project.schema.watch import Watch
+
+STAGES = 24
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Two stages of three make a table, the third adds a column to an earlier one."""
+    return read(growing(tmp_path_factory.mktemp("growing") / "project", STAGES) / "config.yaml")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callable[..., object]) -> list[object]:
+    """Hear of every call of a function: what `told` says of its arguments."""
+    heard: list[object] = []
+    function = getattr(where, name)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        heard.append(told(*arguments))
+        return function(*arguments, **keywords)
+
+    monkeypatch.setattr(where, name, call)
+    return heard
+
+
+# ------------------------------------------------ making a history
+
+
+def test_each_module_is_executed_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = counted(monkeypatch, imports._Loader, "exec_module", lambda _, module: module.__name__)
+    steps(plan)
+    times = Counter(heard)
+    assert {name: times.pop(name) for name in ("modelos", "modelos.base")} == {"modelos": 2, "modelos.base": 2}
+    assert set(times.values()) == {1}
+    assert len(times) == STAGES
+
+
+def test_each_stage_describes_the_one_table_that_it_changes(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    steps(plan)
+    assert len(heard) == STAGES
+
+
+def test_each_stage_compares_what_it_changes_and_its_neighbours(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = counted(monkeypatch, generate, "diff", lambda before, after, _: len({*before.tables, *after.tables}))
+    made = steps(plan)
+    neighbours = [_neighbours(step) for step in made for _ in ("up", "down")]
+    assert heard == neighbours
+    assert max(neighbours) < len(made[-1].schema.tables)
+
+
+def _neighbours(step: generate.Step) -> int:
+    name = step.revision.changes[0].replace(":", " ").split()
+    changed = next(word for word in name if word.startswith("tabela_"))
+    tables = step.schema.tables
+    ahead = {key.target for key in tables[changed].foreign_keys()}
+    behind = {key for key, table in tables.items() if any(each.target == changed for each in table.foreign_keys())}
+    return len({changed} | ahead | behind)
+
+
+def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
+    first, last = steps(plan)[STAGES - 2 :]
+    shared = [key for key, table in last.schema.tables.items() if first.schema.tables.get(key) is table]
+    assert len(shared) == len(last.schema.tables) - 1
+
+
+def test_tables_made_anew_as_they_were_are_not_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = replaced(tmp_path / "project", stages=4, tables=6)
+    heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    made = steps(read(project / "config.yaml"))
+    assert len(heard) == 6 + 3
+    assert [step.revision.changes for step in made[1:]] == [
+        (f"tabela_{number}: nome VARCHAR(50) → VARCHAR(60)",) for number in (1, 2, 3)
+    ]
+
+
+# ------------------------------------------------ proving it
+
+
+def test_each_stage_is_proved_with_the_same_number_of_statements(plan: Plan) -> None:
+    """But for the stages after which everything is compared: the first, second, fourth, eighth… and the last."""
+    counts: Counter[str] = Counter()
+    now = ["making"]
+
+    def hear(*_: object) -> None:
+        counts[now[0]] += 1
+
+    with Mirror("sqlite://") as mirror:
+        made = steps(plan, mirror.show)
+        with staged(plan, tuple(step.revision for step in made)) as folder:
+            sa.event.listen(sa.Engine, "before_cursor_execute", hear)
+            try:
+                prove("sqlite://", folder, made, lambda stage: now.__setitem__(0, stage), mirror)
+            finally:
+                sa.event.remove(sa.Engine, "before_cursor_execute", hear)
+    tables = [
+        step for number, step in enumerate(made) if number % 3 == 1 and number not in {0, 1, 3, 7, 15, STAGES - 1}
+    ]
+    assert len({counts[step.stage.name] for step in tables}) == 1, counts
+
+
+def test_a_mirror_makes_only_what_a_stage_changes(plan: Plan) -> None:
+    made: list[int] = []
+
+    def hear(_: object, __: object, statement: str, *___: object) -> None:
+        made[-1] += statement.lstrip().startswith("CREATE TABLE tabela")
+
+    with Mirror("sqlite://") as mirror:
+        sa.event.listen(sa.Engine, "before_cursor_execute", hear)
+        try:
+            steps(plan, lambda *heard: (made.append(0), mirror.show(*heard)))
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", hear)
+    assert set(made) == {1}
+
+
+# ------------------------------------------------ nothing that changes is overlooked
+
+
+class Wort(sa.String):
+    """A type of the models' own."""
+
+
+def schema() -> sa.MetaData:
+    metadata = sa.MetaData()
+    usuarios = sa.Table(
+        "usuarios",
+        metadata,
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("nome", sa.String(50), server_default="?"),
+        sa.Column("cor", sa.Enum("azul", name="cores")),
+        sa.Column("lema", Wort(9)),
+        sa.CheckConstraint(sa.text("id > 0"), name="ck_id"),
+    )
+    sa.Index("ix_nome", usuarios.c.nome, sqlite_where=sa.text("id > 1"))
+    sa.Table("outros", metadata, sa.Column("usuario", sa.ForeignKey("usuarios.id")))
+    return metadata
+
+
+def column(metadata: sa.MetaData, name: str) -> Any:
+    return metadata.tables["usuarios"].columns[name]
+
+
+def part(found: Any) -> Any:
+    return next(iter(found))
+
+
+def compiled_otherwise(metadata: sa.MetaData) -> None:
+    compiles(Wort, "sqlite")(lambda *_, **__: "WORT")
+
+
+CHANGES: dict[str, Callable[[sa.MetaData], object]] = {
+    "a column comes": lambda m: m.tables["usuarios"].append_column(sa.Column("email", sa.String())),
+    "a column goes": lambda m: m.tables["usuarios"]._columns.remove(column(m, "nome")),
+    "a column may be NULL": lambda m: setattr(column(m, "nome"), "nullable", False),
+    "a type takes another's place": lambda m: setattr(column(m, "nome"), "type", sa.Text()),
+    "a type gets another length": lambda m: setattr(column(m, "nome").type, "length", 60),
+    "a default takes another's place": lambda m: setattr(column(m, "nome"), "server_default", None),
+    "a default says something else": lambda m: setattr(column(m, "nome").server_default, "arg", "!"),
+    "an enum gets a label": lambda m: column(m, "cor").type.enums.append("verde"),
+    "an index comes": lambda m: sa.Index("ix_cor", column(m, "cor")),
+    "an index goes": lambda m: m.tables["usuarios"].indexes.clear(),
+    "an index becomes unique": lambda m: setattr(part(m.tables["usuarios"].indexes), "unique", True),
+    "an index loses its condition": lambda m: part(m.tables["usuarios"].indexes).dialect_options["sqlite"].clear(),
+    "a constraint comes": lambda m: m.tables["usuarios"].append_constraint(sa.UniqueConstraint("nome")),
+    "a constraint goes": lambda m: m.tables["usuarios"].constraints.pop(),
+    "a check says something else": lambda m: [
+        setattr(each.sqltext, "text", "id > 1")
+        for each in m.tables["usuarios"].constraints
+        if isinstance(each, sa.CheckConstraint)
+    ],
+    "a comment comes": lambda m: setattr(m.tables["usuarios"], "comment", "Quem"),
+    "an option of one server comes": lambda m: m.tables["usuarios"].dialect_options["sqlite"].update(strict=True),
+    "a prefix comes": lambda m: m.tables["usuarios"]._prefixes.append("TEMPORARY"),
+    "somebody listens": lambda m: sa.event.listen(m.tables["usuarios"], "after_create", sa.DDL("SELECT 1")),
+    "names get a convention": lambda m: setattr(m, "naming_convention", {"pk": "pk_%(table_name)s"}),
+    "a type is compiled otherwise": compiled_otherwise,
+    "the table goes": lambda m: m.remove(m.tables["usuarios"]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_seen_whoever_makes_it(change: str) -> None:
+    metadata, watch = schema(), Watch()
+    watch.changed(metadata)
+    assert watch.changed(metadata) == frozenset()
+    CHANGES[change](metadata)
+    assert "usuarios" in watch.changed(metadata)
+    assert watch.changed(metadata) == frozenset()
+
+
+def test_a_table_that_is_made_the_same_again_is_the_same() -> None:
+    watch = Watch()
+    watch.changed(schema())
+    assert watch.changed(schema()) == frozenset()
+
+
+@pytest.mark.parametrize("change", [each for each in CHANGES if each != "a type is compiled otherwise"])
+def test_a_table_that_is_made_otherwise_again_is_another(change: str) -> None:
+    watch, other = Watch(), schema()
+    watch.changed(schema())
+    CHANGES[change](other)
+    assert "usuarios" in watch.changed(other)
+
+
+def test_what_looking_leaves_behind_is_no_change() -> None:
+    metadata, watch = schema(), Watch()
+    watch.changed(metadata)
+    metadata.create_all(sa.create_engine("sqlite://"))
+    sa.select(metadata.tables["usuarios"]).compile()
+    watch.restore(frozenset(metadata.tables))
+    assert watch.changed(metadata) == frozenset()
