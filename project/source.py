@@ -102,10 +102,8 @@ def _chain(source: Chain, indent: int, before: str, after: str) -> str:
     if len(links) > 1:
         lines = [laid_out(first, indent, before), *(laid_out(link, indent, ".") for link in links)]
         return f"\n{' ' * indent}".join(lines) + after
-    head = f"{before}{flat(first)}"
-    if indent + _width(f"{head}.{source.call.function}(") > WIDTH:
-        head = laid_out(first, indent, before)
-    above, _, last = head.rpartition("\n")
+    opening = f".{source.call.function}("
+    above, _, last = laid_out(first, indent, before, opening).removesuffix(opening).rpartition("\n")
     return above + "\n" * bool(above) + laid_out(source.call, indent, f"{last}.", after)
 
 

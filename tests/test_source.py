@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
+import random
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from project.source import WIDTH, Call, Chain, Items, Source, call, flat, items, laid_out, quoted
+from project.source import WIDTH, Call, Chain, Source, call, flat, items, laid_out, quoted
 
 # ------------------------------------------------------------------------------- layout
 
@@ -100,48 +103,69 @@ def test_a_chinese_character_is_twice_as_wide() -> None:
     assert "\n" in laid_out(Call("f", (quoted("漢" * ((WIDTH - 3) // 2)),)))
 
 
-NAMES = st.sampled_from(["f", "op.add_column", "sa.Column", "a_function_with_quite_a_long_name"])
-KEYWORDS = st.sampled_from(["name", "nullable", "postgresql_where", "comment"])
-TEXTS = st.text(st.sampled_from("abcdefghij ãß漢'\"\\\n%{}"), max_size=50).map(quoted)
-LITERALS = TEXTS | st.sampled_from(["None", "True", "0", "-1", "1.5"])
-
-
-def calls(inner: st.SearchStrategy[Source]) -> st.SearchStrategy[Call]:
-    keywords = st.dictionaries(KEYWORDS, inner, max_size=2).map(lambda given: tuple(given.items()))
-    return st.builds(Call, NAMES, st.lists(inner, max_size=3).map(tuple), keywords)
-
-
-def displays(inner: st.SearchStrategy[Source]) -> st.SearchStrategy[Items]:
-    lists = st.builds(items, st.sampled_from(["[]", "()"]), st.lists(inner, max_size=3))
-    return lists | st.builds(items, st.just("{}"), st.lists(st.tuples(TEXTS, inner), max_size=3))
-
-
-def compounds(inner: st.SearchStrategy[Source]) -> st.SearchStrategy[Source]:
-    made = calls(inner)
-    return made | displays(inner) | st.builds(Chain, made, st.builds(Call, st.just("with_variant"), st.tuples(inner)))
-
-
-SOURCES = st.recursive(LITERALS, compounds, max_leaves=12)
+NAMES = ("f", "op.add_column", "sa.Column", "a_function_with_quite_a_long_name")
+KEYWORDS = ("name", "nullable", "postgresql_where", "comment")
+PLAIN = ("None", "True", "0", "-1", "1.5")
 BODY = "def upgrade() -> None:\n"
 
 
-@given(st.lists(SOURCES.flatmap(lambda each: calls(st.just(each))), min_size=1, max_size=20))
-@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
-def test_ruff_format_leaves_what_is_laid_out_as_it_is(sources: list[Source]) -> None:
-    """A statement of a revision is always a call, and what is in it may be anything."""
-    text = BODY + "".join(f"    {laid_out(source, 4)}\n" for source in sources)
+class Made:
+    """Sources that chance makes up; the same for the same number."""
+
+    def __init__(self, number: int) -> None:
+        self.chance = random.Random(number)
+
+    def text(self) -> Source:
+        return quoted("".join(self.chance.choices("abcdefghij ãß漢'\"\\\n%{}", k=self.chance.randrange(50))))
+
+    def literal(self) -> Source:
+        return self.text() if self.chance.random() < 0.5 else self.chance.choice(PLAIN)
+
+    def several(self, inner: Callable[[], Source], most: int = 3) -> tuple[Source, ...]:
+        return tuple(inner() for _ in range(self.chance.randint(0, most)))
+
+    def call(self, inner: Callable[[], Source]) -> Call:
+        keywords = dict(zip(self.chance.sample(KEYWORDS, 2), self.several(inner, 2), strict=False))
+        return Call(self.chance.choice(NAMES), self.several(inner), tuple(keywords.items()))
+
+    def source(self, depth: int) -> Source:
+        def inner() -> Source:
+            return self.source(depth - 1)
+
+        match self.chance.randrange(6) if depth else 0:
+            case 0:
+                return self.literal()
+            case 1:
+                return items(self.chance.choice(("[]", "()")), self.several(inner))
+            case 2:
+                return items("{}", [(self.text(), inner()) for _ in range(self.chance.randrange(4))])
+            case 3:
+                return Chain(self.call(inner), Call("with_variant", (inner(),)))
+            case _:
+                return self.call(inner)
+
+    def statement(self) -> Source:
+        """A statement of a revision is always a call, and what is in it may be anything."""
+        return self.call(lambda: self.source(3))
+
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("STRATA_SOURCES", "10"))))
+def test_ruff_format_leaves_what_is_laid_out_as_it_is(number: int) -> None:
+    made = Made(number)
+    text = BODY + "".join(f"    {laid_out(made.statement(), 4)}\n" for _ in range(40))
     assert formatted(text) == text
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_layout_changes_nothing_but_white_space(number: int) -> None:
+    made = Made(number)
+    for source in [made.statement() for _ in range(40)]:
+        assert ast.dump(ast.parse(laid_out(source, 4))) == ast.dump(ast.parse(flat(source)))
 
 
 def formatted(text: str) -> str:
     command = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={WIDTH}", "-"]
     return subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout.decode()
-
-
-@given(SOURCES)
-@settings(deadline=None)
-def test_layout_changes_nothing_but_white_space(source: Source) -> None:
-    assert ast.dump(ast.parse(laid_out(source, 4))) == ast.dump(ast.parse(flat(source)))
 
 
 # ------------------------------------------------------------------------------ literals
