@@ -523,6 +523,34 @@ def test_a_stage_that_cannot_be_undone_is_not_believed_on_its_way_up(tmp_path: P
         proved(plan, made, "sqlite://", lie)
 
 
+def with_data(folder: Path, sql: str) -> list[str]:
+    """Prove two stages of which the second has SQL, and a revision that loses the rows of another table besides."""
+    notas = """
+    class Nota(Base):
+        __tablename__ = "notas"
+        id: Mapped[int] = mapped_column(primary_key=True)
+    """
+    stages = [
+        {"name": "pessoas", "enable": ["pessoas", "notas"], "rows": {**PEOPLE, "notas": [{"id": 1}]}},
+        {"name": "dados", "data": {"upgrade": sql}},
+    ]
+    plan = write(folder / "p", {"pessoas": PESSOAS, "notas": notas}, stages).plan()
+    lie = Lie(
+        "", "dados", "upgrade", "    op.run_sql(", '    op.run_sql("DELETE FROM notas")\n    op.run_sql(', "", "", ""
+    )
+    return proved(plan, steps(plan), "sqlite://", lie)
+
+
+def test_of_a_stage_with_sql_the_rows_of_all_other_tables_are_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(NotProved) as caught:
+        with_data(tmp_path, "UPDATE pessoas SET nome = upper(nome)")
+    assert [(each["table"], each["what"]) for each in caught.value.details["differences"]] == [("notas", "rows")]
+
+
+def test_rows_that_a_stage_says_it_changes_are_its_own_business(tmp_path: Path) -> None:
+    assert with_data(tmp_path, "DELETE FROM Notas WHERE id = 7") == ["pessoas", "dados"]
+
+
 def test_what_is_not_proved_is_told_as_a_short_table(tmp_path: Path) -> None:
     plan, made = without_nickname(tmp_path)
     lie = Lie("", "pessoas", "upgrade", "length=50", "length=49", "", "", "")

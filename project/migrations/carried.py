@@ -5,13 +5,14 @@ Only tables that a revision can have touched are read again; of the others it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from project.db.snapshot import Difference, Rows, rows
 from project.plan import Stage
-from project.schema.values import Schema
+from project.schema.values import Schema, Table
 
 _Table = tuple[Mapping[str, object], ...]
 
@@ -47,17 +48,12 @@ class Carried:
         return {name: found for name, found in self._before.items() if found is not None}
 
 
-def lost(
-    stage: Stage, held: Rows, found: Rows, renames: Mapping[str, str], altered: Iterable[str]
-) -> Difference | None:
+def lost(stage: Stage, held: Rows, found: Rows, renames: Mapping[str, str], free: Iterable[str]) -> Difference | None:
     """The first table that has not every row that was held, with the values of all columns that are on both sides.
 
-    But for what the stage says that it drops, casts or fills, and for stages with SQL of their own, which may do
-    anything to rows.
+    But for what the stage says that it drops, casts or fills, and for the tables and columns in `free`.
     """
-    if stage.upgrade or stage.downgrade_sql:
-        return None
-    free = {*stage.drop, *stage.cast, *stage.fill, *altered}
+    free = {*stage.drop, *stage.cast, *stage.fill, *free}
     for name, before in held.items():
         there = found.get(renames.get(name, name))
         if there is None or name in free:
@@ -102,6 +98,33 @@ def altered(before: Schema, after: Schema, keys: Iterable[str], renames: Mapping
             if other is None or column.types[dialect] != other.types[dialect]:
                 found.add(f"{key}.{name}")
     return found
+
+
+def told_otherwise(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
+    """Tables whose rows the stage's own SQL may change: those that it names, and those that point at these.
+
+    All of them where triggers of the models may carry a change on to any table.
+    """
+    texts = [*stage.upgrade.on(dialect), *stage.downgrade_sql.on(dialect)]
+    if not texts:
+        return set()
+    pointing = {key: _targets(table) for schema in schemas for key, table in schema.tables.items()}
+    if any(schema.statements for schema in schemas):
+        return set(pointing)
+    words = {word for text in texts for word in _words(text)}
+    found = {key for key in pointing if words.issuperset(_words(key.rpartition(".")[2]))}
+    found |= {old for old, new in stage.rename.items() if new in found}
+    while near := {key for key, targets in pointing.items() if targets & found} - found:
+        found |= near
+    return found
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def _targets(table: Table) -> set[str]:
+    return {str(key.target) for key in table.foreign_keys()}
 
 
 def computed(schema: Schema, keys: Iterable[str]) -> set[str]:

@@ -31,7 +31,7 @@ from project.schema.part import Neighbours
 from project.schema.values import Schema
 
 from .apply import configuration, insert, reason
-from .carried import Carried, altered, computed, lost
+from .carried import Carried, altered, computed, lost, told_otherwise
 from .generate import Step
 from .mirror import Mirror, Shown
 
@@ -198,18 +198,20 @@ class _Proof:
         held = self.carried.held(touched)
         self.carried.read(self.connection, step.schema, touched, self.schemas)
         free = altered(before, step.schema, touched, step.stage.rename, self.server)
-        self._must_be_there(step, "up", held, step.stage.rename, free)
+        self._must_be_there(index, "up", held, step.stage.rename, free)
 
     def _after_down(self, index: int, touched: Collection[str]) -> None:
         """All rows of the stage before are there again."""
         before = self._before(index)
         self.carried.read(self.connection, before, touched, self.schemas)
-        self._must_be_there(self.steps[index], "down", self.carried.before(), {}, computed(before, touched))
+        self._must_be_there(index, "down", self.carried.before(), {}, computed(before, touched))
 
     def _must_be_there(
-        self, step: Step, direction: str, held: Mapping[str, Any], renames: Mapping[str, str], free: Collection[str]
+        self, index: int, direction: str, held: Mapping[str, Any], renames: Mapping[str, str], free: Collection[str]
     ) -> None:
-        found = lost(step.stage, held, self.carried.rows, renames, free)
+        step = self.steps[index]
+        theirs = told_otherwise(step.stage, self.server, self._before(index), step.schema)
+        found = lost(step.stage, held, self.carried.rows, renames, {*free, *theirs})
         if found is not None:
             raise _not_proved("the scratch database", [Fault(step.stage.name, direction, found)])
 
@@ -243,7 +245,7 @@ class _Proof:
         touched = self._compare(index, "down, refused")
         held = self.carried.held(touched)
         self.carried.read(self.connection, step.schema, touched, self.schemas)
-        self._must_be_there(step, "down, refused", held, {}, set())
+        self._must_be_there(index, "down, refused", held, {}, set())
         with scratch(self.mine.url, self.schemas) as empty, empty.engine.connect() as connection:
             self._without_rows(index, connection)
 
