@@ -231,7 +231,11 @@ class Report:
             )
             raise SchemaDiffers(said + fits, hint=advice)
         if found.pending:
-            raise DatabaseBehind(f"The database is behind by {len(found.pending)}.", hint="Run `inv up`.")
+            number = len(found.pending)
+            raise DatabaseBehind(
+                f"The database is behind by {number} {'stage' if number == 1 else 'stages'}.",
+                hint="Run `inv up`.",
+            )
 
     def identified(self, found: Fit) -> None:
         """Which stage a database is at."""

@@ -500,6 +500,13 @@ def test_status_of_a_database_that_is_not_there_makes_none(given: Inv, project: 
     assert not (project.folder / "dev.db").exists()
 
 
+def test_status_before_the_first_rebuild_has_all_stages_to_come(inv: Inv, tmp_path: Path) -> None:
+    fresh = write(tmp_path / "novo", MODULES, STAGES)
+    told = inv("status", "--json", "--config", str(fresh.config))
+    assert told.code == 4
+    assert (told.json["stage"], told.json["pending"]) == (None, NAMES)
+
+
 def test_status_of_a_database_whose_schema_was_changed_by_hand(given: Inv, project: Project) -> None:
     given("rebuild")
     execute(project.url, "ALTER TABLE pessoas ADD COLUMN apelido VARCHAR(10)")

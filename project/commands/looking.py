@@ -92,7 +92,7 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     healed(plan, told)
     known = apply.files(plan)
     if not database.exists(url):
-        return Status(None, None, tuple(str(file.stage) for file in known), schema_matches=True)
+        return Status(None, None, tuple(stage.name for stage in plan.stages), schema_matches=True)
     swept(url)
     with database.connect(database.engine(url, reading=True)) as connection:
         return _status(connection, known, steps(plan))
@@ -100,7 +100,7 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
 
 def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
     revision, half = apply.revision_of(connection), apply.unfinished(connection)
-    names = [str(file.stage) for file in known]
+    names = [step.stage.name for step in made]
     stage = next((file.stage for file in known if file.id == revision), None)
     if revision is not None and stage is None:
         fit = fitting(connection, made)
@@ -110,7 +110,8 @@ def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step
         )
     step = next((step for step in made if step.stage.name == stage), None)
     if stage is not None and step is None:  # a file of a stage that is none any more
-        return Status(stage, revision, _after(names, stage), schema_matches=False, unfinished=half)
+        on_disk = [str(file.stage) for file in known]
+        return Status(stage, revision, _after(on_disk, stage), schema_matches=False, unfinished=half)
     found = compare(connection, sa.MetaData() if step is None else step.metadata)
     connection.rollback()
     likely = fitting(connection, made) if found and half is None else None
