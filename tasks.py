@@ -294,7 +294,7 @@ def new_stage(
 @task(help={"args": "what pytest is to be told besides, for example --args='-k proof'"})
 def test(_: Context, args: str = "") -> None:
     """Run the tests. Where no server answers, the tests that need it are skipped; with CI set they fail."""
-    _run(sys.executable, "-m", "pytest", *args.split())
+    _run(sys.executable, "-m", "pytest", "-n", "auto", *args.split())
 
 
 @task(help={"fix": "mend what can be mended"})
