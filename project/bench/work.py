@@ -24,7 +24,9 @@ from alembic import context
 from sqlalchemy import create_engine, pool
 engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool)
 with engine.connect() as connection:
-    context.configure(connection=connection, target_metadata=context.config.attributes.get("metadata"))
+    given = context.config.attributes
+    batch = given.get("batch", False)
+    context.configure(connection=connection, target_metadata=given.get("metadata"), render_as_batch=batch)
     with context.begin_transaction():
         context.run_migrations()
 """
@@ -55,6 +57,14 @@ def rebuild(folder: Path, *, proof: bool) -> Work:
     return lambda: _done(commands.rebuild(read(folder / "config.yaml"), proof=proof))
 
 
+def make(folder: Path) -> Work:
+    """Ours: the history alone."""
+    from project import commands
+    from project.plan import read
+
+    return lambda: _done(commands.rebuild(read(folder / "config.yaml"), proof=False, apply_it=False))
+
+
 def check(folder: Path) -> Work:
     from project import commands
     from project.plan import read
@@ -65,13 +75,9 @@ def check(folder: Path) -> Work:
 def up(folder: Path) -> Work:
     """Ours: all stages on a new database."""
     from project import commands
-    from project.db import database
     from project.plan import read
 
-    plan = read(folder / "config.yaml")
-    _fresh(plan.database.url)
-    database.create(plan.database.url)
-    return lambda: _done(commands.up(plan))
+    return lambda: _done(commands.up(read(folder / "config.yaml")))
 
 
 def identify(folder: Path) -> Work:
@@ -83,16 +89,37 @@ def identify(folder: Path) -> Work:
 
 def plain(folder: Path, stages: int) -> Work:
     """Plain Alembic, scripted: for each stage import its module, `revision --autogenerate`, `upgrade head`."""
+
+    def load(number: int) -> None:
+        importlib.import_module(f"modelos.{module(number)}")
+
+    return _plain(folder, stages, load)
+
+
+def swap(folder: Path, stages: int) -> Work:
+    """The same where each stage has all modules anew: what was imported goes, and the stage's modules come."""
+
+    def load(number: int) -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "modelos"]:
+            del sys.modules[name]
+        for path in sorted((folder / "modelos" / f"v{number}").glob("m*.py")):
+            importlib.import_module(f"modelos.v{number}.{path.stem}")
+
+    return _plain(folder, stages, load, batch=True)  # SQLite cannot change a column's type otherwise
+
+
+def _plain(folder: Path, stages: int, load: Callable[[int], None], *, batch: bool = False) -> Work:
     from alembic import command
 
     sys.path.insert(0, str(folder))
     config = _configuration(folder, f"sqlite:///{folder / 'plain.db'}")
+    config.attributes["batch"] = batch
     (folder / "plain" / "versions").mkdir()
 
     def work() -> None:
-        config.attributes["metadata"] = importlib.import_module("modelos.base").Base.metadata
         for number in range(stages):
-            importlib.import_module(f"modelos.{module(number)}")
+            load(number)
+            config.attributes["metadata"] = importlib.import_module("modelos.base").Base.metadata
             command.revision(config, f"Etapa {number}", autogenerate=True, rev_id=f"{number:012}")
             command.upgrade(config, "head")
 
@@ -105,12 +132,9 @@ def stock(folder: Path) -> Work:
 
     from alembic import command
 
-    from project.db import database
     from project.plan import read
 
     url = read(folder / "config.yaml").database.url
-    _fresh(url)
-    database.create(url)
     config = _configuration(folder, url.replace("%", "%%"))
     shutil.copytree(folder / "migrations" / "versions", folder / "plain" / "versions")
     return lambda: command.upgrade(config, "head")
@@ -174,13 +198,6 @@ def _done(_: object) -> None:
     """Let go of what it came to."""
 
 
-def _fresh(url: str) -> None:
-    from project.db import database
-
-    if database.exists(url):
-        database.drop(url)
-
-
 def _configuration(folder: Path, url: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Alembic is loaded late
     from alembic.config import Config
 
@@ -199,12 +216,12 @@ def _work(what: str, folder: Path, words: list[str]) -> Work:
             return rebuild(folder, proof=False)
         case "prove":
             return rebuild(folder, proof=True)
-        case "plain" | "django":
-            return {"plain": plain, "django": django}[what](folder, int(words[0]))
+        case "plain" | "swap" | "django":
+            return {"plain": plain, "swap": swap, "django": django}[what](folder, int(words[0]))
         case "process":
             return process(*words)
         case _:
-            return {"check": check, "up": up, "identify": identify, "stock": stock}[what](folder)
+            return {"make": make, "check": check, "up": up, "identify": identify, "stock": stock}[what](folder)
 
 
 def main(what: str, folder: str, *words: str) -> None:
