@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from project.columns import columns
 from project.errors import masked
 
 if TYPE_CHECKING:
@@ -406,6 +407,9 @@ def _console() -> Console:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not sys.stdout.isatty():
+        print(columns(head, rows))
+        return
     from rich import box
     from rich.table import Table
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import io
+import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, Stra
 from project.plan import Plan
 
 from .history import File, read
+from .template import operations
 
 Told = Callable[[str], None]
 
@@ -50,7 +53,15 @@ def configuration(migrations: Path, **attributes: object) -> Config:
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes.update(attributes)
+    _offer_operations()
     return config
+
+
+@cache
+def _offer_operations() -> None:
+    """Have env.py find the program's own operations, which are loaded already: its folder mostly has the very same."""
+    operations.state = {path.name: path.read_bytes() for path in Path(operations.__file__).parent.glob("*.py")}
+    sys.modules.setdefault("strata_operations", operations)
 
 
 def revision_of(connection: sa.Connection) -> str | None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from project.columns import columns
 from project.db.scratch import Scratch, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
 from project.errors import MigrationFailed
@@ -291,11 +293,7 @@ def _not_proved(server: str, faults: Sequence[Fault]) -> NotProved:
     """The differences as a short table."""
     head = ("stage", "direction", "table", "what", "expected", "found")
     lines = [(f.stage, f.direction, *("-" if each is None else str(each) for each in f.difference)) for f in faults]
-    widths = [min(60, max(len(line[n]) for line in (head, *lines))) for n in range(len(head))]
-    table = "\n".join(
-        "  " + "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *lines)
-    )
+    table = indent(columns(head, lines), "  ")
     first = faults[0]
     message = f"Stage {first.stage} is not proved: {first.direction}, {server} is not what its models say.\n{table}\n"
     told = [{"stage": f.stage, "direction": f.direction, **f.difference._asdict()} for f in faults]

@@ -30,9 +30,9 @@ config = context.config
 
 
 def load_operations() -> None:
-    """Register the operations of this folder, whatever other `operations` there are, unless these are registered."""
+    """Register the operations of this folder, unless the very same are registered, from wherever they came."""
     name, folder = "strata_operations", HERE / "operations"
-    state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*.py"))]
+    state = {path.name: path.read_bytes() for path in folder.glob("*.py")}
     if getattr(sys.modules.get(name), "state", None) == state:
         return
     for old in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:

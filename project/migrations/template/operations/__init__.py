@@ -22,3 +22,5 @@ from __future__ import annotations
 from . import journal, keys, lock, names, rows, running, table, text, types
 
 __all__ = ["journal", "keys", "lock", "names", "rows", "running", "table", "text", "types"]
+state: dict[str, bytes] = {}
+"""What the files of this package say, where env.py has loaded it: the same need not be loaded twice."""
