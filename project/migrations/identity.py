@@ -16,7 +16,7 @@ from project.db import database
 from project.db.dialects import unmarked
 from project.db.scratch import Scratch, clear, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
-from project.schema.values import Schema
+from project.schema.values import Schema, Table
 
 from .generate import Step
 
@@ -108,19 +108,34 @@ def _names(found: Snapshot) -> frozenset[Name]:
     return frozenset(names)
 
 
-def _named(schema: Schema) -> frozenset[Name]:
-    """The same of a stage."""
-    views = {(name.removeprefix("view "), None) for name in schema.statements if name.startswith("view ")}
-    columns = {(key, column) for key, table in schema.tables.items() for column in table.columns}
-    return frozenset({(key, None) for key in schema.tables} | columns | views)
-
-
 def _nearest(names: frozenset[Name], steps: Sequence[Step]) -> list[int]:
     """The stages whose names are nearest, last first; -1 is the state before the first."""
-    distances = {index: len(names ^ _named(step.schema)) for index, step in enumerate(steps)}
-    distances[-1] = len(names)
+    distances = {-1: len(names), **dict(enumerate(_distances(names, steps)))}
     least = min(distances.values())
     return [index for index, distance in sorted(distances.items(), reverse=True) if distance == least]
+
+
+def _distances(names: frozenset[Name], steps: Sequence[Step]) -> Iterator[int]:
+    """How many names each stage has more or less; only those are counted that a stage does not share with the last."""
+    distance, before = len(names), Schema()
+    for step in steps:
+        after = step.schema
+        for key in before.tables.keys() | after.tables.keys():
+            old, new = before.tables.get(key), after.tables.get(key)
+            if old is not new:
+                distance += _more(names, key, new) - _more(names, key, old)
+        yield distance + sum(1 if (view, None) not in names else -1 for view in _views(after))
+        before = after
+
+
+def _more(names: frozenset[Name], key: str, table: Table | None) -> int:
+    """How much further away a table brings a schema: each name that is not there by one, each that is nearer by one."""
+    own = [] if table is None else [(key, None), *((key, column) for column in table.columns)]
+    return sum(-1 if name in names else 1 for name in own)
+
+
+def _views(schema: Schema) -> list[str]:
+    return [name.removeprefix("view ") for name in schema.statements if name.startswith("view ")]
 
 
 def _distinct(order: Sequence[int], steps: Sequence[Step]) -> Iterator[int]:

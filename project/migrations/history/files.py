@@ -6,6 +6,7 @@ import ast
 import re
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from project.errors import WrongUse
@@ -84,8 +85,9 @@ def foreign(files: Iterable[File]) -> tuple[File, ...]:
     return tuple(file for file in files if file.wrong is not None)
 
 
+@lru_cache(maxsize=4096)
 def parsed(name: str, text: str) -> File:
-    """Read the text of a file by parsing it."""
+    """Read the text of a file by parsing it. Remembered: a command looks at the same files several times."""
     tree = _tree(text)
     if tree is None:
         return File(name, text, wrong="cannot be read as Python")
