@@ -551,6 +551,7 @@ def test_a_database_of_the_history_before_is_told_of_and_left_alone(given: Inv, 
     told = given("rebuild")
     assert told.code == 5
     assert "which the history does not have" in told.err
+    assert "The new history is written." in told.err
     assert (project.folder / "dev.db").read_bytes() == before
     assert given("check").code == 0
     (project.folder / "dev.db").unlink()

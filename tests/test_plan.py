@@ -183,6 +183,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("a module of no name", stages("[{name: usuario, enable: ['']}]"), "6:35", "Item 1 of `enable` is empty and must be the name of a module. Write it as in `enable: [usuario]`."),
     ("a relative module", stages("[{name: usuario, enable: [.usuario]}]"), "6:35", "`.usuario` is not the name of a module. Write it as in an import, inside the package: `usuario`."),
     ("a stage that does nothing", stages("[{name: usuario, rows: {}}]"), "6:10", "The stage `usuario` turns no module on or off and carries no `data`. Add `enable`, `disable` or `data`, or take the stage out."),
+    ("a message with a NUL", stages('[{name: usuario, message: "a\\0b", enable: [usuario]}]'), "6:26", "`message` has a character NUL, which no Python file can hold. Take it out."),
     ("a stage with empty lists", stages("[{name: usuario, enable: [], disable: []}]"), "6:10", "The stage `usuario` turns no module on or off and carries no `data`. Add `enable`, `disable` or `data`, or take the stage out."),
     # what a stage allows and adds
     ("drop of four parts", stage("drop: [a.b.c.d]"), "10:12", "`a.b.c.d` is not the name of a table or column. Write table, table.column or schema.table.column."),

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from project.db import database
-from project.errors import WrongUse
+from project.errors import StrataError, WrongUse
 from project.migrations import history
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
@@ -77,7 +77,14 @@ def rebuild(
             revisions, written=False, applied=(), proved_on=_proved(plan, proof=proof), seconds=clock.seconds, dry=True
         )
     replaced = write(plan, revisions, force=force, wait=wait, told=told)
-    brought = bring_up(plan, made, lambda stage: clock("up", stage), wait=wait, tell=told) if apply_it else Brought(())
+    try:
+        brought = (
+            bring_up(plan, made, lambda stage: clock("up", stage), wait=wait, tell=told) if apply_it else Brought(())
+        )
+    except StrataError as error:
+        if replaced is not None:
+            error.message += " The new history is written."
+        raise
     kept = None if replaced is None else replaced.kept
     return Rebuilt(
         revisions,
@@ -130,7 +137,8 @@ def _alembic_ini(plan: Plan) -> None:
     if url.get_backend_name() == "sqlite" and url.database:
         file = Path(url.database)
         inside = file.is_relative_to(plan.folder)
-        place = f"%(here)s/{file.relative_to(plan.folder).as_posix()}" if inside else str(file).replace("%", "%%")
+        path_of_file = (file.relative_to(plan.folder) if inside else file).as_posix().replace("%", "%%")
+        place = f"%(here)s/{path_of_file}" if inside else path_of_file
         text = text.replace("# sqlalchemy.url = driver://user@host/name", f"sqlalchemy.url = sqlite:///{place}")
     try:
         path.write_text(text, encoding="utf-8")

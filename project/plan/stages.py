@@ -89,7 +89,7 @@ def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
         raise entry["data"]["downgrade"].wrong(message, "Take it out, or `downgrade: false`.")
     return Stage(
         name=form.name,
-        message=form.name if form.message is UNSET else filled(entry["message"]).strip(),
+        message=form.name if form.message is UNSET else _message(entry["message"]),
         enable=form.enable,
         disable=form.disable,
         rename=hints.each(entry, "rename", hints.rename),
@@ -102,3 +102,11 @@ def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
         rows=hints.each(entry, "rows", hints.rows),
         modules=modules,
     )
+
+
+def _message(entry: Entry) -> str:
+    """Give a stage's message, which becomes the docstring of its revision."""
+    text = filled(entry).strip()
+    if "\0" in text:
+        raise entry.wrong("`message` has a character NUL, which no Python file can hold.", "Take it out.")
+    return text
