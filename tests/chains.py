@@ -12,13 +12,13 @@ import datetime as dt
 import decimal
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 from hypothesis import strategies as st
 
-from project.plan import Stage
+from project.plan import Sql, Stage
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -66,6 +66,8 @@ class Column:
     computed: tuple[Column, int, bool | None] | None = None
     comment: str | None = None
     other_key: bool = False
+    identity: int | None = None
+    """Where an identity starts."""
     fresh: bool = True
     """Whether its values are not those that `value` gives: the rows were there before it."""
 
@@ -104,6 +106,9 @@ class Table:
     rules: list[Rule] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     comment: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    view: tuple[str, Column] | None = None
+    trigger: str | None = None
     rows: list[int] = field(default_factory=list)
     """The numbers of the rows that it was given; a row's values follow from its number."""
     names: set[str] = field(default_factory=set)
@@ -247,14 +252,25 @@ def metadata(schema: Schema) -> sa.MetaData:
         for column in sorted(table.columns, key=lambda each: each.computed is not None):
             columns[id(column)] = _column(table, column, columns, enums)
         elements = [columns[id(column)] for column in table.columns]
-        sa.Table(table.name, made, *elements, comment=table.comment)
+        there = sa.Table(table.name, made, *elements, comment=table.comment, **table.options)
+        if table.trigger is not None:
+            sa.event.listen(there, "after_create", sa.DDL(_trigger(table)).execute_if(dialect="sqlite"))
     for table in schema.tables:
         there = made.tables[table.name]
         for rule in table.rules:
             _rule(there, rule, [columns[id(column)] for column in rule.columns])
         for key in table.keys:
             there.append_constraint(_key(key))
+    for table in schema.tables:
+        if table.view is not None:
+            name, column = table.view
+            sa.CreateView(sa.select(columns[id(column)].label("one")), name, metadata=made)
     return made
+
+
+def _trigger(table: Table) -> str:
+    name = table.name.replace('"', '""').replace("%", "%%")
+    return f'CREATE TRIGGER "{table.trigger}" AFTER INSERT ON "{name}" BEGIN SELECT 1; END'
 
 
 def _column(
@@ -266,6 +282,8 @@ def _column(
         there = columns[id(base)]
         expression = sa.func.lower(there) if base.type.kind in {"str", "text"} else there + number
         extra.append(sa.Computed(expression, persisted=persisted))
+    if column.identity is not None and column in table.primary_key:
+        extra.append(sa.Identity(start=column.identity))
     default = None if column.default is None or column.computed else _default(column.type, column.default)
     options: dict[str, Any] = {"key": f"{column.name}_key"} if column.other_key else {}
     return sa.Column(
@@ -685,12 +703,42 @@ def _change_convention(draw: Draw, schema: Schema, table: Table) -> None:
         schema.convention = draw(st.sampled_from((CONVENTION, OTHER_CONVENTION)))
 
 
+OPTIONS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "sqlite": (("sqlite_autoincrement", True),),
+    "postgresql": (("postgresql_with", {"fillfactor": 70}), ("postgresql_with", {"fillfactor": 90})),
+    "mariadb": (("mariadb_row_format", "COMPRESSED"), ("mariadb_row_format", "DYNAMIC")),
+}
+
+
+def _change_options(draw: Draw, schema: Schema, table: Table) -> None:
+    counted = len(table.primary_key) == 1 and table.primary_key[0].type.kind == "int"
+    if not table.options and (schema.server != "sqlite" or counted):
+        table.options = dict([draw(st.sampled_from(OPTIONS[schema.server]))])
+    else:
+        table.options = {}
+
+
+def _change_identity(draw: Draw, schema: Schema, table: Table) -> None:
+    if schema.server == "postgresql" and len(table.primary_key) == 1 and table.primary_key[0].type.kind == "int":
+        table.primary_key[0].identity = draw(st.sampled_from((None, 100, 200)))
+
+
+def _change_view(draw: Draw, schema: Schema, table: Table) -> None:
+    table.view = (f"v{schema.number()}", draw(st.sampled_from(table.columns))) if table.view is None else None
+
+
+def _change_trigger(draw: Draw, schema: Schema, table: Table) -> None:
+    if schema.server == "sqlite":
+        table.trigger = f"tr{schema.number()}" if table.trigger is None else None
+
+
 EDITS: tuple[Callable[[Draw, Schema, Table], None], ...] = (
     _add_column, _add_column, _add_column, _drop_column, _drop_column, _rename_column, _swap_columns,
     _take_over_column, _replace_column, _retype, _retype, _widen_key, _change_null, _change_null, _change_default,
     _change_comment, _compute, _compute, _add_rule, _add_rule, _drop_rule, _change_rule, _name_rule, _add_key, _add_key,
     _drop_key, _change_key, _change_primary_key, _change_labels, _change_convention,
     _drop_table, _rename_table, _rename_table, _swap_tables, _take_over_table,
+    _change_options, _change_identity, _change_view, _change_trigger,
 )  # fmt: skip
 
 
@@ -718,6 +766,10 @@ def _tidy(schema: Schema) -> None:
             table.columns = [each for each in table.columns if not each.computed or _computable(each)]
             table.rules = [rule for rule in table.rules if _stands(schema, table, rule)]
             table.keys = [key for key in table.keys if _holds(schema, table, key)]
+            if table.view is not None and id(table.view[1]) not in here:
+                table.view = None
+            if schema.server == "sqlite" and [column.type.kind for column in table.primary_key] != ["int"]:
+                table.options = {}
         if _size(schema) == size:
             break
     for table in schema.tables:
@@ -827,8 +879,19 @@ def chains(draw: Draw, server: str) -> Chain:
         _tidy(schema)
         rename = _renames(schema)
         stage = Stage(f"s{number}", f"Stage {number}", enable=(f"s{number}",), rename=rename, rows=_rows(draw, schema))
+        if schema.tables and draw(st.integers(0, 2)) == 0:
+            sql = Sql(default=(_harmless(schema, draw(st.sampled_from(schema.tables))),))
+            stage = replace(stage, upgrade=sql, downgrade_sql=Sql(default=("SELECT '100%: :x'",)))
         stages.append((stage, copy.deepcopy(schema)))
     return Chain(server, tuple(stages))
+
+
+def _harmless(schema: Schema, table: Table) -> str:
+    """SQL that changes nothing, with all in it that drivers, SQLAlchemy and Python might trip over."""
+    quote = "`" if schema.server == "mariadb" else '"'
+    column = next((each for each in table.columns if not each.computed), table.columns[0])
+    name, target = f"{quote}{column.name}{quote}", f"{quote}{table.name}{quote}"
+    return f"UPDATE {target} SET {name} = {name}\nWHERE '50% it''s {{}} :x \"y\" %s' = '%(x)s'"
 
 
 def _remember(schema: Schema) -> None:
