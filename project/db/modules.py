@@ -47,7 +47,8 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
     stages = _Stages(plan)
     stages.look()
     try:
-        return stages.metadata(index)
+        with stages.listening():
+            return stages.metadata(index)
     finally:
         stages.end()
 
@@ -95,6 +96,7 @@ class _Stages:
         self.moved: sa.MetaData | None = None
         self.imported = 0
         self.warned: set[tuple[str, str, int]] = set()
+        self.strays: list[_Stray] = []
 
     def look(self) -> None:
         """Import the base alone: a MetaData that outlives its module shows itself, and so does a wrong plan."""
@@ -108,17 +110,20 @@ class _Stages:
     def each(self) -> Iterator[tuple[Stage, sa.MetaData]]:
         """Give each stage with its schema."""
         try:
-            for index, stage in enumerate(self.plan.stages):
-                if not self.imports.adds([self._full(module) for module in stage.modules]):
-                    self.end()
-                yield stage, self.metadata(index)
+            with self.listening():
+                for index, stage in enumerate(self.plan.stages):
+                    if not self.imports.adds([self._full(module) for module in stage.modules]):
+                        self.end()
+                    yield stage, self.metadata(index)
         finally:
             self.end()
 
     def metadata(self, index: int) -> sa.MetaData:
-        """Give the schema of one stage."""
+        """Give the schema of one stage, while somebody is `listening`."""
         modules = self.plan.stages[index].modules
-        with self._turn(modules), self._strays() as strays:
+        strays: list[_Stray] = []
+        self.strays = strays
+        with self._turn(modules):
             base = self._base()
             if self.moved is not None:
                 aside.move(self.moved, into=base)
@@ -164,19 +169,18 @@ class _Stages:
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
     @contextmanager
-    def _strays(self) -> Iterator[list[_Stray]]:
+    def listening(self) -> Iterator[None]:
         """Collect what is attached to a schema while code of a module that is not on is being executed."""
-        strays: list[_Stray] = []
 
         def note(item: _Item, *_: object, **__: object) -> None:
             module = self.imports.responsible()
             if module is not None and module not in self.imports.on:
-                strays.append(_Stray(item, module))
+                self.strays.append(_Stray(item, module))
 
         for kind in (sa.Table, sa.Column):
             event.listen(kind, "after_parent_attach", note)
         try:
-            yield strays
+            yield
         finally:
             for kind in (sa.Table, sa.Column):
                 event.remove(kind, "after_parent_attach", note)
