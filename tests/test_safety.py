@@ -435,6 +435,46 @@ def test_a_connection_that_is_cut_leaves_the_old_state_or_the_new_one(project: P
         require_whole(project, "contas")
 
 
+AGAIN = {
+    "postgresql": "DO $$ BEGIN IF nextval('voltas') < {times} THEN RAISE 'again' USING ERRCODE = '40001'; END IF; END $$",
+    "mysql": "BEGIN NOT ATOMIC IF NEXTVAL(voltas) < {times} THEN SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213; END IF; END",
+}
+
+
+@pytest.fixture
+def unlucky(project: Project) -> Callable[[int], Project]:
+    """The second stage is a deadlock's victim until it has been tried so many times; a sequence is not rolled back."""
+    if project.url.startswith("sqlite"):
+        pytest.skip("SQLite has one writer at a time, and so no deadlocks")
+
+    def made(times: int) -> Project:
+        again = {kind: text.format(times=times) for kind, text in AGAIN.items()}
+        data = {"upgrade": {**again, "sqlite": "SELECT 1"}, "downgrade": "SELECT 1"}
+        first, *_ = ({"message": each["name"], **each} for each in STAGES)
+        project.configure(stages=[first, {"name": "azar", "data": data}])
+        execute(project.url, "CREATE SEQUENCE voltas")
+        commands.rebuild(project.plan(), apply_it=False, proof=False)
+        return project
+
+    return made
+
+
+def test_who_lost_a_deadlock_tries_again(unlucky: Callable[[int], Project]) -> None:
+    project = unlucky(3)
+    assert commands.up(project.plan(), wait=5) == ("azar",)
+    assert commands.status(project.plan()).stage == "azar"
+
+
+def test_who_loses_every_time_gives_up_and_says_so(unlucky: Callable[[int], Project]) -> None:
+    project = unlucky(1000)
+    with pytest.raises(MigrationFailed):
+        commands.up(project.plan(), wait=5)
+    assert rows(
+        project.url, "SELECT NEXTVAL(voltas)" if project.url.startswith("maria") else "SELECT nextval('voltas')"
+    ) == [(5,)]
+    assert commands.status(project.plan()).stage == "contas"
+
+
 def test_a_file_that_is_read_only_is_told_and_left_as_it_is(tmp_path: Path) -> None:
     made = write(tmp_path / "p", MODULES, STAGES, package="modelos")
     commands.rebuild(made.plan(), proof=False)
