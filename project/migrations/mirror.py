@@ -160,24 +160,30 @@ class Mirror:
     ) -> None:
         connection = self._connection
         assert connection is not None
-        cascade = " CASCADE" if self.kind == "postgresql" else ""
-        if self.kind == "mariadb":
-            connection.exec_driver_sql("SET foreign_key_checks = 0")
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        for key in old:
-            schema, _, name = key.rpartition(".") if self.schemas else ("", "", key)
-            path = ".".join(map(quote, filter(None, (schema, name))))
-            connection.exec_driver_sql(f"DROP TABLE {path}{cascade}")
+        self._drop(connection, old)
         tables = [table for key, table in metadata.tables.items() if key in changed]
         with unmarked(tables):
             metadata.create_all(connection, tables=tables, checkfirst=False)
-        if cascade:
+        if self.kind == "postgresql":
             for constraint in _keys(metadata, near, old):
                 with unmarked([constraint.table]):
                     connection.execute(AddConstraint(constraint))
-        if self.kind == "mariadb":
-            connection.exec_driver_sql("SET foreign_key_checks = 1")
         connection.commit()
+
+    def _drop(self, connection: sa.Connection, keys: Iterable[str]) -> None:
+        """Drop tables that others point at; on PostgreSQL their foreign keys go as well."""
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        cascade = " CASCADE" if self.kind == "postgresql" else ""
+        if self.kind == "mariadb":
+            connection.exec_driver_sql("SET foreign_key_checks = 0")
+        try:
+            for key in keys:
+                schema, _, name = key.rpartition(".") if self.schemas else ("", "", key)
+                path = ".".join(map(quote, filter(None, (schema, name))))
+                connection.exec_driver_sql(f"DROP TABLE {path}{cascade}")
+        finally:
+            if self.kind == "mariadb":  # a key that ALTER TABLE adds meanwhile would get NO ACTION for RESTRICT
+                connection.exec_driver_sql("SET foreign_key_checks = 1")
 
     def _looked_at(self, names: Collection[str] | None) -> Snapshot:
         assert self._connection is not None
