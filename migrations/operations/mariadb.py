@@ -201,9 +201,24 @@ class _Table:
         before, after = (self.writer.options(_bare(table)) for table in (self.change.before, self.change.after))
         if before == after:
             return []
-        if not after:
+        gone = _names(self.change.before) - _names(self.change.after)
+        resets = [f"{name.upper()}={_WITHOUT[name]}" for name in sorted(gone & _WITHOUT.keys())]
+        if not after and not resets:
             raise MigrationStopped(f"The options of table {self.change.name} cannot be taken away: {before}.")
-        return [after]
+        return [*resets, *filter(None, [after])]
+
+
+# What ALTER TABLE says for an option that a table is not to have any more; SHOW CREATE TABLE is silent of it then.
+_WITHOUT = {
+    **dict.fromkeys(("avg_row_length", "checksum", "delay_key_write", "key_block_size", "max_rows", "min_rows"), "0"),
+    **dict.fromkeys(("encrypted", "page_checksum", "page_compressed", "pack_keys", "row_format"), "DEFAULT"),
+    **dict.fromkeys(("stats_auto_recalc", "stats_persistent", "stats_sample_pages", "transactional"), "DEFAULT"),
+}
+
+
+def _names(table: sa.Table) -> set[str]:
+    """Which options of MariaDB's a table has."""
+    return {name.lower().partition("_")[2] for name in table.kwargs if name.startswith(("mysql_", "mariadb_"))}
 
 
 def _bare(table: sa.Table) -> sa.Table:
