@@ -71,13 +71,14 @@ def _find(writer: Writer, table: str, key: sa.ForeignKeyConstraint, schema: str 
     if writer.offline:
         return guessed(writer, table, key)
     targets = [element.target_fullname.rpartition(".") for element in key.elements]
-    for found in writer.foreign_keys(table, schema):
+    there = [
+        each for each in writer.foreign_keys(table, schema) if each["constrained_columns"] == list(key.column_keys)
+    ]
+    if len(there) == 1:  # whatever its target is called by now
+        return str(there[0]["name"])
+    for found in there:
         same_target = found["referred_table"] == targets[0][0].rpartition(".")[2]
-        if (
-            found["constrained_columns"] == list(key.column_keys)
-            and same_target
-            and found["referred_columns"] == [column for _, _, column in targets]
-        ):
+        if same_target and found["referred_columns"] == [column for _, _, column in targets]:
             return str(found["name"])
     return guessed(writer, table, key)
 

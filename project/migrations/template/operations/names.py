@@ -15,7 +15,20 @@ def rename_column(operations: Operations, table: str, old: str, new: str, schema
     Alembic's alter_column(new_column_name=…) says the whole column again on MariaDB and loses what is not said.
     """
     writer = Writer(operations)
-    writer.run(f"ALTER TABLE {writer.table(table, schema)} RENAME COLUMN {writer.name(old)} TO {writer.name(new)}")
+    pair = f"{writer.name(old)} TO {writer.name(new)}"
+    index = f", RENAME INDEX {pair}" if _names_an_index(writer, table, old, schema) else ""
+    writer.run(f"ALTER TABLE {writer.table(table, schema)} RENAME COLUMN {pair}{index}")
+
+
+def _names_an_index(writer: Writer, table: str, column: str, schema: str | None) -> bool:
+    """Whether MariaDB has made an index for a nameless foreign key and called it like the column."""
+    if writer.server != "mariadb" or writer.offline:
+        return False
+    keys = [each["constrained_columns"] for each in writer.foreign_keys(table, schema)]
+    return any(
+        each["name"] == column and each["column_names"] in keys and each["column_names"][0] == column
+        for each in writer.indexes(table, schema)
+    )
 
 
 @operation
