@@ -10,21 +10,39 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from project.commands import check, down, rebuild, sql, stages, status, up
+    from project.commands import (
+        adopt,
+        check,
+        down,
+        identify,
+        new_stage,
+        onboard,
+        rebuild,
+        reset,
+        sql,
+        stages,
+        status,
+        up,
+        verify,
+    )  # fmt: skip
     from project.errors import StrataError
     from project.migrations.generate import history
     from project.plan import Plan, Stage, read
 
 __all__ = [
-    "Plan", "Stage", "StrataError", "check", "down", "history", "read", "rebuild", "sql", "stages", "status", "up",
+    "Plan", "Stage", "StrataError", "adopt", "check", "down", "history", "identify", "new_stage", "onboard", "read",
+    "rebuild", "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip
 
 _ROOMS = {
-    "project.commands": ("check", "down", "rebuild", "sql", "stages", "status", "up"),
+    "project.commands": (
+        "adopt", "check", "down", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages", "status",
+        "up", "verify",
+    ),
     "project.errors": ("StrataError",),
     "project.migrations.generate": ("history",),
     "project.plan": ("Plan", "Stage", "read"),
-}
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import quote, quote_plus
-
-if TYPE_CHECKING:
-    from project.plan import Where
-
 
 _PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
 _secrets: set[str] = set()
@@ -41,6 +38,18 @@ def _masked_within(value: object) -> object:
             return [_masked_within(each) for each in value]
         case _:
             return value
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in a file, counted from 1; path is as the user gave it."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
 
 
 class StrataError(Exception):

@@ -620,7 +620,7 @@ def test_a_relative_path_is_relative_to_the_file(tmp_path: Path, monkeypatch: py
 
 
 def test_an_error_is_one_line_and_one_object() -> None:
-    error = errors.Refused("It would go.", where=plan.Where("c.yaml", 2, 3), hint="Name it.", needs=[1], stage="v2")
+    error = errors.Refused("It would go.", where=errors.Where("c.yaml", 2, 3), hint="Name it.", needs=[1], stage="v2")
     assert str(error) == "c.yaml:2:3: It would go. Name it."
     assert error.to_json() == {
         "code": 6,

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
 
-    from project.plan import Plan, Stage, Where
+    from project.errors import Where
+    from project.plan import Plan, Stage
 
 _Item = sa.Table | sa.Column[object]
 _SHOWN = 8  # names in a hint, before it says "and more"

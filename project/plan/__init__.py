@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from project.plan import form, places
 from project.plan.document import load
 from project.plan.stages import stages
-from project.plan.values import Cast, Database, Models, Plan, Sql, Stage, Where
+from project.plan.values import Cast, Database, Models, Plan, Sql, Stage
 from project.plan.variables import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "Where", "read"]
+__all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "read"]
 
 
 def read(path: Path, environ: Mapping[str, str] = os.environ) -> Plan:

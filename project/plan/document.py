@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
-from project.errors import WrongUse
-from project.plan.values import FrozenDict, Key, Mark, Marks, Where
+from project.errors import Where, WrongUse
+from project.plan.values import FrozenDict, Key, Mark, Marks
 from project.plan.words import TOP, kind, label
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
-from project.errors import WrongUse
+from project.errors import Where, WrongUse
 from project.plan.words import nearest
 
 if TYPE_CHECKING:
@@ -31,18 +31,6 @@ class FrozenDict(dict[K, V]):
 
     def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
         return type(self), (dict(self),)
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A place in a file, counted from 1; path is as the user gave it."""
-
-    path: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
