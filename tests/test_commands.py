@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pty
 import re
 import secrets
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -175,7 +177,7 @@ def test_rebuild_tells_each_stage_its_revision_what_changed_and_the_time(given: 
     assert re.findall(r"^(making|proving on SQLite in memory|up): (\w+)$", told, re.MULTILINE) == [
         (doing, name) for doing in ("making", "proving on SQLite in memory", "up") for name in NAMES
     ]
-    table = told.split("─\n")[1]
+    table = re.split(r"^stage +revision +changes +time\n", told, flags=re.MULTILINE)[1]
     assert re.findall(r"^(\w+) +([0-9a-f]{12}) +(.+?) +\d+ ms", table, re.MULTILINE) == [
         (name, text.split('revision = "')[1][:12], changes)
         for name, text, changes in zip(
@@ -188,6 +190,24 @@ def test_rebuild_tells_each_stage_its_revision_what_changed_and_the_time(given: 
     assert "Proved on: SQLite in memory\n" in told
     assert f"Written to {project.versions}.\n" in told
     assert told.endswith("Development database: applied pessoas, cidades, email.\n")
+
+
+def test_on_a_terminal_a_table_has_lines_and_fits_its_width(project: Project) -> None:
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "stages", "--config", str(project.config)]
+    terminal, side = pty.openpty()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "60", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=side, stderr=subprocess.PIPE, env=environ) as run:
+        os.close(side)
+        heard = b""
+        with suppress(OSError):  # Linux says so when the last writer has gone
+            while found := os.read(terminal, 4096):
+                heard += found
+    os.close(terminal)
+    assert run.returncode == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", heard.decode()).splitlines()
+    assert any(set(line.strip()) == {"─"} for line in lines)
+    assert max(map(len, lines)) <= 60
+    assert any("pessoas" in line for line in lines)
 
 
 def test_rebuild_gives_one_object_with_the_keys_of_the_contract(given: Inv, project: Project) -> None:
@@ -909,7 +929,7 @@ def test_data_that_fails_in_the_database_says_where_it_stands(given: Inv, projec
     assert told.code == 9
     assert told.error["message"] == (
         "The migration failed: no such table: nada. The statement was: UPDATE nada SET x = 1. "
-        "The database is at stage email."
+        "The database is at stage email. The new history is written."
     )
     assert given("status", "--json").json["stage"] == "email"
     told = given("up")
@@ -1088,7 +1108,8 @@ def test_data_that_fails_on_a_server_says_where_its_database_stands(
     project.configure(database={"url": url}, stages=[*STAGES, failing])
     told = given("rebuild", "--no-proof", "--json")
     assert told.code == 9
-    assert told.error["message"].endswith(STATES[request.node.callspec.params["server_url"]])
+    state = STATES[request.node.callspec.params["server_url"]]
+    assert told.error["message"].endswith(f"{state} The new history is written.")
     assert rows(url, "SELECT nome FROM cidades") == [("Recife",)]
     assert given("status", "--json").json["stage"] == "email"
     assert ("lugares" in tables(url)) == url.startswith("mariadb")
