@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -484,3 +485,26 @@ def test_what_another_machine_made_is_left_alone(server: str, monkeypatch: pytes
         monkeypatch.undo()
         sweep(server)
         assert not names & databases(server)
+
+
+def test_folders_that_come_and_go_meanwhile_do_not_disturb_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            for folder in [Path(tempfile.mkdtemp(prefix="strata_proof_")) for _ in range(20)]:
+                folder.rmdir()
+
+    others = [threading.Thread(target=come_and_go) for _ in range(2)]
+    for each in others:
+        each.start()
+    try:
+        for _ in range(300):
+            assert sweep("sqlite://") == ()
+    finally:
+        over.set()
+        for each in others:
+            each.join()

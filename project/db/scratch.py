@@ -7,6 +7,7 @@ the two leaves an empty database that nobody dares to drop.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -223,8 +224,9 @@ def sweep(server_url: str | sa.URL) -> tuple[str, ...]:
 def _candidates(server: sa.URL) -> list[sa.URL]:
     kind = database.server_kind(server)
     if kind == "sqlite":
-        files = sorted(Path(tempfile.gettempdir()).glob("strata_*/strata_*.db"))
-        return [server.set(database=str(file)) for file in files]
+        folder = tempfile.gettempdir()  # Path.glob stumbles over a folder that goes meanwhile (Python before 3.13)
+        files = sorted(glob.glob("strata_*/strata_*.db", root_dir=folder))  # noqa: PTH207
+        return [server.set(database=str(Path(folder, file))) for file in files]
     query = "SELECT datname FROM pg_database" if kind == "postgresql" else "SHOW DATABASES"
     with database.connect(database.engine(database.server(server))) as connection:
         names = sorted(row[0] for row in connection.exec_driver_sql(query))
