@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .adding import NewStage, new_stage
 from .entering import Onboarded, onboard, reset
-from .going import bring_up, down, sql, up, where
+from .going import bring_up, down, sql, up
 from .looking import Checked, Planned, Status, check, stages, status
 from .making import Rebuilt, rebuild, staged
 from .placing import Adopted, Repointed, adopt, identify
@@ -38,5 +38,4 @@ __all__ = [
     "status",
     "up",
     "verify",
-    "where",
 ]

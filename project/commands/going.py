@@ -61,11 +61,6 @@ def make_if_missing(url: str) -> bool:
     return True
 
 
-def where(connection: sa.Connection, plan: Plan) -> str | None:
-    """The stage that the database says it is at. Raises SchemaDiffers where the history has no such revision."""
-    return stage_at(connection, plan)
-
-
 def up(
     plan: Plan,
     to: str | None = None,

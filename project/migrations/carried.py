@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from project.db.snapshot import Difference, Rows, rows
 from project.plan import Stage
-from project.schema.values import Schema, Table
+from project.schema.values import Schema
 
 _Table = tuple[Mapping[str, object], ...]
 
@@ -108,7 +108,7 @@ def told_otherwise(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
     texts = [*stage.upgrade.on(dialect), *stage.downgrade_sql.on(dialect)]
     if not texts:
         return set()
-    pointing = {key: _targets(table) for schema in schemas for key, table in schema.tables.items()}
+    pointing = {key: table.targets() for schema in schemas for key, table in schema.tables.items()}
     if any(schema.statements for schema in schemas):
         return set(pointing)
     words = {word for text in texts for word in _words(text)}
@@ -121,10 +121,6 @@ def told_otherwise(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.lower()))
-
-
-def _targets(table: Table) -> set[str]:
-    return {str(key.target) for key in table.foreign_keys()}
 
 
 def computed(schema: Schema, keys: Iterable[str]) -> set[str]:

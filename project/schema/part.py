@@ -59,7 +59,7 @@ class Neighbours:
 
 
 def _targets(table: Table | None) -> set[str]:
-    return set() if table is None else {key.target for key in table.foreign_keys() if key.target is not None}
+    return set() if table is None else table.targets()
 
 
 def _with_enums(before: Schema, after: Schema) -> Iterator[str]:

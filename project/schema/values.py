@@ -198,6 +198,10 @@ class Table:
     def foreign_keys(self) -> Iterator[Constraint]:
         return (each for each in self.constraints if each.kind == "foreign key")
 
+    def targets(self) -> set[str]:
+        """The keys of the tables that its foreign keys point to."""
+        return {key.target for key in self.foreign_keys() if key.target is not None}
+
     def elements(self, deferred: frozenset[Constraint] | tuple[Constraint, ...] = ()) -> Iterator[Source]:
         """What stands between the parentheses of CREATE TABLE, as Python."""
         yield from (column.source for column in self.columns.values())
