@@ -109,7 +109,7 @@ def _chain(source: Chain, indent: int, before: str, after: str) -> str:
 
 def _width(line: str) -> int:
     """How wide the line is where every character has its place; Chinese ones have two."""
-    return len(line) + sum(east_asian_width(each) in {"W", "F"} for each in line)
+    return len(line) if line.isascii() else len(line) + sum(east_asian_width(each) in {"W", "F"} for each in line)
 
 
 def _parts(source: Call | Items) -> tuple[str, str, list[tuple[str, Source]]]:

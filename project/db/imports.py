@@ -180,6 +180,8 @@ class Imports(importlib.abc.MetaPathFinder):
         self._else: set[str] = set()
         self._running: list[_Running] = []
         self._veiled = False
+        self._met: set[str] = set()  # names that were in sys.modules at some time, and those of them that this owns
+        self._own: set[str] = set()
         self._texts: dict[str, Text] = {}
         self._found: dict[str, ModuleSpec | None] = {}
         self._above = tuple(_ancestors(package))
@@ -413,8 +415,10 @@ class Imports(importlib.abc.MetaPathFinder):
                 parent[attribute] = value
 
     def _owned(self) -> dict[str, ModuleType]:
-        first = tuple({self.package, *self._roots, *self._unloaded})  # most names are told by their beginning
-        return {name: sys.modules[name] for name in list(sys.modules) if name.startswith(first) and self.owns(name)}
+        new = sys.modules.keys() - self._met
+        self._met |= new
+        self._own |= set(filter(self.owns, new))
+        return {name: module for name, module in sys.modules.copy().items() if name in self._own}
 
     def _is_package(self, name: str) -> bool:
         found = self.find(name)

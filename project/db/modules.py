@@ -90,7 +90,7 @@ class _Stages:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.package = plan, plan.models.package
-        listed = {self._full(module) for stage in plan.stages for module in stage.modules}
+        listed = {self._full(module) for stage in plan.stages for module in stage.enable}
         self.imports = Imports(plan.folder, self.package, listed)
         self.aside = aside.Aside(self.imports.owns)
         self.known: tuple[sa.MetaData, ...] = ()
