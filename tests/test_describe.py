@@ -6,6 +6,7 @@ import enum
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,14 +15,16 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.ddl import CreateTableAs
 from sqlalchemy_utils import ChoiceType, EmailType, LtreeType, TSVectorType, URLType, UUIDType
 
 from project.db.dialects import dialect, unmarked
 from project.errors import WrongUse
 from project.migrations.diff import Hints, diff
+from project.schema import columns, read_back
 from project.schema.describe import describe
-from project.schema.values import Schema
+from project.schema.values import Schema, Table
 from project.source import flat
 
 ALL = ("sqlite", "postgresql", "mysql", "mariadb")
@@ -291,6 +294,76 @@ def test_describing_leaves_the_models_as_they_were() -> None:
         before = {server: created(metadata, server) for server in ALL}
         describe(metadata)
         assert {server: created(metadata, server) for server in ALL} == before
+
+
+class Loud(sa.String):
+    """Has words of its own on SQLite."""
+
+
+@compiles(Loud, "sqlite")
+def _loud(*_: object, **__: object) -> str:
+    return "LOUD"
+
+
+# Columns that are alike but for one thing, each in a table of its own.
+ALIKE: dict[str, Callable[[sa.MetaData], sa.Table]] = {
+    "plain": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer)),
+    "another table": lambda m: sa.Table("u", m, sa.Column("c", sa.Integer)),
+    "another type": lambda m: sa.Table("t", m, sa.Column("c", sa.BigInteger)),
+    "the key": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, primary_key=True)),
+    "a part of the key": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, primary_key=True),
+                                            sa.Column("d", sa.Integer, primary_key=True)),
+    "the key, not counted": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, primary_key=True, autoincrement=False)),
+    "the key, and points": lambda m: sa.Table("t", m, sa.Column("d", sa.Integer, unique=True),
+                                              sa.Column("c", sa.Integer, sa.ForeignKey("t.d"), primary_key=True)),
+    "counted by SQLite": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, primary_key=True), sqlite_autoincrement=True),
+    "quoted": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, quote=True)),
+    "not null": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, nullable=False)),
+    "a text by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default="1")),
+    "SQL by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default=sa.text("1"))),
+    "true by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default=sa.true())),
+    "false by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default=sa.false())),
+    "a number of a sequence": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, sa.Sequence("s"))),
+    "a comment": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, comment="x")),
+    "a check": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, sa.CheckConstraint("c > 0"))),
+    "a dialect's option": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, sqlite_on_conflict_not_null="FAIL",
+                                                               nullable=False)),
+    "another on MariaDB": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer().with_variant(sa.Text(), "mariadb"))),
+    "a length": lambda m: sa.Table("t", m, sa.Column("c", sa.String(5))),
+    "another length": lambda m: sa.Table("t", m, sa.Column("c", sa.String(6))),
+    "words of its own": lambda m: sa.Table("t", m, sa.Column("c", Loud(5))),
+    "a decorator": lambda m: sa.Table("t", m, sa.Column("c", Shout())),
+    "labels": lambda m: sa.Table("t", m, sa.Column("c", sa.Enum("a", "b", name="e"))),
+    "other labels": lambda m: sa.Table("t", m, sa.Column("c", sa.Enum("a", "c", name="e"))),
+}  # fmt: skip
+
+
+def test_a_column_is_another_s_value_only_where_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def described(name: str) -> Table:
+        metadata = sa.MetaData()
+        return describe(metadata, None, {ALIKE[name](metadata).key}).tables[next(iter(metadata.tables))]
+
+    alone = {}
+    for name in ALIKE:
+        monkeypatch.setattr(columns, "_known", {})
+        monkeypatch.setattr(columns, "_shared", set())
+        monkeypatch.setattr(read_back, "_read", set())
+        alone[name] = described(name)
+    together = {name: described(name) for name in [*ALIKE, *ALIKE]}
+    assert together == alone
+    assert together["plain"].columns["c"] is together["another table"].columns["c"]
+
+
+def test_a_lie_of_a_column_that_is_like_another_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_known", {})
+    monkeypatch.setattr(columns, "_shared", set())
+    honest = columns._described
+    monkeypatch.setattr(columns, "_described", lambda *given: replace(honest(*given), rest=("sa.BigInteger()",)))
+    for _ in range(2):
+        metadata = sa.MetaData()
+        ALIKE["plain"](metadata)
+        with pytest.raises(WrongUse, match="cannot be written as a revision: on sqlite"):
+            describe(metadata)
 
 
 def test_describing_twice_gives_equal_values() -> None:

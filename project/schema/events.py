@@ -18,7 +18,7 @@ from sqlalchemy.sql import ddl
 from project.db.dialects import dialect, unmarked
 from project.errors import WrongUse
 
-from .types import UNSAYABLE
+from .ddl import UNSAYABLE
 from .values import Statements
 
 EVENTS = ("before_create", "after_create", "before_drop", "after_drop")

@@ -16,16 +16,13 @@ from sqlalchemy.dialects import mysql
 from project.db.dialects import NAMES, dialect, server
 from project.source import Call, Chain, Source, call, flat, quoted
 
+from .ddl import UNSAYABLE
 from .evaluation import evaluate
 from .values import Texts
 
 Type = sa.types.TypeEngine[Any]
 
 _DIALECT_MODULES = ("postgresql", "mysql", "sqlite")
-
-# How SQLAlchemy's compilers say that a dialect has no such thing; the last two come from types of one dialect
-# that another does not expect.
-UNSAYABLE = (sa.exc.CompileError, sa.exc.IdentifierError, NotImplementedError, AttributeError, TypeError)
 
 
 def type_texts(type_: Type, column: sa.Column[Any] | None = None) -> dict[str, str | None]:

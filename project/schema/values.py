@@ -57,6 +57,11 @@ class Column:
         """Whether a new row, or the old rows of a new column, have a value without being given one."""
         return self.default is not None or self.computed is not None or self.counted
 
+    @cached_property
+    def text(self) -> str:
+        """The source on one line."""
+        return flat(self.source)
+
     def renamed(self, columns: Rename) -> Column:
         return replace(self, name=columns.get(self.name, self.name))
 
@@ -110,6 +115,11 @@ class Constraint:
             made = Chain(made, call("ddl_if", dialect=servers))
         return made
 
+    @cached_property
+    def text(self) -> str:
+        """The source on one line."""
+        return flat(self.source)
+
     def renamed(self, columns: Rename, tables: Rename, target_columns: Mapping[str, Rename]) -> Constraint:
         """The same constraint after columns and tables have got other names."""
         there = target_columns.get(self.target or "", {})
@@ -160,6 +170,11 @@ class Index:
     def _options(self) -> tuple[tuple[str, Source], ...]:
         return (("unique", "True"), *self.keywords) if self.unique else self.keywords
 
+    @cached_property
+    def text(self) -> str:
+        """The source on one line."""
+        return flat(self.source)
+
     def renamed(self, columns: Rename) -> Index:
         parts = tuple(
             (None, source) if name is None else (columns.get(name, name), quoted(columns.get(name, name)))
@@ -201,6 +216,11 @@ class Table:
     def targets(self) -> set[str]:
         """The keys of the tables that its foreign keys point to."""
         return {key.target for key in self.foreign_keys() if key.target is not None}
+
+    @property
+    def parts(self) -> tuple[Column | Constraint | Index, ...]:
+        """Its columns, constraints and indexes."""
+        return (*self.columns.values(), *self.constraints, *self.indexes.values())
 
     def elements(self, deferred: frozenset[Constraint] | tuple[Constraint, ...] = ()) -> Iterator[Source]:
         """What stands between the parentheses of CREATE TABLE, as Python."""
@@ -292,7 +312,7 @@ def equal(one: _Named, other: _Named) -> bool:
 
     What a column is also hangs on its table's primary key: SERIAL and AUTO_INCREMENT stand in no column's source.
     """
-    if flat(one.source) == flat(other.source) and getattr(one, "counted", None) == getattr(other, "counted", None):
+    if one is other or (one.text == other.text and getattr(one, "counted", None) == getattr(other, "counted", None)):
         return True
     known = [name for name in NAMES if one.ddl.get(name) is not None and other.ddl.get(name) is not None]
     same = bool(known) and all(one.ddl[name] == other.ddl[name] for name in known)

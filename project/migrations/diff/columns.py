@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from project.db.dialects import NAMES, dialect
 from project.migrations.template.operations.conversion import keeps
@@ -27,22 +28,22 @@ class Changes:
     named: dict[str, str]
     """Each renamed column's name before the stage."""
 
-    @property
+    @cached_property
     def added(self) -> list[Column]:
         return [column for name, column in self.new.columns.items() if name not in self.old.columns]
 
-    @property
+    @cached_property
     def removed(self) -> list[Column]:
         return [column for name, column in self.old.columns.items() if name not in self.new.columns]
 
-    @property
+    @cached_property
     def changed(self) -> list[tuple[Column, Column]]:
         both = [
             (self.old.columns[name], column) for name, column in self.new.columns.items() if name in self.old.columns
         ]
         return [(old, new) for old, new in both if not equal(old, new)]
 
-    @property
+    @cached_property
     def fresh(self) -> set[str]:
         """Columns whose values are not yet there, or other ones, before the stage."""
         retyped = {new.name for old, new in self.changed if old.types != new.types or old.computed != new.computed}

@@ -29,6 +29,8 @@ def apply(draft: Draft, before: Schema, after: Schema) -> Schema:
         if key in before.tables
     }
     draft.used |= {("rename", name) for name in _used(draft, before, after)}
+    if not tables and not any(columns.values()):
+        return before
     for key, names in columns.items():
         _rename_columns(draft, before.tables[key], names)
     _rename_tables(draft, before, tables)

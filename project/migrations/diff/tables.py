@@ -100,6 +100,8 @@ def _removed(draft: Draft, moved: Schema, after: Schema) -> None:
 
 def _changed(draft: Draft, changes: Changes) -> None:
     old, new = changes.old, changes.new
+    if old is new:
+        return
     gone = [columns.remove(draft, changes, column) for column in changes.removed]
     marks = {column.name: columns.add(draft, changes, column) for column in changes.added}
     marks |= {other.name: columns.change(draft, changes, one, other) for one, other in changes.changed}
@@ -326,7 +328,7 @@ def _disturbed(moved: Schema, after: Schema, key: str, new: Constraint) -> bool:
 def _keys_over(table: Table, columns: tuple[str, ...]) -> list[str]:
     """The keys that begin with these columns: what MariaDB looks rows up by for a foreign key, at both its ends."""
     keys = (each for each in table.constraints if each.kind in {"primary key", "unique"})
-    return [flat(each.source) for each in keys if each.columns[: len(columns)] == columns]
+    return [each.text for each in keys if each.columns[: len(columns)] == columns]
 
 
 def _retyped(old: Table, new: Table, name: str) -> bool:
