@@ -1,8 +1,9 @@
 """How Alembic runs the revisions in `versions/`; what `inv` does goes through here as well.
 
-It needs Alembic, SQLAlchemy and the `operations` beside it. On SQLite each revision is one transaction (the driver by
-itself commits DDL as it goes), with foreign keys off, because a rebuilt table would otherwise take its children along,
-and with every foreign key looked at before the transaction ends. One run at a time, whoever starts it: others wait
+It needs Alembic, SQLAlchemy and the `operations` beside it. On PostgreSQL each revision is a transaction. On SQLite all
+that a command runs is one (the driver by itself commits DDL as it goes), of which a revision that fails undoes its own
+part; with foreign keys off, because a rebuilt table would otherwise take its children along, and with every foreign key
+looked at before a revision ends. One run at a time, whoever starts it: others wait
 (`-x wait=SECONDS`, 60 unless told) or stops and says who is at work. On MariaDB, where each DDL statement commits by
 itself, a run that was cut off is taken up where it ended.
 
@@ -129,7 +130,11 @@ def dangling(connection: sa.Connection) -> set[tuple[Any, ...]]:
 
 
 def run_online() -> None:
-    """Migrate the database, each revision in a transaction of its own where the server has such for DDL."""
+    """Migrate the database: each revision whole or not at all, where the server has transactions for DDL.
+
+    On PostgreSQL a revision may need what one before it has committed, as a new value of an enum type; on SQLite, whose
+    lock goes with the transaction, all are one, unless somebody looks at the database between them (`alone`).
+    """
     with connected() as connection:
         sqlite = connection.dialect.name == "sqlite"
         keys_on = sqlite and _foreign_keys(connection, on=False)
@@ -151,7 +156,7 @@ def run_online() -> None:
             connection=connection,
             target_metadata=models(),
             include_object=is_table,
-            transaction_per_migration=True,
+            transaction_per_migration=not sqlite or bool(config.attributes.get("alone")),
             transactional_ddl=True if sqlite else None,
             on_version_apply=(check_keys, *config.attributes.get("on_version_apply", ())),  # type: ignore[arg-type]
         )

@@ -313,6 +313,7 @@ def test_a_run_killed_at_any_statement_is_finished_or_undone_by_the_next(project
         if chance.random() < 0.7:
             while commands.status(plan).stage != "contas" or commands.status(plan).unfinished:
                 commands.down(plan)
+            commands.up(plan, "contas")  # takes a dead run's lock away, where that is all that is left of it
             require_whole(project, "contas")
     commands.up(plan)
     require_whole(project, "lojas")
@@ -497,6 +498,33 @@ def test_a_file_that_is_read_only_is_told_and_left_as_it_is(tmp_path: Path) -> N
     assert (made.folder / "dev.db").read_bytes() == before
 
 
+def test_of_several_stages_those_before_one_that_fails_stay(project: Project) -> None:
+    execute(project.url, "CREATE TABLE lojas (id INTEGER)")
+    with pytest.raises(MigrationFailed) as failed:
+        commands.up(project.plan())
+    assert failed.value.details["applied"] == ["contas_2"]
+    assert "The database is at stage contas_2" in failed.value.message
+    assert rows(project.url) == AFTER
+    execute(project.url, "DROP TABLE lojas")
+    assert commands.up(project.plan()) == ("lojas",)
+    require_whole(project, "lojas")
+
+
+def test_a_stage_whose_commit_fails_is_not_told_as_applied(project: Project) -> None:
+    if "postgresql" not in project.url:
+        pytest.skip("only PostgreSQL has constraint triggers, which speak at the commit")
+    last = apply.files(project.plan())[-1].id
+    execute(
+        project.url,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$",
+        "CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON alembic_version DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+        f" WHEN (NEW.version_num = '{last}') EXECUTE FUNCTION no()",
+    )
+    with pytest.raises(MigrationFailed, match="not now") as failed:
+        commands.up(project.plan())
+    assert failed.value.details["applied"] == ["contas_2"]
+
+
 def test_a_full_disk_is_told_and_the_file_is_whole(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
@@ -518,6 +546,7 @@ def test_a_full_disk_is_told_and_the_file_is_whole(tmp_path: Path) -> None:
         with pytest.raises(MigrationFailed, match="full") as failed:
             commands.up(made.plan())
         assert "The database is at stage contas." in failed.value.message
+        assert failed.value.details["applied"] == []
         (small / "rest").unlink()
         state = commands.status(made.plan())
         assert (state.stage, state.schema_matches) == ("contas", True)

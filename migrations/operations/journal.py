@@ -31,6 +31,12 @@ _DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.I
 _READS = re.compile(r"\s*(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHECK)\b", re.IGNORECASE)
 _WORD = re.compile(r"`((?:[^`]|``)+)`|(\w+)")
 _PAIR = re.compile(r"(`(?:[^`]|``)+`|\w+)\.(`(?:[^`]|``)+`|\w+)")
+_NAME = r"(?:`(?:[^`]|``)+`|\w+)"
+# A statement that changes how one table looks, or makes or drops it.
+_OF_ONE = re.compile(
+    r"\s*(?:(?:CREATE|ALTER) TABLE (?!IF\b)|DROP TABLE (?=\S+$)|(?:CREATE (?:UNIQUE )?|DROP )INDEX [^()]+ ON )"
+    rf"(?P<table>{_NAME}(?:\.{_NAME})?)(?=[\s(]|$)"
+)
 _PROGRAM = re.compile(r"\b(TRIGGER|FUNCTION|PROCEDURE|EVENT)\b", re.IGNORECASE)
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _OURS = "_strata_"  # in the names of temporary tables that operations make
@@ -83,13 +89,23 @@ class Journal:
     """The journal of one revision on its way."""
 
     def __init__(
-        self, connection: sa.Connection, revision: str, direction: str, source: str, *, tolerant: bool
+        self,
+        connection: sa.Connection,
+        revision: str,
+        direction: str,
+        source: str,
+        *,
+        tolerant: bool = False,
+        empty: bool = False,
     ) -> None:
+        """`tolerant`: what is there already, or not there, is fine; `empty`: it is known that nothing is written."""
         self.connection, self.revision, self.direction = connection, revision, direction
         self.source, self.tolerant = source, tolerant
-        found = half(connection)
-        self.entries = [] if found is None else found.entries
-        self.settle()
+        self.entries: list[Entry] = []
+        if not empty:
+            found = half(connection)
+            self.entries = [] if found is None else found.entries
+            self.settle()
         self.place = 0
         self.waiting: list[Entry] = []
 
@@ -154,7 +170,7 @@ class Journal:
             entry.said = json.dumps({"sql": sql, "looks": self._looks(sql)})
             self._write(entry)
             self._execute(cursor, sql, parameters)
-            self._raw(f"UPDATE {TABLE} SET done = 1 WHERE number = %s", (entry.number,))
+            entry.done = True  # is written with the next statement, and durable as late as if it were written now
         else:
             self._execute(cursor, sql, parameters)
             self._write(entry) if kind == "dml" else self.waiting.append(entry)
@@ -173,16 +189,21 @@ class Journal:
 
     def _write(self, entry: Entry) -> None:
         """Write down what is waiting, and the entry; it is durable with the next commit, which DDL begins with."""
-        number = self.entries[-1].number if self.entries else 0
-        for each in (*self.waiting, entry):
-            number += 1
+        last = self.entries[-1:]
+        new = [*self.waiting, entry]
+        for number, each in enumerate(new, start=last[0].number + 1 if last else 1):
             each.number = number
-            self._raw(
-                f"INSERT INTO {TABLE} (number, kind, revision, direction, line, done, hash, said)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                (number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.said),
-            )
-            self.entries.append(each)
+        rows = [
+            (each.number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.said)
+            for each in (*last, *new)
+        ]
+        self._raw(
+            f"INSERT INTO {TABLE} (number, kind, revision, direction, line, done, hash, said) VALUES "
+            + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
+            + " ON DUPLICATE KEY UPDATE done = VALUES(done)",
+            [value for row in rows for value in row],
+        )
+        self.entries += new
         self.place = len(self.entries)
         self.waiting = []
 
@@ -227,10 +248,14 @@ class Journal:
 
     def _looks(self, sql: str) -> str:
         """What the things that a statement names look like now."""
-        names = {str(row[0]) for row in self._raw("SHOW TABLES", ())} - {TABLE}
+        of_one = _OF_ONE.match(sql)
+        if of_one:
+            return _hash(self._shown(of_one["table"]))
         words = {(quoted or bare).replace("``", "`") for quoted, bare in _WORD.findall(sql)}
+        there = {str(row[0]) for row in self._raw(_TABLES.format(", ".join(["%s"] * len(words))), sorted(words))}
+        names = sorted(there & words - {TABLE})
         quoted = self.connection.dialect.identifier_preparer.quote_identifier
-        seen = [sorted(names), *(self._shown(quoted(name)) for name in sorted(names & words))]
+        seen = [names, *(self._shown(quoted(name)) for name in names)]
         seen += [self._shown(f"{schema}.{name}") for schema, name in sorted(set(_PAIR.findall(sql)))]
         if _PROGRAM.search(sql):
             seen += [sorted(map(str, self._raw(query, ()))) for query in _PROGRAMS]
@@ -251,6 +276,7 @@ class Journal:
         return 0 if frame is None else frame.f_lineno
 
 
+_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN ({})"
 _PROGRAMS = (
     "SELECT trigger_name, action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
     "SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = DATABASE()",
@@ -501,7 +527,7 @@ def _decide(
     connection: sa.Connection, found: Half, module: ModuleType, there: list[Operation], back: list[Operation]
 ) -> None:
     """Write down, in place of the journal, which operations of the way back are to run."""
-    journal = Journal(connection, found.revision, found.direction, str(module.__file__), tolerant=False)
+    journal = Journal(connection, found.revision, found.direction, str(module.__file__))
     found = Half(found.revision, found.direction, journal.entries)
     kept, unfinished = undone(found, there, back)
     if unfinished:

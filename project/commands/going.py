@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from project.db.dialects import NAMES
 from project.errors import WrongUse
 from project.migrations import apply
 from project.migrations.generate import Step
+from project.migrations.history import File
 from project.plan import Plan
 
 from .placing import Repointed, missing, repoint, stage_at
@@ -43,7 +44,7 @@ def bring_up(
     there = database.parsed(plan.database.url)
     with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
         repointed = repoint(connection, plan, made, wait, waiting)
-        stage_at(connection, plan)
+        stage_at(connection, plan, apply.files(plan))
     with apply.connected(plan, wait=wait) as connection:
         applied = apply.up(
             connection, plan, plan.stages[-1].name, told, lambda name: known[name].filled, wait=wait, waiting=waiting
@@ -75,10 +76,11 @@ def up(
     With `protect` the database says afterwards that nothing here may drop, reset or re-stamp it.
     """
     healed(plan, told)
-    target = to or _last(plan)
-    _known(plan, target)
-    at, _, quiet = _found(plan, url, wait)
-    names = [str(file.stage) for file in apply.files(plan)]
+    known = apply.files(plan)
+    target = to or _last(known)
+    _require(plan, target, known)
+    at, _, quiet = _found(plan, known, url, wait)
+    names = [str(file.stage) for file in known]
     done: tuple[str, ...] = ()
     with apply.connected(plan, url, wait=wait) as connection:
         if at is None or names.index(at) < names.index(target) or not quiet:
@@ -98,11 +100,12 @@ def down(
     A stage that is half done (MariaDB) is undone first; without `to` that is all.
     """
     healed(plan, told)
-    at, half, quiet = _found(plan, url, wait)
+    known = apply.files(plan)
+    at, half, quiet = _found(plan, known, url, wait)
     if at is None and quiet:
         return ()
-    target = _below(plan, at, to, half)
-    undone = [str(file.stage) for file in apply.files(plan) if half is not None and file.id == half.revision]
+    target = _below(plan, known, at, to, half)
+    undone = [str(file.stage) for file in known if half is not None and file.id == half.revision]
     with apply.connected(plan, url, wait=wait) as connection:
         done = apply.down(
             connection, plan, target, lambda stage: told("down", stage), wait=wait, waiting=lambda s: told(s, "")
@@ -110,7 +113,9 @@ def down(
     return tuple(dict.fromkeys([*undone, *done]))
 
 
-def _found(plan: Plan, url: str | None, wait: float) -> tuple[str | None, apply.Unfinished | None, bool]:
+def _found(
+    plan: Plan, known: Sequence[File], url: str | None, wait: float
+) -> tuple[str | None, apply.Unfinished | None, bool]:
     """The stage that a database is at, what is half done there, and whether nobody is at work or was cut off there.
 
     On SQLite the file is made where there is none, and says that it is ours.
@@ -123,19 +128,21 @@ def _found(plan: Plan, url: str | None, wait: float) -> tuple[str | None, apply.
     elif not database.exists(there):
         raise missing(str(url or plan.database.url))
     with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
-        return stage_at(connection, plan), apply.unfinished(connection), apply.is_quiet(connection)
+        return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 
 
-def _below(plan: Plan, at: str | None, to: str | None, half: apply.Unfinished | None) -> str | None:
+def _below(
+    plan: Plan, known: Sequence[File], at: str | None, to: str | None, half: apply.Unfinished | None
+) -> str | None:
     """The stage to go down to."""
-    names = [str(file.stage) for file in apply.files(plan)]
+    names = [str(file.stage) for file in known]
     if to is None:
         if half is not None and half.direction.endswith("up"):
             return at
         return names[names.index(str(at)) - 1] if at is not None and names.index(at) else None
     if to == "base":
         return None
-    _known(plan, to)
+    _require(plan, to, known)
     if at is None or names.index(to) > names.index(at):
         message = f"The database is at {'stage ' + at if at else 'no stage'}, which is below {to}."
         raise WrongUse(message, hint=f"Use `inv up --to {to}`.")
@@ -150,22 +157,22 @@ def sql(plan: Plan, start: str | None = None, to: str | None = None, dialect: st
     dialect = dialect or sa.make_url(plan.database.url).get_backend_name()
     if dialect not in NAMES:
         raise WrongUse(f"There is no dialect {dialect} here.", hint=f"Take one of {', '.join(NAMES)}.")
-    _last(plan)
+    known = apply.files(plan)
+    _last(known)
     for name in (start, to):
         if name not in {None, "base"}:
-            _known(plan, str(name))
+            _require(plan, str(name), known)
     return apply.sql(plan, None if start == "base" else start, to, dialect)
 
 
-def _last(plan: Plan) -> str:
-    known = apply.files(plan)
+def _last(known: Sequence[File]) -> str:
     if not known:
         raise WrongUse("There is no history yet.", hint="Run `inv rebuild`.")
     return str(known[-1].stage)
 
 
-def _known(plan: Plan, stage: str) -> None:
+def _require(plan: Plan, stage: str, known: Sequence[File]) -> None:
     """The stage has a revision on disk."""
-    if stage not in {file.stage for file in apply.files(plan)}:
+    if stage not in {file.stage for file in known}:
         plan.stage(stage)
         raise WrongUse(f"Stage {stage} has no revision yet.", hint="Run `inv rebuild`.")

@@ -141,14 +141,13 @@ def _stage_or_none(revision: str | None, known: Sequence[File]) -> str | None:
 # ------------------------------------------------------------------ what up and down meet
 
 
-def stage_at(connection: sa.Connection, plan: Plan) -> str | None:
-    """The stage that the database says it is at, None for none.
+def stage_at(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> str | None:
+    """The stage that the database says it is at, None for none; `known` are the history's files.
 
     Raises SchemaDiffers where the history has not its revision, or where it has none and yet tables of the stages; the
     message says which stage its schema is that of.
     """
     revision = apply.revision_of(connection)
-    known = apply.files(plan)
     connection.rollback()
     if revision is None:
         _require_unused(connection, plan)

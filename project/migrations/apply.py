@@ -111,13 +111,14 @@ def up(
     wait: float = 60,
     waiting: Told = silent,
 ) -> tuple[str, ...]:
-    """Bring the database up to a stage, each stage in a transaction of its own where the server has such for DDL.
+    """Bring the database up to a stage, each stage whole or not at all where the server has transactions for DDL.
 
     With `schema`, which gives a stage's MetaData, each stage's development rows go in with it. `told` hears
     each stage's name when it is reached, and the names are given back; `waiting` hears who is waited for.
     Raises MigrationFailed, Refused or Locked; the stages before the failed one stay applied.
     """
-    known = {file.id: file.stage for file in files(plan)}
+    found = files(plan)
+    known = {file.id: file.stage for file in found}
     stages = {stage.name: stage for stage in plan.stages}
     done: list[str] = []
 
@@ -128,7 +129,7 @@ def up(
         done.append(name)
         told(name)
 
-    target = next(file.id for file in files(plan) if file.stage == to)
+    target = next(file.id for file in found if file.stage == to)
     run = _Run(connection, plan, applied, done, wait, waiting)
     run("up", lambda config: command.upgrade(config, str(target)))
     return tuple(dict.fromkeys(done))
@@ -138,7 +139,8 @@ def down(
     connection: sa.Connection, plan: Plan, to: str | None, told: Told, *, wait: float = 60, waiting: Told = silent
 ) -> tuple[str, ...]:
     """Take the database down to a stage, or, for None, to nothing; what was undone is told and given back."""
-    known = {file.id: file.stage for file in files(plan)}
+    found = files(plan)
+    known = {file.id: file.stage for file in found}
     done: list[str] = []
 
     def undone(step: Any, **_: object) -> None:
@@ -146,7 +148,7 @@ def down(
         done.append(name)
         told(name)
 
-    target = "base" if to is None else next(str(file.id) for file in files(plan) if file.stage == to)
+    target = "base" if to is None else next(str(file.id) for file in found if file.stage == to)
     run = _Run(connection, plan, undone, done, wait, waiting)
     run("down", lambda config: command.downgrade(config, target))
     return tuple(dict.fromkeys(done))
@@ -184,18 +186,18 @@ class _Run:
             self.connection.commit()
         except (CommandError, sa.exc.SQLAlchemyError) as error:
             self._undo()
-            raise self._failed(error) from error
+            raise self._failed(error, way) from error
 
     def _undo(self) -> None:
         with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost has nothing to roll back
             self.connection.rollback()
 
-    def _failed(self, error: Exception) -> StrataError:
+    def _failed(self, error: Exception, way: str) -> StrataError:
         """What went wrong, and what state the database is in."""
         code = getattr(error, "code", None) if isinstance(error, CommandError) else None
         if code == Locked.code:
             return Locked(str(error), hint="Wait until it has ended, or give it longer with `--wait SECONDS`.")
-        message = " ".join([reason(error), *getattr(error, "__notes__", ()), self._state()])
+        message = " ".join([reason(error), *getattr(error, "__notes__", ()), self._state(way)])
         if code == Refused.code:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
@@ -203,15 +205,19 @@ class _Run:
             hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
         return MigrationFailed(message, hint=hint, applied=list(self.done))
 
-    def _state(self) -> str:
-        """Where the database is now; asked anew, because the connection may be lost."""
+    def _state(self, way: str) -> str:
+        """Where the database is now; asked anew, because the connection may be lost. `done` is what is done then."""
         try:
             with database.connect(database.engine(self.connection.engine.url, reading=True)) as fresh:
                 revision = revision_of(fresh)
                 half = unfinished(fresh)
         except (StrataError, sa.exc.SQLAlchemyError):
             return "What state the database is in cannot be asked now; `inv status` tells it when it answers."
-        stage = next((file.stage for file in files(self.plan) if file.id == revision), None)
+        known = files(self.plan)
+        stage = next((str(file.stage) for file in known if file.id == revision), None)
+        names = [str(file.stage) for file in known]
+        below = names[: names.index(stage) + 1] if stage is not None else []
+        self.done[:] = [name for name in self.done if (name in below) == (way == "up")]
         where = f"The database is at {'stage ' + stage if stage else 'no stage' if revision is None else revision}"
         return f"{where}." if half is None else f"{where}, and the next one is half done."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import msgspec
@@ -90,10 +91,15 @@ def config(top: Entry) -> ConfigForm:
 
 def _fields(entry: Entry, form: type[msgspec.Struct]) -> None:
     given = keys(entry, form.__struct_fields__)
-    for field in msgspec.structs.fields(form):
-        if field.required and field.name not in given:
-            example = wanted((*entry.key, field.name)).example
-            raise entry.wrong(f"{entry} has no `{field.name}`.", f"Add it, as in `{example}`.")
+    for name in _required(form):
+        if name not in given:
+            example = wanted((*entry.key, name)).example
+            raise entry.wrong(f"{entry} has no `{name}`.", f"Add it, as in `{example}`.")
+
+
+@cache
+def _required(form: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(form) if field.required)
 
 
 def keys(entry: Entry, known: Sequence[str]) -> tuple[str, ...]:

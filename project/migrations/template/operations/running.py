@@ -70,20 +70,18 @@ class _Run:
         self.planned: Callable[..., Any] = planned
         self.context._migrations_fn = self._steps
         self.context.on_version_apply_callbacks = (*self.context.on_version_apply_callbacks, self._applied)
-        self.heads: set[str] = set()
-        self.overtaken = False
+        self.finished = 0
+        self.savepoint: sa.NestedTransaction | None = None
         self.journal: journal.Journal | None = None
 
     def run(self) -> None:
-        """Run the steps, again where a deadlock undid one, or another run on SQLite was quicker."""
+        """Run the steps, again where a deadlock undid one."""
         failures = 0
         if self.journaled and self._settled():
             return
         while True:
-            self.overtaken = False
             try:
-                with self.environment.begin_transaction():
-                    self.environment.run_migrations()
+                self._once()
             except sa.exc.DBAPIError as error:
                 failures += 1
                 if is_busy(error):
@@ -95,26 +93,49 @@ class _Run:
                     raise
                 self.connection.rollback()
                 time.sleep(0.1 * 2**failures)
-                continue
-            if not self.overtaken:
+            else:
                 return
-            self.connection.rollback()
+
+    def _once(self) -> None:
+        """Run the steps; where they are one transaction, those before a step that fails stay."""
+        failed: Exception | None = None
+        with self.environment.begin_transaction():
+            try:
+                self.environment.run_migrations()
+            except Exception as error:
+                if not self._taken_back():
+                    raise
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _taken_back(self) -> bool:
+        """Undo what a failed step did, and nothing else; False where there is nothing else, or it cannot be done."""
+        if self.savepoint is None or not self.finished:
+            return False
+        try:
+            self.savepoint.rollback()
+        except sa.exc.SQLAlchemyError:  # the server has given up the whole transaction already
+            return False
+        return True
 
     # ------------------------------------------------------------------------ steps
 
     def _steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
-        """Alembic's steps; on SQLite, where the lock goes with each transaction, only while nobody else took one."""
-        for number, step in enumerate(self.planned(heads, context)):
-            if number and server_kind(self.connection) == "sqlite" and set(context.get_current_heads()) != self.heads:
-                self.overtaken = True
-                return
+        """Alembic's steps, each with a savepoint where they are all one transaction."""
+        together = bool(context.impl.transactional_ddl) and not context.opts["transaction_per_migration"]
+        self.finished = 0
+        for step in self.planned(heads, context):
             if self.journaled and getattr(step, "revision", None) is not None and hasattr(step.revision, "module"):
                 step.migration_fn = self._written(step, step.migration_fn)
+            self.savepoint = self.connection.begin_nested() if together else None
             yield step
+            if self.savepoint is not None:
+                self.savepoint.commit()
+            self.finished += 1
 
-    def _applied(self, heads: set[str], **_: Any) -> None:
+    def _applied(self, **_: Any) -> None:
         """The version is written: in the same transaction the journal ends."""
-        self.heads = set(heads)
         if self.journal is not None:
             self.journal.forget()
             self.journal = None
@@ -125,10 +146,10 @@ class _Run:
         source = str(step.revision.module.__file__)
 
         def go(**arguments: Any) -> None:
-            found = journal.half(self.connection)
+            found = None if self.finished else journal.half(self.connection)
             if found is not None and (found.revision, found.direction) != (revision, way):
                 raise CommandError(f"Revision {found.revision} is half done ({found.direction}); that comes first.")
-            self.journal = journal.Journal(self.connection, revision, way, source, tolerant=False)
+            self.journal = journal.Journal(self.connection, revision, way, source, empty=found is None)
             try:
                 with journal.written(self.journal):
                     function(**arguments)
@@ -143,7 +164,7 @@ class _Run:
         self.journal = None
         try:
             self.connection.rollback()
-            known = journal.Journal(self.connection, step.revision.revision, way, source, tolerant=False)
+            known = journal.Journal(self.connection, step.revision.revision, way, source)
             function = "upgrade" if way == "up" else "downgrade"
             note = journal.told(known, step.revision.module, function, _line(error, source))
             if note is None:
