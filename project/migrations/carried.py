@@ -31,7 +31,6 @@ class Carried:
     def read(self, connection: sa.Connection, schema: Schema, names: Collection[str], schemas: Sequence[str]) -> None:
         """Read the tables of these names that the schema has; those that it has not are gone."""
         found = rows(connection, [name for name in names if name in schema.tables], schemas)
-        connection.rollback()
         for name in names:
             if name in self.rows or name in found:
                 self._before.setdefault(name, self.rows.get(name))

@@ -173,7 +173,6 @@ class _Proof:
         looked_at = None if whole else self._named() | (names or frozenset())
         wanted = self._wanted(index - 1 if direction == "down" else index, looked_at)
         found = differences(wanted, snapshot(self.connection, self.schemas, looked_at))
-        self.connection.rollback()
         if found:
             raise _not_proved(self.server, [Fault(step.stage.name, direction, each) for each in found])
         if looked_at is None:
@@ -219,6 +218,8 @@ class _Proof:
 
     def _insert(self, step: Step, names: set[str]) -> None:
         given = {name: rows for name, rows in step.stage.rows.items() if name in names}
+        if not given:
+            return
         try:
             insert(self.connection, step.filled, given)
             self.connection.commit()

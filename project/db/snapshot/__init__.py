@@ -45,9 +45,8 @@ def rows(connection: sa.Connection, tables: Iterable[str], schemas: Sequence[str
 
 
 def _rows_of(connection: sa.Connection, schema: str | None, name: str) -> tuple[Mapping[str, object], ...]:
-    query = sa.select(sa.text("*")).select_from(sa.table(name, schema=schema))
-    # A cached `SELECT *` has the columns that the table had before it was altered.
-    result = connection.execute(query, execution_options={"compiled_cache": None})
+    path = ".".join(map(connection.dialect.identifier_preparer.quote_identifier, filter(None, (schema, name))))
+    result = connection.exec_driver_sql(f"SELECT * FROM {path}", execution_options={"no_parameters": True})
     columns = result.keys()
     found = [dict(sorted(zip(columns, row, strict=True))) for row in result]
     return tuple(sorted(found, key=repr))

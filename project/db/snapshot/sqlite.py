@@ -42,15 +42,19 @@ def _attached(connection: sa.Connection, schemas: Sequence[str]) -> list[str]:
 
 def _rows(connection: sa.Connection, schema: str | None, names: Collection[str] | None) -> dict[str, list[Row]]:
     """The rows of sqlite_master by the table or view that they belong to."""
-    master = sa.table("sqlite_master", *map(sa.column, ("type", "name", "tbl_name", "sql")), schema=schema)
-    query = sa.select(*master.c).where(master.c.sql.is_not(None))
+    master = "sqlite_master" if schema is None else f"{_quoted(schema)}.sqlite_master"
+    query = f"SELECT type, name, tbl_name, sql FROM {master} WHERE sql IS NOT NULL"
     if names is not None:
-        query = query.where(master.c.tbl_name.in_(names))
+        query += f" AND tbl_name IN ({', '.join('?' * len(names))})"
     grouped: dict[str, list[Row]] = {}
-    for kind, name, table, text in connection.execute(query):
+    for kind, name, table, text in connection.exec_driver_sql(query, tuple(names or ())):
         if table not in OURS and not table.startswith("sqlite_"):
             grouped.setdefault(table, []).append((kind, name, text))
     return grouped
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @lru_cache(maxsize=4096)
