@@ -10,7 +10,7 @@ from project.db import database
 from project.db.modules import unlisted
 from project.db.snapshot import Difference
 from project.errors import StrataError
-from project.migrations import apply, history
+from project.migrations import apply, history, remembered
 from project.migrations.generate import Step, steps
 from project.migrations.history import File
 from project.migrations.identity import Fit, compare
@@ -30,12 +30,16 @@ class Checked:
 
 
 def check(plan: Plan, told: Told = silent) -> Checked:
-    """Whether the history on disk is, byte for byte, what the stages give. Read-only."""
+    """Whether the history on disk is, byte for byte, what the stages give. Read-only.
+
+    Where config.yaml, the modules and the files are what they were when this program wrote the history, it is.
+    """
     versions = plan.migrations / "versions"
     healed(plan, told)
-    revisions = tuple(step.revision for step in steps(plan))
-    mismatch = history.compare(history.read(versions), revisions) or history.environment_mismatch(plan.migrations)
-    return Checked(mismatch, unlisted(plan))
+    mismatch = None
+    if not remembered.is_unchanged(plan):
+        mismatch = history.compare(history.read(versions), tuple(step.revision for step in steps(plan)))
+    return Checked(mismatch or history.environment_mismatch(plan.migrations), unlisted(plan))
 
 
 @dataclass(frozen=True)

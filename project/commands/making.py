@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from project.db import database
 from project.errors import StrataError, WrongUse
-from project.migrations import history
+from project.migrations import history, remembered
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
@@ -77,6 +77,7 @@ def rebuild(
             revisions, written=False, applied=(), proved_on=_proved(plan, proof=proof), seconds=clock.seconds, dry=True
         )
     replaced = write(plan, revisions, force=force, wait=wait, told=told)
+    remembered.remember(plan, revisions)
     try:
         brought = (
             bring_up(plan, made, lambda stage: clock("up", stage), wait=wait, tell=told) if apply_it else Brought(())

@@ -1,0 +1,148 @@
+"""`check` need not make a history again where nothing that it was made of has changed; in any doubt it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from project import commands
+from project.commands import looking
+from project.migrations import remembered
+from tests.projects import Project, write
+
+MODULES = {
+    "pessoas": """
+        class Pessoa(Base):
+            __tablename__ = "pessoas"
+            id: Mapped[int] = mapped_column(primary_key=True)
+        """,
+    "cidades": """
+        class Cidade(Base):
+            __tablename__ = "cidades"
+            id: Mapped[int] = mapped_column(primary_key=True)
+        """,
+}
+STAGES = [{"name": "pessoas", "enable": ["pessoas"]}]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with a history, in which making it again is not allowed."""
+    made = write(tmp_path / "p", MODULES, STAGES, package="modelos")
+    commands.rebuild(made.plan(), proof=False, apply_it=False)
+
+    def again(*_: object) -> None:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(looking, "steps", again)
+    return made
+
+
+def test_what_has_not_changed_is_not_made_again(project: Project) -> None:
+    assert commands.check(project.plan()).mismatch is None
+
+
+def place(project: Project) -> Path:
+    return project.folder / "migrations" / "__pycache__" / "strata.json"
+
+
+def revision(project: Project) -> Path:
+    return next((project.folder / "migrations" / "versions").glob("0001*.py"))
+
+
+def append(path: Path, text: str = "\n") -> None:
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def link(project: Project) -> None:
+    (project.folder / "elsewhere").mkdir()
+    (project.folder / "modelos" / "inner").symlink_to(project.folder / "elsewhere")
+
+
+CHANGES: dict[str, Callable[[Project], object]] = {
+    "a module": lambda p: append(p.folder / "modelos" / "pessoas.py"),
+    "a module that no stage names": lambda p: append(p.folder / "modelos" / "cidades.py"),
+    "another module": lambda p: (p.folder / "modelos" / "nova.py").touch(),
+    "a module that is no text": lambda p: (p.folder / "modelos" / "nova.pyc").touch(),
+    "a folder that is somewhere else": link,
+    "config.yaml": lambda p: append(p.folder / "config.yaml", "# x\n"),
+    "a revision": lambda p: append(revision(p)),
+    "a revision too many": lambda p: (revision(p).parent / "0002_x.py").touch(),
+    "a revision gone": lambda p: revision(p).unlink(),
+    "nothing remembered": lambda p: place(p).unlink(),
+    "something else remembered": lambda p: place(p).write_text("[]", encoding="utf-8"),
+    "no JSON remembered": lambda p: place(p).write_text("{", encoding="utf-8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_has_changed_has_it_made_again(project: Project, change: Callable[[Project], object]) -> None:
+    change(project)
+    with pytest.raises(AssertionError, match="made again"):
+        commands.check(project.plan())
+
+
+def test_another_version_or_another_server_has_it_made_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(remembered, "version", lambda _: "0")
+        with pytest.raises(AssertionError, match="made again"):
+            commands.check(project.plan())
+    project.configure(prove_on=["${WHERE}"])
+    monkeypatch.setenv("WHERE", "sqlite://")
+    commands.rebuild(project.plan(), proof=False, apply_it=False)
+    assert commands.check(project.plan()).mismatch is None
+    monkeypatch.setenv("WHERE", "postgresql+psycopg://localhost/x")
+    with pytest.raises(AssertionError, match="made again"):
+        commands.check(project.plan())
+
+
+OPEN = {
+    "the system": "import os",
+    "the system, under another name": "from os import path as p",
+    "two at once": "import re, os",
+    "a line that goes on": "from os \\\n import re",
+    "an import in a word": "x = __import__('os')",
+    "somebody else's package": "from geoalchemy2 import Geometry",
+    "a neighbour outside of the package": "from ajudantes import base",
+    "a package that begins alike": "from modelos_2 import x",
+    "a file": "x = open('/etc/hostname').read()",
+    "the clock": "from datetime import datetime\nx = datetime.now()",
+    "today": "from datetime import date\nx = date.today()",
+    "chance": "from uuid import uuid4\nx = uuid4()",
+    "a database": "from sqlalchemy import create_engine",
+    "a reflected table": "x = Table('t', metadata, autoload_with=y)",
+    "code in a text": "exec('im' + 'port os')",
+}
+CLOSED = [
+    "import sqlalchemy as sa",
+    "from sqlalchemy import func\nx = func.now()",
+    "import sqlalchemy as sa\nx = sa.func.now()",
+    "from datetime import datetime\nx = datetime.now",
+    "from modelos.base import Base",
+    "from modelos import base",
+    "from . import base",
+    "from .base import Base",
+    "from typing import (\n    Any,\n    ClassVar,\n)",
+]
+
+
+@pytest.mark.parametrize("text", OPEN.values(), ids=OPEN)
+def test_a_module_that_could_say_something_else_the_next_time_is_not_remembered(project: Project, text: str) -> None:
+    assert not remembered.is_closed(text.encode(), project.plan())
+    append(project.folder / "modelos" / "cidades.py", f"\n{text}\n")
+    remembered.remember(project.plan(), ())
+    assert not place(project).exists()
+
+
+@pytest.mark.parametrize("text", CLOSED)
+def test_a_plain_module_is_closed(project: Project, text: str) -> None:
+    assert remembered.is_closed(text.encode(), project.plan())
+
+
+def test_what_is_remembered_are_digests(project: Project) -> None:
+    known = json.loads(place(project).read_text(encoding="utf-8"))
+    assert set(known) == {"made of", "files"}
+    assert all(len(each) == 64 for each in (known["made of"], *known["files"].values()))
