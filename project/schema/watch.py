@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -89,7 +89,7 @@ class _Look:
         self.copies: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.classes: set[type] = set()
-        self._walk(table)
+        self._walk([table])
         self.heard = _heard(table.dispatch)  # is exchanged when somebody starts to listen, and added to afterwards
         for each in self.heard:
             if isinstance(each.listeners, deque):
@@ -113,46 +113,58 @@ class _Look:
         """Whether this table, which has taken the other's place, was made the same."""
         if len(self.copies) != len(other.copies) or listens(self.table) or listens(other.table):
             return False
-        return all(map(self._equal(other), self.copies, other.copies))
+        return all(map(_Likeness(self.numbers, other.numbers).of, self.copies, other.copies))
 
     # ---- looking
 
-    def _walk(self, value: Any) -> None:
-        walk = _WAYS.get(type(value))
-        if walk is None:
-            walk = _WAYS[type(value)] = _way(value)
-        if walk is not _pass and id(value) not in self.numbers:
-            self.numbers[id(value)] = len(self.numbers)
-            walk(self, value)
+    def _walk(self, values: Iterable[Any]) -> None:
+        numbers = self.numbers
+        for value in values:
+            walk = _WAYS.get(type(value))
+            if walk is None:
+                walk = _WAYS[type(value)] = _way(value)
+            if walk is not _pass and id(value) not in numbers:
+                numbers[id(value)] = len(numbers)
+                walk(self, value)
 
     def _add(self, live: Any, copy: Any) -> None:
         self.live.append(live)
         self.copies.append(copy)
 
-    # ---- comparing
 
-    def _equal(self, other: _Look) -> Callable[[Any, Any], bool]:
-        mine, theirs = self.numbers, other.numbers
+class _Likeness:
+    """Compares the parts of two tables, each part of which has its number in its table."""
 
-        def equal(one: Any, two: Any) -> bool:
-            if one is two:
-                return True
-            if type(one) is not type(two):
+    def __init__(self, mine: dict[int, int], theirs: dict[int, int]) -> None:
+        self.mine, self.theirs = mine, theirs
+
+    def of(self, one: Any, two: Any) -> bool:
+        """Whether two containers hold the same."""
+        if type(one) is not type(two) or len(one) != len(two):
+            return False
+        if isinstance(one, dict):
+            return self._of_dicts(one, two)
+        return all(map(self._of_values, _ordered(one), _ordered(two)))
+
+    def _of_dicts(self, one: dict[Any, Any], two: dict[Any, Any]) -> bool:
+        for key, value in one.items():
+            there = two.get(key, _PASSED_OVER)
+            if value is there or key in _PASSED_OVER:
+                continue
+            if there is _PASSED_OVER or not self._of_values(value, there):
                 return False
-            if isinstance(one, _PLAIN):
-                return bool(one == two)
-            if id(one) in mine:
-                return mine[id(one)] == theirs.get(id(two))
-            return _said(one) == _said(two)
+        return True
 
-        def same(one: Any, two: Any) -> bool:
-            if type(one) is not type(two) or len(one) != len(two):
-                return False
-            if isinstance(one, dict):
-                return all(key in _PASSED_OVER or (key in two and equal(value, two[key])) for key, value in one.items())
-            return all(map(equal, _ordered(one), _ordered(two)))
-
-        return same
+    def _of_values(self, one: Any, two: Any) -> bool:
+        if one is two:
+            return True
+        if type(one) is not type(two):
+            return False
+        if isinstance(one, _PLAIN):
+            return bool(one == two)
+        if id(one) in self.mine:
+            return self.mine[id(one)] == self.theirs.get(id(two))
+        return _said(one) == _said(two)
 
 
 _Way = Callable[[_Look, Any], None]
@@ -165,25 +177,22 @@ def _pass(look: _Look, value: Any) -> None:
 def _walk_dict(look: _Look, value: dict[Any, Any]) -> None:
     copy = dict(value)
     look._add(value, copy)
-    for each in copy.values():
-        look._walk(each)
+    look._walk(copy.values())
 
 
 def _walk_container(look: _Look, value: Any) -> None:
     look._add(value, value.copy())
-    for each in _ordered(value):
-        look._walk(each)
+    look._walk(_ordered(value))
 
 
 def _walk_fixed(look: _Look, value: Any) -> None:
     parts = value.values() if isinstance(value, dict) else _ordered(value)
     look._add(value, value)
-    for each in parts:
-        look._walk(each)
+    look._walk(parts)
 
 
 def _walk_columns(look: _Look, value: Any) -> None:
-    look._walk(value._collection)  # the list behind `table.columns`; a copy of it would not follow
+    look._walk([value._collection])  # the list behind `table.columns`; a copy of it would not follow
 
 
 def _walk_object(look: _Look, value: Any) -> None:
