@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
+from project import commands
 from project.bench.projects import growing, replaced
 from project.commands import staged
 from project.db import imports
@@ -19,7 +20,7 @@ from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
 from project.plan import Plan, read
-from project.schema import describe
+from project.schema import columns, describe, read_back
 from project.schema.watch import Watch
 
 STAGES = 24
@@ -60,6 +61,21 @@ def test_each_stage_describes_the_one_table_that_it_changes(plan: Plan, monkeypa
     heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
     steps(plan)
     assert len(heard) == STAGES
+
+
+def test_columns_that_are_alike_are_described_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, empty in (("_known", {}), ("_shared", set())):
+        monkeypatch.setattr(columns, name, empty)
+    monkeypatch.setattr(read_back, "_read", set())
+    called = counted(monkeypatch, columns, "_described", lambda _, column: column.name)
+    steps(plan)
+    heard = Counter(map(str, called))
+    own = [name for name in heard if name.startswith("extra_")]
+    assert len(own) == STAGES // 3
+    # The key to another table is in all tables but the first.
+    assert heard - Counter(own) == Counter(
+        ["id", "nome", "descricao", "preco", "quantidade", "ativo", "criado_em", "outra_id", "outra_id"]
+    )
 
 
 def test_each_stage_compares_what_it_changes_and_its_neighbours(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +149,28 @@ def test_a_mirror_makes_only_what_a_stage_changes(plan: Plan) -> None:
         finally:
             sa.event.remove(sa.Engine, "before_cursor_execute", hear)
     assert set(made) == {1}
+
+
+# ------------------------------------------------ applying it
+
+
+def test_on_sqlite_a_run_waits_for_the_disk_as_often_however_many_stages_it_has(tmp_path: Path) -> None:
+    plan = read(growing(tmp_path / "project", 12) / "config.yaml")
+    commands.rebuild(plan, proof=False, apply_it=False)
+    commits: Counter[str] = Counter()
+    now = [""]
+
+    def hear(_: object) -> None:
+        commits[now[0]] += 1
+
+    sa.event.listen(sa.Engine, "commit", hear)
+    try:
+        for now[0] in (plan.stages[3].name, plan.stages[-1].name):
+            commands.up(plan, now[0], f"sqlite:///{tmp_path / now[0]}.db")
+    finally:
+        sa.event.remove(sa.Engine, "commit", hear)
+    assert len(set(commits.values())) == 1
+    assert len(commits) == 2
 
 
 # ------------------------------------------------ nothing that changes is overlooked
