@@ -605,6 +605,11 @@ def test_a_url_names_its_driver_and_a_whole_path(read: Read, tmp_path: Path, wri
     assert read(url(written)).database.url == meant.format(folder=tmp_path, above=tmp_path.parent)
 
 
+def test_the_file_may_be_named_by_a_text(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(FULL, encoding="utf-8")
+    assert plan.read(str(tmp_path / "config.yaml")) == plan.read(tmp_path / "config.yaml")
+
+
 def test_a_relative_path_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     elsewhere = tmp_path / "a b" / "que?"

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "read"]
 
 
-def read(path: Path, environ: Mapping[str, str] = os.environ) -> Plan:
+def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
     """Make a plan of a configuration file.
 
     path is the file, absolute or relative to the working directory; environ has the values for `${NAME}`.
     Nothing but the file is read: no module is imported, no database is touched. Raises WrongUse.
     """
-    top = expanded(load(path), environ)
+    top = expanded(load(Path(path)), environ)
     config = form.config(top)
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links away from the user's folder
     folder = absolute.parent
