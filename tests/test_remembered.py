@@ -106,6 +106,7 @@ OPEN = {
     "a line that goes on": "from os \\\n import re",
     "an import in a word": "x = __import__('os')",
     "somebody else's package": "from geoalchemy2 import Geometry",
+    "a library that goes by what else is installed": "from sqlalchemy_utils import PasswordType",
     "a neighbour outside of the package": "from ajudantes import base",
     "a package that begins alike": "from modelos_2 import x",
     "a file": "x = open('/etc/hostname').read()",

@@ -33,7 +33,7 @@ _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("alembic", "msgspec", "pyyaml", "sqlalchemy", "sqlalchemy-utils")
 _ALWAYS_THE_SAME = frozenset(
     """__future__ abc collections dataclasses datetime decimal enum fractions functools itertools math numbers operator
-    re sqlalchemy sqlalchemy_utils string textwrap types typing typing_extensions uuid""".split()
+    re sqlalchemy string textwrap types typing typing_extensions uuid""".split()
 )
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<whole>[\w.]+)[ \t]+import\b[^\n;]*"
