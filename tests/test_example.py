@@ -26,7 +26,7 @@ from project.plan import read
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ROOT / "migrations" / "versions"
 COMMITTED = {path.name: path.read_bytes() for path in sorted(VERSIONS.glob("*.py"))}
-TEMPLATE = ROOT / "project" / "migrations" / "template"
+TEMPLATE = ROOT / "project" / "template"
 
 MAKE = """
 import sys

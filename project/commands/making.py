@@ -25,7 +25,7 @@ from .going import Brought, bring_up
 from .placing import Repointed, swept
 from .telling import WAIT, Clock, Told, healed, silent
 
-_TEMPLATE = Path(history.__file__).parents[1] / "template"
+_ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _alembic_ini(plan: Plan) -> None:
     path = plan.folder / "alembic.ini"
     if path.exists() or not plan.migrations.is_relative_to(plan.folder):
         return
-    text = (_TEMPLATE.parent / "alembic.ini").read_text(encoding="utf-8")
+    text = _ALEMBIC_INI.read_text(encoding="utf-8")
     text = text.replace("MIGRATIONS", plan.migrations.relative_to(plan.folder).as_posix())
     text = text.replace("CONFIG", plan.path.name)
     url = sa.make_url(plan.database.url)

@@ -26,9 +26,9 @@ from alembic.util import CommandError
 from project.db import database
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
 from project.plan import Plan
+from project.template import operations
 
 from .history import File, read
-from .template import operations
 
 Told = Callable[[str], None]
 

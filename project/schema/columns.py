@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
 from project.db.dialects import NAMES
-from project.migrations.template.operations.conversion import family
 from project.source import Call, Source, call, quoted
+from project.template.operations.conversion import family
 
 from .constraints import constraint_of
 from .ddl import compiler, ddl, dialect_options, expression_texts, is_extended, on_each, quoted_at_will, sql_source

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-import project.migrations.template.operations  # noqa: F401  (registers the custom operations)
+import project.template.operations  # noqa: F401  (registers the custom operations)
 from project.db.dialects import dialect
 from project.source import Source, flat
 

@@ -15,8 +15,8 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from project.db.dialects import NAMES, server
 from project.errors import WrongUse
-from project.migrations.template.operations.definition import define
 from project.source import Source, flat
+from project.template.operations.definition import define
 
 from .columns import is_shared
 from .constraints import constraint_texts, index_texts

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from project.db.dialects import NAMES, dialect
-from project.migrations.template.operations.conversion import keeps
 from project.schema.values import Column, Table, equal
 from project.source import Call, Source, call, flat, quoted
+from project.template.operations.conversion import keeps
 
 from .constraints import on
 from .order import Draft, Phase

@@ -9,7 +9,7 @@ from .comparison import Cause, Mismatch, difference
 from .folder import keep, partial, passed_over, real, swap, synced, told, written
 from .lock import WAIT, locked
 
-TEMPLATE = Path(__file__).parents[1] / "template"
+TEMPLATE = Path(__file__).parents[2] / "template"
 _OPERATIONS = "operations"
 
 
