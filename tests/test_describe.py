@@ -323,6 +323,8 @@ ALIKE: dict[str, Callable[[sa.MetaData], sa.Table]] = {
     "SQL by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default=sa.text("1"))),
     "true by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default=sa.true())),
     "false by default": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, server_default=sa.false())),
+    "now by default": lambda m: sa.Table("t", m, sa.Column("c", sa.DateTime, server_default=sa.func.now())),
+    "a time that is asked for": lambda m: sa.Table("t", m, sa.Column("c", sa.DateTime, server_default=sa.func.now(3))),
     "a number of a sequence": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, sa.Sequence("s"))),
     "a comment": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, comment="x")),
     "a check": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer, sa.CheckConstraint("c > 0"))),
@@ -331,6 +333,8 @@ ALIKE: dict[str, Callable[[sa.MetaData], sa.Table]] = {
     "another on MariaDB": lambda m: sa.Table("t", m, sa.Column("c", sa.Integer().with_variant(sa.Text(), "mariadb"))),
     "a length": lambda m: sa.Table("t", m, sa.Column("c", sa.String(5))),
     "another length": lambda m: sa.Table("t", m, sa.Column("c", sa.String(6))),
+    "a precision": lambda m: sa.Table("t", m, sa.Column("c", sa.Float(8))),
+    "a precision with a point": lambda m: sa.Table("t", m, sa.Column("c", sa.Float(8.0))),  # type: ignore[arg-type]
     "words of its own": lambda m: sa.Table("t", m, sa.Column("c", Loud(5))),
     "a decorator": lambda m: sa.Table("t", m, sa.Column("c", Shout())),
     "labels": lambda m: sa.Table("t", m, sa.Column("c", sa.Enum("a", "b", name="e"))),

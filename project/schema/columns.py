@@ -77,8 +77,8 @@ def _sign_of_type(type_: sa.types.TypeEngine[Any]) -> Hashable | None:
     cls = type(type_)
     if not cls.__module__.startswith("sqlalchemy.") or cls is sa.types.NullType or is_extended(cls):
         return None
-    rest = tuple((name, value) for name, value in vars(type_).items() if name not in _OF_TYPES)
-    return (cls, *rest) if all(type(value) in _PLAIN for _, value in rest) else None
+    rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in _OF_TYPES)
+    return (cls, *rest) if all(kind in _PLAIN for _, kind, _ in rest) else None  # 10 and 10.0 are two precisions
 
 
 def _sign_of_default(default: object) -> Hashable | None:
@@ -92,10 +92,12 @@ def _sign_of_default(default: object) -> Hashable | None:
         return type(said), said
     if type(said) is sa.sql.elements.TextClause and not said._bindparams:  # no public way to ask
         return type(said), said.text
-    return (type(said),) if type(said) in _SAME_EACH_TIME and not is_extended(type(said)) else None
+    if type(said) not in _SAME_EACH_TIME or is_extended(type(said)) or len(getattr(said, "clauses", ())):
+        return None
+    return (type(said),)
 
 
-_SAME_EACH_TIME = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.elements.Null)
+_SAME_EACH_TIME = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.elements.Null, sa.sql.functions.now)
 
 
 # ------------------------------------------------------------------------ descriptions
