@@ -6,7 +6,7 @@ import difflib
 import gc
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import sqlalchemy as sa
@@ -86,7 +86,7 @@ def steps_of(
     """The same, given each stage's MetaData; of the plan, only servers and places in its file are looked at.
 
     A MetaData is looked at before the next is asked for. With `load`, which gives that of a stage, it need not be good
-    for longer.
+    for longer, but for the last.
     """
     made: list[Step] = []
     needs: list[tuple[Stage, Need]] = []
@@ -110,7 +110,8 @@ def steps_of(
         before, parent = after, revision.id
     if needs:
         raise _refused(needs)
-    return tuple(made)
+    last = [replace(made[-1], load=partial(_same, metadata))] if made else []  # it stays, so it is not loaded again
+    return (*made[:-1], *last)
 
 
 def _copies(metadata: sa.MetaData, names: Iterable[str]) -> sa.MetaData:
