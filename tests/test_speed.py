@@ -151,6 +151,20 @@ def test_a_mirror_makes_only_what_a_stage_changes(plan: Plan) -> None:
     assert set(made) == {1}
 
 
+# ------------------------------------------------ finding a stage
+
+
+def test_a_stage_is_found_by_its_names_where_no_other_has_them(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'dev.db'}"
+    commands.rebuild(plan, proof=False, apply_it=False)
+    commands.up(plan, plan.stages[7].name, url)
+    described = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    assert commands.identify(plan, url).stage == plan.stages[7].name
+    assert described == []
+
+
 # ------------------------------------------------ applying it
 
 

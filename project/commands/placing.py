@@ -17,6 +17,7 @@ from project.migrations.generate import Step, steps
 from project.migrations.history import File
 from project.migrations.identity import Fit
 from project.migrations.identity import identify as fit_of
+from project.migrations.outline import Outline, outlined, outlines
 from project.plan import Plan
 
 from .telling import WAIT, Told, healed, silent
@@ -28,16 +29,20 @@ def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
     Read-only. Raises Unreachable, also where there is no such database, and WrongUse.
     """
     healed(plan, told)
-    made = steps(plan)
+    stages = outlines(plan)
     with existing(plan, url) as connection:
         said = _stage_or_none(apply.revision_of(connection), apply.files(plan))
-        return fitting(connection, made, said)
+        return _fit(connection, stages, said)
 
 
 def fitting(connection: sa.Connection, made: Sequence[Step], said: str | None = None) -> Fit:
     """The stage that a database's schema is that of; scratch databases that ended runs left there go first."""
+    return _fit(connection, outlined(made), said)
+
+
+def _fit(connection: sa.Connection, stages: Sequence[Outline], said: str | None) -> Fit:
     swept(connection.engine.url)
-    fit = fit_of(connection, made, said)
+    fit = fit_of(connection, stages, said)
     connection.rollback()
     return fit
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import gc
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import sqlalchemy as sa
 
-from project.db.modules import metadata_of, metadatas
+from project.db.modules import collecting_seldom, metadata_of, metadatas
 from project.errors import Refused, WrongUse
 from project.plan import Plan, Stage
 from project.schema.describe import describe
@@ -59,22 +57,8 @@ def history(plan: Plan) -> tuple[Revision, ...]:
 
 def steps(plan: Plan, hear: Hear = _nobody) -> tuple[Step, ...]:
     """The same, each with its stage and schema. `hear` gets each stage's MetaData while it is there."""
-    with _collecting_seldom():
+    with collecting_seldom():
         return steps_of(plan, metadatas(plan), lambda index: metadata_of(plan, index), hear)
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Look for garbage seldom inside: nearly all that models make stays, and each look goes through it again."""
-    before = gc.get_threshold()
-    gc.set_threshold(_MANY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-_MANY = 100_000  # objects; a mapped class and its table are some thousand
 
 
 def steps_of(

@@ -7,7 +7,7 @@ does not grow with the square of the number of stages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -16,9 +16,9 @@ from project.db import database
 from project.db.dialects import unmarked
 from project.db.scratch import Scratch, clear, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
-from project.schema.values import Schema, Table
+from project.schema.values import Schema
 
-from .generate import Step
+from .outline import Outline
 
 Name = tuple[str, str | None]
 
@@ -39,19 +39,19 @@ class Fit:
         return not self.differences
 
 
-def identify(connection: sa.Connection, steps: Sequence[Step], said: str | None = None) -> Fit:
+def identify(connection: sa.Connection, steps: Sequence[Outline], said: str | None = None) -> Fit:
     """Find the stage whose schema the database has. Of several the last, but rather `said` where that is one of them.
 
     The database is only read; the scratch database is on its server. Raises what `scratch` raises.
     """
-    schemas = schemas_of(steps)
+    schemas = sorted({schema for step in steps for schema in step.schemas})
     found = snapshot(connection, schemas)
     near = _nearest(_names(found), steps)
-    order = sorted(near, key=lambda index: (index >= 0 and steps[index].stage.name == said, index), reverse=True)
+    order = sorted(near, key=lambda index: (index >= 0 and steps[index].stage == said, index), reverse=True)
     best: Fit | None = None
     with scratch(own_server(connection.engine.url), schemas) as empty:
         for index in _distinct(order, steps):
-            wanted = made(empty, sa.MetaData() if index < 0 else steps[index].metadata, schemas)
+            wanted = made(empty, sa.MetaData() if index < 0 else steps[index].metadata(), schemas)
             fit = Fit(_called(index, steps), _that_matter(differences(wanted, found)))
             if best is None or len(fit.differences) < len(best.differences):
                 best = fit
@@ -73,11 +73,6 @@ def _that_matter(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
     return tuple(each for each in found if each.expected is not None or not each.what.endswith("privileges"))
 
 
-def schemas_of(steps: Sequence[Step]) -> list[str]:
-    """The schemas that the stages use besides the default one."""
-    return sorted({table.schema for step in steps for table in step.schema.tables.values() if table.schema})
-
-
 def own_server(url: sa.URL) -> sa.URL:
     """Where scratch databases for comparisons with this database are made."""
     return sa.make_url("sqlite://") if database.server_kind(url) == "sqlite" else url
@@ -93,8 +88,8 @@ def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snaps
         return snapshot(connection, schemas)
 
 
-def _called(index: int, steps: Sequence[Step]) -> str | None:
-    return None if index < 0 else steps[index].stage.name
+def _called(index: int, steps: Sequence[Outline]) -> str | None:
+    return None if index < 0 else steps[index].stage
 
 
 def _names(found: Snapshot) -> frozenset[Name]:
@@ -108,38 +103,38 @@ def _names(found: Snapshot) -> frozenset[Name]:
     return frozenset(names)
 
 
-def _nearest(names: frozenset[Name], steps: Sequence[Step]) -> list[int]:
+def _nearest(names: frozenset[Name], steps: Sequence[Outline]) -> list[int]:
     """The stages whose names are nearest, last first; -1 is the state before the first."""
     distances = {-1: len(names), **dict(enumerate(_distances(names, steps)))}
     least = min(distances.values())
     return [index for index, distance in sorted(distances.items(), reverse=True) if distance == least]
 
 
-def _distances(names: frozenset[Name], steps: Sequence[Step]) -> Iterator[int]:
+def _distances(names: frozenset[Name], steps: Sequence[Outline]) -> Iterator[int]:
     """How many names each stage has more or less; only those are counted that a stage does not share with the last."""
-    distance, before = len(names), Schema()
+    distance = len(names)
+    before: Mapping[str, Collection[str]] = {}
     for step in steps:
-        after = step.schema
-        for key in before.tables.keys() | after.tables.keys():
-            old, new = before.tables.get(key), after.tables.get(key)
+        after = step.columns
+        for key in before.keys() | after.keys():
+            old, new = before.get(key), after.get(key)
             if old is not new:
                 distance += _more(names, key, new) - _more(names, key, old)
-        yield distance + sum(1 if (view, None) not in names else -1 for view in _views(after))
+        yield distance + sum(1 if (view, None) not in names else -1 for view in step.views)
         before = after
 
 
-def _more(names: frozenset[Name], key: str, table: Table | None) -> int:
+def _more(names: frozenset[Name], key: str, columns: Collection[str] | None) -> int:
     """How much further away a table brings a schema: each name that is not there by one, each that is nearer by one."""
-    own = [] if table is None else [(key, None), *((key, column) for column in table.columns)]
+    own = [] if columns is None else [(key, None), *((key, column) for column in columns)]
     return sum(-1 if name in names else 1 for name in own)
 
 
-def _views(schema: Schema) -> list[str]:
-    return [name.removeprefix("view ") for name in schema.statements if name.startswith("view ")]
-
-
-def _distinct(order: Sequence[int], steps: Sequence[Step]) -> Iterator[int]:
+def _distinct(order: Sequence[int], steps: Sequence[Outline]) -> Iterator[int]:
     """One of each group of stages with the very same schema."""
+    if len(order) == 1:  # there is nothing to be told from
+        yield from order
+        return
     known: list[Schema] = []
     for index in order:
         schema = _schema(index, steps)
@@ -148,13 +143,13 @@ def _distinct(order: Sequence[int], steps: Sequence[Step]) -> Iterator[int]:
             yield index
 
 
-def _also(best: Fit, near: Sequence[int], steps: Sequence[Step]) -> Iterator[str]:
+def _also(best: Fit, near: Sequence[int], steps: Sequence[Outline]) -> Iterator[str]:
     """Other stages whose schema says the very same."""
     mine = next(index for index in near if _called(index, steps) == best.stage)
     for index in sorted(near):
         if index not in {-1, mine} and _schema(index, steps) == _schema(mine, steps):
-            yield steps[index].stage.name
+            yield steps[index].stage
 
 
-def _schema(index: int, steps: Sequence[Step]) -> Schema:
-    return Schema() if index < 0 else steps[index].schema
+def _schema(index: int, steps: Sequence[Outline]) -> Schema:
+    return Schema() if index < 0 else steps[index].schema()

@@ -33,7 +33,7 @@ _PASSED_OVER = frozenset(
      "info", "dialect_options", "description", "index", "unique", "_insert_sentinel", "_omit_from_statements",
      "_user_defined_nullable"}
 )  # fmt: skip
-_OF_TYPES = frozenset({"dispatch", "comparator", "_type_affinity"})
+_OF_TYPES = frozenset({"dispatch", "comparator", "_type_affinity", "_static_cache_key"})
 _known: dict[Hashable, Column] = {}
 _shared: set[int] = set()
 """The ids of those that are known."""

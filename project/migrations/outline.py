@@ -1,0 +1,84 @@
+"""Stages from afar: their names alone, which tell most stages of a plan apart without describing or proving one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import sqlalchemy as sa
+
+from project.db.modules import collecting_seldom, metadata_of, metadatas
+from project.plan import Plan
+from project.schema.describe import describe
+from project.schema.events import listens
+from project.schema.values import Schema
+from project.schema.watch import Watch
+
+from .generate import Step
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A stage from afar: its names, and where the rest is to be had.
+
+    `columns` has the names of each table's columns; of a table that the stage shares with the one before, the very same
+    object.
+    """
+
+    stage: str
+    columns: Mapping[str, Collection[str]]
+    views: tuple[str, ...]
+    schemas: frozenset[str]
+    metadata: Callable[[], sa.MetaData]
+    schema: Callable[[], Schema]
+
+
+def outlines(plan: Plan) -> tuple[Outline, ...]:
+    """The outlines of all stages, without describing one. Raises WrongUse, as importing the models does."""
+    with collecting_seldom():
+        return _outlines(plan)
+
+
+def _outlines(plan: Plan) -> tuple[Outline, ...]:
+    found: list[Outline] = []
+    columns: Mapping[str, Collection[str]] = {}
+    watch, last = Watch(), sa.MetaData()
+    for index, (stage, metadata) in enumerate(metadatas(plan)):
+        changed = watch.changed(metadata)
+        tables = [table for table in metadata.tables.values() if not table.is_view]
+        same = columns.keys() - changed
+        columns = {each.key: columns[each.key] if each.key in same else tuple(_own(each)) for each in tables}
+        views = tuple(table.fullname for table in metadata.tables.values() if table.is_view)
+        schemas = frozenset(table.schema for table in tables if table.schema)
+        load = partial(metadata_of, plan, index)
+        shared = found and not changed and not listens(metadata)
+        schema = found[-1].schema if shared else cache(partial(_described, load))
+        found.append(Outline(stage.name, columns, views, schemas, load, schema))
+        last = metadata
+    return (*found[:-1], *(replace(each, metadata=partial(_same, last)) for each in found[-1:]))
+
+
+def _own(table: sa.Table) -> Iterator[str]:
+    return (column.name for column in table.columns if not column.system)
+
+
+def _described(load: Callable[[], sa.MetaData]) -> Schema:
+    return describe(load())
+
+
+def _same(metadata: sa.MetaData) -> sa.MetaData:
+    return metadata
+
+
+def outlined(steps: Sequence[Step]) -> tuple[Outline, ...]:
+    """The outlines of stages that have been made."""
+    return tuple(map(_outline, steps))
+
+
+def _outline(step: Step) -> Outline:
+    tables = step.schema.tables
+    views = tuple(name.removeprefix("view ") for name in step.schema.statements if name.startswith("view "))
+    schemas = frozenset(table.schema for table in tables.values() if table.schema)
+    columns = {key: table.columns for key, table in tables.items()}
+    return Outline(step.stage.name, columns, views, schemas, lambda: step.metadata, lambda: step.schema)
