@@ -112,6 +112,7 @@ OPEN = {
     "a file": "x = open('/etc/hostname').read()",
     "the clock": "from datetime import datetime\nx = datetime.now()",
     "today": "from datetime import date\nx = date.today()",
+    "where the clock is": "from datetime import datetime\nx = datetime.fromtimestamp(0)",
     "chance": "from uuid import uuid4\nx = uuid4()",
     "a database": "from sqlalchemy import create_engine",
     "a reflected table": "x = Table('t', metadata, autoload_with=y)",

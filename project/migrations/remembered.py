@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.machinery import all_suffixes
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -44,7 +44,7 @@ _MODULES = tuple(all_suffixes())
 _WORD = re.compile(r"\bimport\b")
 # What reads files, the clock, chance or a database; or another way to import; or a line that goes on in the next.
 _OUTSIDE = re.compile(
-    r"\b(?:open|exec|eval|input|globals|utcnow|today|uuid[1-8]|getnode)\s*\(|(?<!func\.)\bnow\s*\(|\\\n|\\\r"
+    r"\b(?:open|exec|eval|input|globals|utcnow|today|fromtimestamp|astimezone|uuid[1-8]|getnode)\s*\(|(?<!func\.)\bnow\s*\(|\\\n|\\\r"
     r"|__(?:import|builtins|loader|spec|file|path|cached)__|create_(?:async_)?engine|engine_from_config|autoload"
     r"|automap|reflect|Reflection"
 )
@@ -53,7 +53,7 @@ _OUTSIDE = re.compile(
 def remember(plan: Plan, revisions: Sequence[Revision]) -> None:
     """Write down what these revisions were made of. Where that is not known, or no place is for it, nothing is."""
     place = _place(plan)
-    with suppress(OSError):  # nothing depends on it
+    with suppress(OSError, PackageNotFoundError):  # nothing depends on it
         place.unlink(missing_ok=True)
         texts = _texts(plan)
         if texts is None or not all(is_closed(text, plan) for text in texts.values()):
@@ -74,7 +74,14 @@ def is_unchanged(plan: Plan) -> bool:
         there = {path.name: path for path in versions.iterdir() if not passed_over(path.name)}
         files = known["files"]
         return there.keys() == files.keys() and all(_digest(there[name].read_bytes()) == files[name] for name in files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # it is not there, or somebody else wrote it
+    except (
+        OSError,
+        PackageNotFoundError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # it is not there, or somebody else wrote it
         return False
 
 
