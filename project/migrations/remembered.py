@@ -50,6 +50,10 @@ _OUTSIDE = re.compile(
 )
 
 
+# What reading raises where nothing is written down, or somebody else wrote it.
+_DOUBTS = (OSError, PackageNotFoundError, ValueError, KeyError, TypeError, AttributeError)
+
+
 def remember(plan: Plan, revisions: Sequence[Revision]) -> None:
     """Write down what these revisions were made of. Where that is not known, or no place is for it, nothing is."""
     place = _place(plan)
@@ -74,14 +78,7 @@ def is_unchanged(plan: Plan) -> bool:
         there = {path.name: path for path in versions.iterdir() if not passed_over(path.name)}
         files = known["files"]
         return there.keys() == files.keys() and all(_digest(there[name].read_bytes()) == files[name] for name in files)
-    except (
-        OSError,
-        PackageNotFoundError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):  # it is not there, or somebody else wrote it
+    except _DOUBTS:
         return False
 
 
