@@ -8,7 +8,7 @@ anything in it which that does not know has none, and is described by itself.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,15 +25,12 @@ from .types import stored_as, type_source, type_texts
 from .values import Column, Texts, same_everywhere
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
-# What a column has that its description does not hang on: whose it is, what Python puts into it, what SQLAlchemy keeps
-# so as not to make it twice.
+# What a column has that its description does not hang on: whose it is, what Python puts into it, who listens.
 _PASSED_OVER = frozenset(
     {"table", "type", "key", "name", "default", "onupdate", "server_default", "server_onupdate", "constraints",
-     "foreign_keys", "dispatch", "comparator", "_creation_order", "_proxies", "proxy_set", "base_columns", "doc",
-     "info", "dialect_options", "description", "index", "unique", "_insert_sentinel", "_omit_from_statements",
-     "_user_defined_nullable"}
+     "foreign_keys", "dispatch", "_creation_order", "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
+     "_omit_from_statements", "_user_defined_nullable"}
 )  # fmt: skip
-_OF_TYPES = frozenset({"dispatch", "comparator", "_type_affinity", "_static_cache_key"})
 _known: dict[Hashable, Column] = {}
 _shared: set[int] = set()
 """The ids of those that are known."""
@@ -65,7 +62,8 @@ def _sign(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
         return None
     if column.constraints or column.dialect_kwargs or table.dialect_kwargs or isinstance(column.default, sa.Sequence):
         return None
-    rest = [(name, value) for name, value in vars(column).items() if name not in _PASSED_OVER]
+    aside = _kept(sa.Column) | _PASSED_OVER
+    rest = [(name, value) for name, value in vars(column).items() if name not in aside]
     if is_extended(CreateColumn, sa.Column) or any(type(value) not in _PLAIN for _, value in rest):
         return None
     name = column.name, getattr(column.name, "quote", None), getattr(table.name, "quote", None), table.schema
@@ -73,11 +71,19 @@ def _sign(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
     return name, keys, kind, default, *rest
 
 
+@cache
+def _kept(cls: type) -> frozenset[str]:
+    """What SQLAlchemy keeps in objects of a class so as not to make it twice; it says nothing that is new."""
+    members = (member for each in cls.__mro__ for member in vars(each).items())
+    return frozenset(name for name, value in members if isinstance(value, sa.util.memoized_property))
+
+
 def _sign_of_type(type_: sa.types.TypeEngine[Any]) -> Hashable | None:
-    cls = type(type_)
+    cls: type = type(type_)
     if not cls.__module__.startswith("sqlalchemy.") or cls is sa.types.NullType or is_extended(cls):
         return None
-    rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in _OF_TYPES)
+    aside = _kept(cls) | {"dispatch"}
+    rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in aside)
     return (cls, *rest) if all(kind in _PLAIN for _, kind, _ in rest) else None  # 10 and 10.0 are two precisions
 
 
