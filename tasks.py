@@ -43,18 +43,35 @@ def ending(json: bool) -> Iterator[Report]:
     report = Report(json=json)
     try:
         yield report
+        report.finish()
+        sys.stdout.flush()
     except StrataError as error:
         report.fail(error)
         raise Exit(code=error.code) from None
     except KeyboardInterrupt:
         report.stopped()
         raise Exit(code=130) from None
-    except Exception:  # noqa: BLE001 - the one place where what nobody expected is told, and exits with 1
+    except Exception as error:  # noqa: BLE001 - the one place where what nobody expected is told, and exits with 1
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            raise Exit(code=141) from None
         report.crashed()
         raise Exit(code=1) from None
-    report.finish()
     if report.code:
         raise Exit(code=report.code)
+
+
+def _nobody_reads() -> bool:
+    """Whether who read our output has enough of it, as `head` has; what is left goes nowhere then.
+
+    The way is that of Python's documentation (signal, "Note on SIGPIPE"), the exit code that of other programs.
+    """
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _plan(config: str | None) -> Plan:

@@ -192,6 +192,17 @@ def test_rebuild_tells_each_stage_its_revision_what_changed_and_the_time(given: 
     assert told.endswith("Development database: applied pessoas, cidades, email.\n")
 
 
+@pytest.mark.parametrize("words", [("stages",), ("stages", "--json")])
+def test_who_has_read_enough_is_told_no_more(project: Project, words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words, "--config", str(project.config)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with os.fdopen(writing, "w") as nobody:
+        run = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=environ, check=False)
+    assert (run.returncode, run.stderr) == (141, b"")
+
+
 def test_on_a_terminal_a_table_has_lines_and_fits_its_width(project: Project) -> None:
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "stages", "--config", str(project.config)]
     terminal, side = pty.openpty()
