@@ -39,6 +39,12 @@ def dialect(name: str) -> sa.Dialect:
     return cast("sa.Dialect", made)
 
 
+def quoted(connection: sa.Connection, *names: str | None) -> str:
+    """A name as the connection's server has it in quotes, with what it is in before it; None is left out."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    return ".".join(quote(name) for name in names if name)
+
+
 def dialects() -> Iterator[tuple[str, sa.Dialect]]:
     """Every server's name and dialect."""
     return ((name, dialect(name)) for name in NAMES)

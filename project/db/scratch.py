@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from project.db import database
+from project.db.dialects import quoted
 from project.db.snapshot.tokens import Token
 from project.db.snapshot.tokens import mariadb as tokens
 from project.errors import Protected, StrataError, WrongUse
@@ -192,9 +193,8 @@ def _drop(url: sa.URL) -> None:
     if database.server_kind(url) == "postgresql":
         # SQLAlchemy-Utils' drop_database waits for nobody and cuts nobody off: one lost connection would keep it.
         made = database.engine(database.server(url))
-        quoted = made.dialect.identifier_preparer.quote_identifier(str(url.database))
         with database.connect(made.execution_options(isolation_level="AUTOCOMMIT")) as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {quoted} WITH (FORCE)")
+            connection.exec_driver_sql(f"DROP DATABASE {quoted(connection, url.database)} WITH (FORCE)")
         return
     database.drop(url)
     if database.server_kind(url) == "sqlite":
@@ -277,23 +277,19 @@ def _clear_sqlite(connection: sa.Connection, _: Mark) -> None:
     query = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'table') ORDER BY type DESC"
     for kind, name in connection.exec_driver_sql(query).all():
         if name != MARKER and not name.startswith("sqlite_"):
-            connection.exec_driver_sql(f"DROP {kind} IF EXISTS {_quoted(connection, name)}")
-
-
-def _quoted(connection: sa.Connection, *names: str) -> str:
-    return ".".join(connection.dialect.identifier_preparer.quote_identifier(name) for name in names)
+            connection.exec_driver_sql(f"DROP {kind} IF EXISTS {quoted(connection, name)}")
 
 
 def _clear_postgresql(connection: sa.Connection, found: Mark) -> None:
     query = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', %s)"
     there = connection.exec_driver_sql(query, (MARKER,)).scalars().all()
     later = [name for name in _extensions(connection) if name not in found.extensions]
-    statements = [f"DROP EXTENSION {_quoted(connection, name)} CASCADE" for name in later]
-    statements += [f"DROP SCHEMA {_quoted(connection, name)} CASCADE" for name in there]
-    statements += [f"CREATE SCHEMA IF NOT EXISTS {_quoted(connection, name)}" for name in ("public", *found.schemas)]
+    statements = [f"DROP EXTENSION {quoted(connection, name)} CASCADE" for name in later]
+    statements += [f"DROP SCHEMA {quoted(connection, name)} CASCADE" for name in there]
+    statements += [f"CREATE SCHEMA IF NOT EXISTS {quoted(connection, name)}" for name in ("public", *found.schemas)]
     statements += ["GRANT USAGE ON SCHEMA public TO PUBLIC"]
     statements += [
-        f"CREATE EXTENSION IF NOT EXISTS {_quoted(connection, name)} SCHEMA {_quoted(connection, schema)}"
+        f"CREATE EXTENSION IF NOT EXISTS {quoted(connection, name)} SCHEMA {quoted(connection, schema)}"
         for name, schema in found.extensions.items()
         if name != "plpgsql"
     ]
@@ -314,9 +310,9 @@ def _clear_one(connection: sa.Connection, name: str) -> None:
         message = f"The database {name} is not a scratch database of ours."
         raise Protected(message, hint="Nothing was dropped.")
     kinds: dict[str, list[str]] = {}
-    for thing, kind in connection.exec_driver_sql(f"SHOW FULL TABLES FROM {_quoted(connection, name)}"):
+    for thing, kind in connection.exec_driver_sql(f"SHOW FULL TABLES FROM {quoted(connection, name)}"):
         if thing != MARKER:
-            kinds.setdefault(_DROPPED.get(kind, "TABLE"), []).append(_quoted(connection, name, thing))
+            kinds.setdefault(_DROPPED.get(kind, "TABLE"), []).append(quoted(connection, name, thing))
     for kind in ("VIEW", "TABLE", "SEQUENCE"):
         if kind in kinds:
             connection.exec_driver_sql(f"DROP {kind} {', '.join(kinds[kind])}")
@@ -325,7 +321,7 @@ def _clear_one(connection: sa.Connection, name: str) -> None:
         " UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = :name"
     )
     for kind, thing in connection.execute(query, {"name": name}).all():
-        connection.exec_driver_sql(f"DROP {kind} {_quoted(connection, name, thing)}")
+        connection.exec_driver_sql(f"DROP {kind} {quoted(connection, name, thing)}")
 
 
 _DROPPED = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}

@@ -222,9 +222,6 @@ class _Run:
         return f"{where}." if half is None else f"{where}, and the next one is half done."
 
 
-_SHOWN = 200  # characters of a statement
-
-
 def reason(error: Exception) -> str:
     """The server's own words, without the statement's parameters."""
     if isinstance(error, sa.exc.DBAPIError):

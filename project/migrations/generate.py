@@ -146,13 +146,18 @@ def _names(schema: Schema) -> Iterator[str]:
         yield from (f"{key}.{column}" for column in table.columns)
 
 
+def servers(plan: Plan) -> set[str]:
+    """The servers that the plan names, as SQLAlchemy calls them."""
+    return {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
+
+
 def _possible(plan: Plan, stage: Stage, before: Schema, after: Schema) -> None:
     """Every table can be made on every server that the plan names."""
-    servers = {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
+    named = servers(plan)
     for key, table in after.tables.items():
         if table == before.tables.get(key):
             continue
-        for server in sorted(servers & set(table.problems)):
+        for server in sorted(named & set(table.problems)):
             message = f"Stage {stage.name}: table {key} cannot be made on {server}: {table.problems[server]}."
             raise WrongUse(message, hint=f"Change the model, or take {server} out of database and prove_on.")
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint
 
 from project.db.database import server_kind
-from project.db.dialects import unmarked
+from project.db.dialects import quoted, unmarked
 from project.db.scratch import clear, scratch
 from project.db.snapshot import Snapshot, snapshot
 from project.errors import StrataError, WrongUse
@@ -172,15 +172,13 @@ class Mirror:
 
     def _drop(self, connection: sa.Connection, keys: Iterable[str]) -> None:
         """Drop tables that others point at; on PostgreSQL their foreign keys go as well."""
-        quote = connection.dialect.identifier_preparer.quote_identifier
         cascade = " CASCADE" if self.kind == "postgresql" else ""
         if self.kind == "mariadb":
             connection.exec_driver_sql("SET foreign_key_checks = 0")
         try:
             for key in keys:
                 schema, _, name = key.rpartition(".") if self.schemas else ("", "", key)
-                path = ".".join(map(quote, filter(None, (schema, name))))
-                connection.exec_driver_sql(f"DROP TABLE {path}{cascade}")
+                connection.exec_driver_sql(f"DROP TABLE {quoted(connection, schema, name)}{cascade}")
         finally:
             if self.kind == "mariadb":  # a key that ALTER TABLE adds meanwhile would get NO ACTION for RESTRICT
                 connection.exec_driver_sql("SET foreign_key_checks = 1")

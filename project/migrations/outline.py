@@ -56,7 +56,7 @@ def _outlines(plan: Plan) -> tuple[Outline, ...]:
         schema = found[-1].schema if shared else cache(partial(_described, load))
         found.append(Outline(stage.name, columns, views, schemas, load, schema))
         last = metadata
-    return (*found[:-1], *(replace(each, metadata=partial(_same, last)) for each in found[-1:]))
+    return (*found[:-1], *(replace(each, metadata=lambda: last) for each in found[-1:]))
 
 
 def _own(table: sa.Table) -> Iterator[str]:
@@ -65,10 +65,6 @@ def _own(table: sa.Table) -> Iterator[str]:
 
 def _described(load: Callable[[], sa.MetaData]) -> Schema:
     return describe(load())
-
-
-def _same(metadata: sa.MetaData) -> sa.MetaData:
-    return metadata
 
 
 def outlined(steps: Sequence[Step]) -> tuple[Outline, ...]:

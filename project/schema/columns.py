@@ -25,10 +25,10 @@ from .types import stored_as, type_source, type_texts
 from .values import Column, Texts, same_everywhere
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
-# What a column has that its description does not hang on: whose it is, what Python puts into it, who listens.
+# What a column has that its description does not hang on: whose it is, and what Python puts into it.
 _PASSED_OVER = frozenset(
     {"table", "type", "key", "name", "default", "onupdate", "server_default", "server_onupdate", "constraints",
-     "foreign_keys", "dispatch", "_creation_order", "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
+     "foreign_keys", "_creation_order", "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
      "_omit_from_statements", "_user_defined_nullable"}
 )  # fmt: skip
 _known: dict[Hashable, Column] = {}
@@ -62,8 +62,7 @@ def _sign(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
         return None
     if column.constraints or column.dialect_kwargs or table.dialect_kwargs or isinstance(column.default, sa.Sequence):
         return None
-    aside = _kept(sa.Column) | _PASSED_OVER
-    rest = [(name, value) for name, value in vars(column).items() if name not in aside]
+    rest = [(name, value) for name, value in vars(column).items() if name not in _ASIDE]
     if is_extended(CreateColumn, sa.Column) or any(type(value) not in _PLAIN for _, value in rest):
         return None
     name = column.name, getattr(column.name, "quote", None), getattr(table.name, "quote", None), table.schema
@@ -73,16 +72,19 @@ def _sign(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
 
 @cache
 def _kept(cls: type) -> frozenset[str]:
-    """What SQLAlchemy keeps in objects of a class so as not to make it twice; it says nothing that is new."""
+    """Who listens to objects of a class, and what SQLAlchemy keeps there so as not to make it twice: nothing new."""
     members = (member for each in cls.__mro__ for member in vars(each).items())
-    return frozenset(name for name, value in members if isinstance(value, sa.util.memoized_property))
+    return frozenset({"dispatch", *(name for name, value in members if isinstance(value, sa.util.memoized_property))})
+
+
+_ASIDE = _kept(sa.Column) | _PASSED_OVER
 
 
 def _sign_of_type(type_: sa.types.TypeEngine[Any]) -> Hashable | None:
     cls: type = type(type_)
     if not cls.__module__.startswith("sqlalchemy.") or cls is sa.types.NullType or is_extended(cls):
         return None
-    aside = _kept(cls) | {"dispatch"}
+    aside = _kept(cls)
     rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in aside)
     return (cls, *rest) if all(kind in _PLAIN for _, kind, _ in rest) else None  # 10 and 10.0 are two precisions
 

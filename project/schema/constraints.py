@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -115,12 +116,13 @@ def _name(constraint: sa.Constraint) -> str | None:
 
 def constraint_texts(constraint: sa.Constraint) -> dict[str, str | None]:
     """The constraint as it stands in CREATE TABLE, "" where the server gets none."""
+    return on_each(partial(constraint_text, constraint), for_mysql=not _is_common(constraint))
 
-    def say(name: str) -> str:
-        wanted = constraint._should_create_for_compiler(compiler(name))  # no public way to ask
-        return ddl(constraint, name) if wanted else ""
 
-    return on_each(say, for_mysql=not _is_common(constraint))
+def constraint_text(constraint: sa.Constraint, name: str) -> str:
+    """The same for one dialect. Raises what is in UNSAYABLE."""
+    wanted = constraint._should_create_for_compiler(compiler(name))  # no public way to ask
+    return ddl(constraint, name) if wanted else ""
 
 
 def _is_common(element: sa.Constraint | sa.Index) -> bool:

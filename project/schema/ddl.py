@@ -44,15 +44,17 @@ def on_each(say: Callable[[str], str], *, for_mysql: bool = True) -> dict[str, s
     """
     found: dict[str, str | None] = {}
     for name in NAMES:
-        if name == "mariadb" and not for_mysql:
-            found[name] = found["mysql"]
-            continue
-        try:
-            found[name] = say(name)
-        except UNSAYABLE:
-            compiler.cache_clear()
-            found[name] = None
+        found[name] = found["mysql"] if name == "mariadb" and not for_mysql else on_one(say, name)
     return found
+
+
+def on_one(say: Callable[[str], str], name: str) -> str | None:
+    """The same for one dialect."""
+    try:
+        return say(name)
+    except UNSAYABLE:
+        compiler.cache_clear()
+        return None
 
 
 def is_extended(*classes: type) -> bool:

@@ -19,8 +19,8 @@ from project.source import Source, flat
 from project.template.operations.definition import define
 
 from .columns import is_shared
-from .constraints import constraint_texts, index_texts
-from .ddl import UNSAYABLE, ddl, is_extended, on_each
+from .constraints import constraint_text, constraint_texts, index_texts
+from .ddl import UNSAYABLE, ddl, is_extended, on_each, on_one
 from .evaluation import evaluate
 from .values import Constraint, Index, Table, Texts
 
@@ -148,4 +148,4 @@ def _lines(table: sa.Table, name: str) -> Iterator[tuple[str, None]]:
     for index in table.indexes:
         yield ddl(CreateIndex(index), name).strip(), None
     for key in table.foreign_key_constraints:
-        yield constraint_texts(key)[name] or "", None
+        yield on_one(partial(constraint_text, key), name) or "", None

@@ -25,8 +25,21 @@ def same_everywhere(texts: Texts) -> str | None:
     return given.pop() if len(given) == 1 else None
 
 
+class _Element:
+    """What can be written as Python."""
+
+    @property
+    def source(self) -> Source:
+        raise NotImplementedError
+
+    @cached_property
+    def text(self) -> str:
+        """The source on one line."""
+        return flat(self.source)
+
+
 @dataclass(frozen=True)
-class Column:
+class Column(_Element):
     """One column; `rest` is what follows its name in `sa.Column(…)`."""
 
     name: str
@@ -57,17 +70,12 @@ class Column:
         """Whether a new row, or the old rows of a new column, have a value without being given one."""
         return self.default is not None or self.computed is not None or self.counted
 
-    @cached_property
-    def text(self) -> str:
-        """The source on one line."""
-        return flat(self.source)
-
     def renamed(self, columns: Rename) -> Column:
         return replace(self, name=columns.get(self.name, self.name))
 
 
 @dataclass(frozen=True)
-class Constraint:
+class Constraint(_Element):
     """A primary key, unique, check, foreign key or exclusion constraint.
 
     `columns` are those that it names; a check's or exclusion's condition is a part of `arguments`.
@@ -115,11 +123,6 @@ class Constraint:
             made = Chain(made, call("ddl_if", dialect=servers))
         return made
 
-    @cached_property
-    def text(self) -> str:
-        """The source on one line."""
-        return flat(self.source)
-
     def renamed(self, columns: Rename, tables: Rename, target_columns: Mapping[str, Rename]) -> Constraint:
         """The same constraint after columns and tables have got other names."""
         there = target_columns.get(self.target or "", {})
@@ -132,7 +135,7 @@ class Constraint:
 
 
 @dataclass(frozen=True)
-class Index:
+class Index(_Element):
     """An index; each of `parts` is a column's name or an expression's source."""
 
     name: str
@@ -169,11 +172,6 @@ class Index:
     @property
     def _options(self) -> tuple[tuple[str, Source], ...]:
         return (("unique", "True"), *self.keywords) if self.unique else self.keywords
-
-    @cached_property
-    def text(self) -> str:
-        """The source on one line."""
-        return flat(self.source)
 
     def renamed(self, columns: Rename) -> Index:
         parts = tuple(

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from project.db.dialects import quoted
 from project.db.snapshot import mariadb, postgresql, sqlite
 from project.db.snapshot.compare import Difference, differences
 from project.db.snapshot.values import Element, Snapshot, Thing, split
@@ -45,8 +46,8 @@ def rows(connection: sa.Connection, tables: Iterable[str], schemas: Sequence[str
 
 
 def _rows_of(connection: sa.Connection, schema: str | None, name: str) -> tuple[Mapping[str, object], ...]:
-    path = ".".join(map(connection.dialect.identifier_preparer.quote_identifier, filter(None, (schema, name))))
-    result = connection.exec_driver_sql(f"SELECT * FROM {path}", execution_options={"no_parameters": True})
+    query = f"SELECT * FROM {quoted(connection, schema, name)}"
+    result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
     columns = result.keys()
     found = [dict(sorted(zip(columns, row, strict=True))) for row in result]
     return tuple(sorted(found, key=repr))

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from project.db.dialects import quoted
 from project.db.snapshot import tokens as sql
 from project.db.snapshot.tokens import Cursor, Token
 from project.db.snapshot.values import OURS, Element, Thing, arranged, facts, key, split
@@ -77,7 +78,7 @@ def _things(
 ) -> Iterator[tuple[str, Thing]]:
     kinds = {
         name: kind
-        for name, kind in _shown(connection, f"SHOW FULL TABLES FROM {_quoted(connection, database.name)}")
+        for name, kind in _shown(connection, f"SHOW FULL TABLES FROM {quoted(connection, database.name)}")
         if name not in OURS and (names is None or name in names)
     }
     triggers = _triggers(connection, database) if kinds else {}
@@ -92,13 +93,9 @@ def _shown(connection: sa.Connection, statement: str) -> Sequence[Sequence[str]]
     return connection.exec_driver_sql(statement).all()
 
 
-def _quoted(connection: sa.Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote_identifier(name)
-
-
 def _thing(connection: sa.Connection, database: _Database, name: str, kind: str, triggers: Sequence[Element]) -> Thing:
     what = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}.get(kind, "TABLE")
-    place = f"{_quoted(connection, database.name)}.{_quoted(connection, name)}"
+    place = quoted(connection, database.name, name)
     text = _shown(connection, f"SHOW CREATE {what} {place}")[0][1]
     if what == "TABLE":
         table = _table(name, database.worded(text))
@@ -108,7 +105,7 @@ def _thing(connection: sa.Connection, database: _Database, name: str, kind: str,
 
 def _triggers(connection: sa.Connection, database: _Database) -> dict[str, list[Element]]:
     found: dict[str, list[Element]] = {}
-    shown = connection.exec_driver_sql(f"SHOW TRIGGERS FROM {_quoted(connection, database.name)}")
+    shown = connection.exec_driver_sql(f"SHOW TRIGGERS FROM {quoted(connection, database.name)}")
     for row in shown.mappings():
         text = database.worded(f"{row['Timing']} {row['Event']} {row['Statement']}")
         found.setdefault(row["Table"], []).append(Element("trigger", row["Trigger"], facts=facts(definition=text)))
@@ -121,7 +118,7 @@ def _routines(connection: sa.Connection, database: _Database) -> Iterator[tuple[
         " WHERE routine_schema = :name AND routine_type IN ('FUNCTION', 'PROCEDURE')"
     )
     for kind, name in connection.execute(query, {"name": database.name}).all():
-        place = f"{_quoted(connection, database.name)}.{_quoted(connection, name)}"
+        place = quoted(connection, database.name, name)
         text = _shown(connection, f"SHOW CREATE {kind} {place}")[0][2]
         yield f"{name}()", Thing(kind.lower(), facts(definition=database.unowned(text or "")))
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from project.db.dialects import quoted
 from project.db.snapshot import tokens as sql
 from project.db.snapshot.tokens import Cursor, Token
 from project.db.snapshot.values import OURS, Element, Thing, arranged, facts, key
@@ -42,7 +43,7 @@ def _attached(connection: sa.Connection, schemas: Sequence[str]) -> list[str]:
 
 def _rows(connection: sa.Connection, schema: str | None, names: Collection[str] | None) -> dict[str, list[Row]]:
     """The rows of sqlite_master by the table or view that they belong to."""
-    master = "sqlite_master" if schema is None else f"{_quoted(schema)}.sqlite_master"
+    master = quoted(connection, schema, "sqlite_master")
     query = f"SELECT type, name, tbl_name, sql FROM {master} WHERE sql IS NOT NULL"
     if names is not None:
         query += f" AND tbl_name IN ({', '.join('?' * len(names))})"
@@ -51,10 +52,6 @@ def _rows(connection: sa.Connection, schema: str | None, names: Collection[str] 
         if table not in OURS and not table.startswith("sqlite_"):
             grouped.setdefault(table, []).append((kind, name, text))
     return grouped
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @lru_cache(maxsize=4096)
