@@ -99,6 +99,25 @@ def test_another_version_or_another_server_has_it_made_again(project: Project, m
         commands.check(project.plan())
 
 
+@pytest.mark.parametrize("name", ["modelos/pessoas.py", "config.yaml"])
+def test_what_is_written_to_while_a_history_is_made_is_not_what_it_was_made_of(project: Project, name: str) -> None:
+    def told(_: str, stage: str) -> None:
+        if stage:
+            append(project.folder / name)
+
+    commands.rebuild(project.plan(), proof=False, apply_it=False, told=told)
+    with pytest.raises(AssertionError, match="made again"):
+        commands.check(project.plan())
+
+
+def test_a_plan_that_was_read_before_its_file_changed_is_not_what_the_file_says(project: Project) -> None:
+    plan = project.plan()
+    project.configure(stages=[{**STAGES[0], "message": "Outra"}])
+    commands.rebuild(plan, proof=False, apply_it=False)
+    with pytest.raises(AssertionError, match="made again"):
+        commands.check(project.plan())
+
+
 OPEN = {
     "the system": "import os",
     "the system, under another name": "from os import path as p",
@@ -135,7 +154,7 @@ CLOSED = [
 def test_a_module_that_could_say_something_else_the_next_time_is_not_remembered(project: Project, text: str) -> None:
     assert not remembered.is_closed(text.encode(), project.plan())
     append(project.folder / "modelos" / "cidades.py", f"\n{text}\n")
-    remembered.remember(project.plan(), ())
+    remembered.remember(project.plan(), remembered.digest(project.plan()), ())
     assert not place(project).exists()
 
 

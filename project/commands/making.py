@@ -60,6 +60,7 @@ def rebuild(
     versions = plan.migrations / "versions"
     healed(plan, told)
     clock = Clock(told)
+    made_of = remembered.digest(plan)
     with ExitStack() as stack:
         mirrors = [stack.enter_context(Mirror(server)) for server in plan.prove_on] if proof else []
         made = steps(plan, partial(_shown, mirrors, clock))
@@ -77,7 +78,7 @@ def rebuild(
             revisions, written=False, applied=(), proved_on=_proved(plan, proof=proof), seconds=clock.seconds, dry=True
         )
     replaced = write(plan, revisions, force=force, wait=wait, told=told)
-    remembered.remember(plan, revisions)
+    remembered.remember(plan, made_of, revisions)
     try:
         brought = (
             bring_up(plan, made, lambda stage: clock("up", stage), wait=wait, tell=told) if apply_it else Brought(())

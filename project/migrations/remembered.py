@@ -17,15 +17,15 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from project.plan import Plan
 
+from .generate import servers
 from .history.folder import passed_over
 from .revision import Revision
 
@@ -44,27 +44,37 @@ _MODULES = tuple(all_suffixes())
 _WORD = re.compile(r"\bimport\b")
 # What reads files, the clock, chance or a database; or another way to import; or a line that goes on in the next.
 _OUTSIDE = re.compile(
-    r"\b(?:open|exec|eval|input|globals|utcnow|today|fromtimestamp|astimezone|uuid[1-8]|getnode)\s*\(|(?<!func\.)\bnow\s*\(|\\\n|\\\r"
+    r"\b(?:open|exec|eval|input|globals|utcnow|today|fromtimestamp|astimezone|uuid[1-8]|getnode)\s*\("
+    r"|(?<!func\.)\bnow\s*\(|\\\n|\\\r"
     r"|__(?:import|builtins|loader|spec|file|path|cached)__|create_(?:async_)?engine|engine_from_config|autoload"
     r"|automap|reflect|Reflection"
 )
-
-
 # What reading raises where nothing is written down, or somebody else wrote it.
 _DOUBTS = (OSError, PackageNotFoundError, ValueError, KeyError, TypeError, AttributeError)
 
 
-def remember(plan: Plan, revisions: Sequence[Revision]) -> None:
-    """Write down what these revisions were made of. Where that is not known, or no place is for it, nothing is."""
-    place = _place(plan)
-    with suppress(OSError, PackageNotFoundError):  # nothing depends on it
-        place.unlink(missing_ok=True)
+def digest(plan: Plan) -> str | None:
+    """A digest of all that a history is made of now; None where something else could have a part in it."""
+    with suppress(OSError, PackageNotFoundError):
         texts = _texts(plan)
-        if texts is None or not all(is_closed(text, plan) for text in texts.values()):
+        if texts is not None and all(is_closed(text, plan) for text in texts.values()):
+            return _made_of(plan, texts)
+    return None
+
+
+def remember(plan: Plan, before: str | None, revisions: Sequence[Revision]) -> None:
+    """Write down what these revisions were made of: `before`, the digest from before they were made.
+
+    Where that is none, or another by now (somebody wrote to a file meanwhile), or no place is for it, nothing is.
+    """
+    place = _place(plan)
+    with suppress(OSError):  # nothing depends on it
+        place.unlink(missing_ok=True)
+        if before is None or before != digest(plan):
             return
         files = {each.filename: _digest(each.text.encode()) for each in revisions}
         place.parent.mkdir(exist_ok=True)
-        place.write_text(json.dumps({"made of": _made_of(plan, texts), "files": files}), encoding="utf-8")
+        place.write_text(json.dumps({"made of": before, "files": files}), encoding="utf-8")
 
 
 def is_unchanged(plan: Plan) -> bool:
@@ -135,9 +145,8 @@ def _parts(plan: Plan, texts: Mapping[str, bytes]) -> Iterator[bytes]:
         yield path.relative_to(_ROOT).as_posix().encode()
         yield path.read_bytes()
     yield plan.path.read_bytes()
-    yield " ".join(
-        sorted({sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)})
-    ).encode()
+    yield repr([plan.models, *(replace(stage, modules=()) for stage in plan.stages)]).encode()  # as it was read
+    yield " ".join(sorted(servers(plan))).encode()
     for name, text in texts.items():
         yield name.encode()
         yield text
