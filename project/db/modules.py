@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import importlib
 import os
 import traceback
@@ -53,20 +52,6 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
             return stages.metadata(index)
     finally:
         stages.end()
-
-
-@contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """Look for garbage seldom inside: nearly all that models make stays, and each look goes through it again."""
-    before = gc.get_threshold()
-    gc.set_threshold(_MANY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-_MANY = 100_000  # objects; a mapped class and its table are some thousand
 
 
 def unlisted(plan: Plan) -> tuple[str, ...]:

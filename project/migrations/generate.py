@@ -9,8 +9,9 @@ from functools import cached_property, partial
 
 import sqlalchemy as sa
 
-from project.db.modules import collecting_seldom, metadata_of, metadatas
+from project.db.modules import metadata_of, metadatas
 from project.errors import Refused, WrongUse
+from project.garbage import collected_seldom
 from project.plan import Plan, Stage
 from project.schema.describe import describe
 from project.schema.part import Neighbours
@@ -55,10 +56,10 @@ def history(plan: Plan) -> tuple[Revision, ...]:
     return tuple(step.revision for step in steps(plan))
 
 
+@collected_seldom()
 def steps(plan: Plan, hear: Hear = _nobody) -> tuple[Step, ...]:
     """The same, each with its stage and schema. `hear` gets each stage's MetaData while it is there."""
-    with collecting_seldom():
-        return steps_of(plan, metadatas(plan), lambda index: metadata_of(plan, index), hear)
+    return steps_of(plan, metadatas(plan), lambda index: metadata_of(plan, index), hear)
 
 
 def steps_of(

@@ -8,7 +8,8 @@ from functools import cache, partial
 
 import sqlalchemy as sa
 
-from project.db.modules import collecting_seldom, metadata_of, metadatas
+from project.db.modules import metadata_of, metadatas
+from project.garbage import collected_seldom
 from project.plan import Plan
 from project.schema.describe import describe
 from project.schema.events import listens
@@ -34,13 +35,9 @@ class Outline:
     schema: Callable[[], Schema]
 
 
+@collected_seldom()
 def outlines(plan: Plan) -> tuple[Outline, ...]:
     """The outlines of all stages, without describing one. Raises WrongUse, as importing the models does."""
-    with collecting_seldom():
-        return _outlines(plan)
-
-
-def _outlines(plan: Plan) -> tuple[Outline, ...]:
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}
     watch, last = Watch(), sa.MetaData()

@@ -29,6 +29,7 @@ from project.columns import columns
 from project.db.scratch import Scratch, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
 from project.errors import MigrationFailed
+from project.garbage import collected_seldom
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
@@ -53,6 +54,7 @@ class NotProved(MigrationFailed):
     """A history that does not do on a server what its stages say. Nothing but scratch databases was touched."""
 
 
+@collected_seldom()
 def prove(server: str, migrations: Path, steps: Sequence[Step], told: Told, mirror: Mirror | None = None) -> None:
     """Prove a folder of revisions on a server; `told` hears of each stage.
 

@@ -2,10 +2,10 @@
 
 It needs Alembic, SQLAlchemy and the `operations` beside it. On PostgreSQL each revision is a transaction. On SQLite all
 that a command runs is one (the driver by itself commits DDL as it goes), of which a revision that fails undoes its own
-part; with foreign keys off, because a rebuilt table would otherwise take its children along, and with every foreign key
-looked at before a revision ends. One run at a time, whoever starts it: others wait
-(`-x wait=SECONDS`, 60 unless told) or stops and says who is at work. On MariaDB, where each DDL statement commits by
-itself, a run that was cut off is taken up where it ended.
+part; with foreign keys off, because a rebuilt table would otherwise take its children along, and with each that could
+be broken looked at before a revision ends. One run at a time, whoever starts it: others wait (`-x wait=SECONDS`, 60
+unless told) or stops and says who is at work. On MariaDB, where each DDL statement commits by itself, a run that was
+cut off is taken up where it ended.
 
 The URL is that of `alembic -x url=…`, else of the variable DATABASE_URL, else sqlalchemy.url in alembic.ini.
 """
@@ -124,11 +124,6 @@ def _begin_to_look(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
-def dangling(connection: sa.Connection) -> set[tuple[Any, ...]]:
-    """SQLite's rows that refer to none."""
-    return {tuple(row) for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
-
-
 def run_online() -> None:
     """Migrate the database: each revision whole or not at all, where the server has transactions for DDL.
 
@@ -138,31 +133,19 @@ def run_online() -> None:
     with connected() as connection:
         sqlite = connection.dialect.name == "sqlite"
         keys_on = sqlite and _foreign_keys(connection, on=False)
-        broken: set[tuple[Any, ...]] = set()
-
-        def look() -> None:
-            broken.update(dangling(connection) if sqlite else ())
-
-        def check_keys(**_: object) -> None:
-            fresh = dangling(connection) - broken if sqlite else set()
-            if fresh:
-                table, row, parent, _number = min(fresh, key=str)
-                raise CommandError(
-                    f"{len(fresh)} rows would refer to a row that is not there, for example row {row} of {table}, "
-                    f"which refers to {parent}. Nothing was changed by this revision."
-                )
-
+        orphans = operations().orphans.Orphans(connection)
         context.configure(
             connection=connection,
             target_metadata=models(),
             include_object=is_table,
             transaction_per_migration=not sqlite or bool(config.attributes.get("alone")),
             transactional_ddl=True if sqlite else None,
-            on_version_apply=(check_keys, *config.attributes.get("on_version_apply", ())),  # type: ignore[arg-type]
+            on_version_apply=(orphans.check, *config.attributes.get("on_version_apply", ())),  # type: ignore[arg-type]
         )
         try:
-            operations().running.run(context, connection, look)
+            operations().running.run(context, connection, orphans.look)
         finally:
+            orphans.end()
             if keys_on:
                 _foreign_keys(connection, on=True)
 

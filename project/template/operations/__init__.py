@@ -14,13 +14,14 @@ What a revision may say with it, besides Alembic's own operations:
   each.
 * `op.run_sql`: SQL text as it stands, for every server or for one; `op.sql`: an expression that differs by server.
 
-`running` is how `env.py` runs revisions: one run at a time (`lock`), and on MariaDB with a `journal`.
+`running` is how `env.py` runs revisions: one run at a time (`lock`), on MariaDB with a `journal`, on SQLite with
+an eye on `orphans`.
 """
 
 from __future__ import annotations
 
-from . import journal, keys, lock, names, rows, running, table, text, types
+from . import journal, keys, lock, names, orphans, rows, running, table, text, types
 
-__all__ = ["journal", "keys", "lock", "names", "rows", "running", "table", "text", "types"]
+__all__ = ["journal", "keys", "lock", "names", "orphans", "rows", "running", "table", "text", "types"]
 state: dict[str, bytes] = {}
 """What the files of this package say, where env.py has loaded it: the same need not be loaded twice."""
