@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import strategies as st
 
+from project.db.modules import Turn
 from project.plan import Sql, Stage
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -859,8 +860,8 @@ class Chain:
     server: str
     stages: tuple[tuple[Stage, Schema], ...]
 
-    def pairs(self) -> Iterator[tuple[Stage, sa.MetaData]]:
-        return ((stage, metadata(schema)) for stage, schema in self.stages)
+    def turns(self) -> Iterator[Turn]:
+        return (Turn(stage, metadata(schema)) for stage, schema in self.stages)
 
 
 @st.composite

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sqlalchemy.sql.ddl import CreateTableAs, CreateView
 from sqlalchemy_utils import EmailType
 
 from project.db.dialects import dialect
+from project.db.modules import Turn
 from project.errors import Refused, WrongUse
 from project.migrations.diff.order import Phase
 from project.migrations.generate import Step, steps_of
@@ -230,7 +232,7 @@ def steps(
     said = [{"name": "before"}, {"name": "after", **numbered(stage, number)}]
     made = plan(said, [ADDRESSES[each] for each in servers])
     sides = (metadata(case, side, number) for side in ("before", "after"))
-    return steps_of(made, zip(made.stages, sides, strict=True))
+    return steps_of(made, starmap(Turn, zip(made.stages, sides, strict=True)))
 
 
 def plan(stages: list[dict[str, Any]], servers: list[str]) -> Plan:

@@ -103,11 +103,11 @@ def plan(chain: Chain) -> Plan:
 def made(chain: Chain) -> tuple[Step, ...]:
     """The chain's revisions; what the refusal asks for is pasted, once: that must be enough."""
     try:
-        return steps_of(plan(chain), chain.pairs())
+        return steps_of(plan(chain), chain.turns())
     except Refused as error:
         needs = error.details["needs"]
     chain = replace(chain, stages=tuple((pasted(stage, needs), schema) for stage, schema in chain.stages))
-    return steps_of(plan(chain), chain.pairs())
+    return steps_of(plan(chain), chain.turns())
 
 
 def pasted(stage: Stage, needs: Sequence[Need]) -> Stage:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from changes import (
 from changes import steps as solo
 from conftest import SERVERS, answering
 
+from project.db.modules import Turn
 from project.db.scratch import Scratch, scratch
 from project.migrations import history, proof
 from project.migrations.apply import insert
@@ -108,7 +110,7 @@ def whole(kind: str) -> tuple[Step, ...]:
     given = {name: rows for number, _ in here for name, rows in rows_of(number, number).items()}
     first = replace(made.stages[0], rows={table.key: given[table.key] for table in sides[0].sorted_tables
                                           if table.key in given})  # fmt: skip
-    return steps_of(made, zip((first, *made.stages[1:]), sides, strict=True))
+    return steps_of(made, starmap(Turn, zip((first, *made.stages[1:]), sides, strict=True)))
 
 
 def refused(number: int) -> bool:

@@ -11,6 +11,7 @@ becomes the real thing as soon as a module asks the package for it, or the `__in
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.abc
 import importlib.util
@@ -26,6 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from project.db.plain import Plain, plain
 from project.db.text import Text
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ class _Loader(SourceFileLoader):
         return self._imports.text(self.path).code
 
     def exec_module(self, module: ModuleType) -> None:
+        self._imports.executed.append(self.name)
         with self._imports.running(self.name, self.path):
             super().exec_module(module)
 
@@ -176,6 +179,7 @@ class Imports(importlib.abc.MetaPathFinder):
         self.listed, self.on = frozenset(listed), frozenset[str]()
         self.asked: dict[str, Asked] = {}
         self.unread: dict[str, ModuleType] = {}
+        self.executed: list[str] = []
         self._kept: dict[str, ModuleType] = {}
         self._else: set[str] = set()
         self._running: list[_Running] = []
@@ -205,7 +209,7 @@ class Imports(importlib.abc.MetaPathFinder):
 
     def forget(self) -> None:
         """Let the next turn import everything afresh."""
-        for known in (self.asked, self.unread, self._kept, self._else):
+        for known in (self.asked, self.unread, self.executed, self._kept, self._else):
             known.clear()
 
     def adds(self, on: Collection[str]) -> bool:
@@ -249,6 +253,21 @@ class Imports(importlib.abc.MetaPathFinder):
     def owns(self, name: str) -> bool:
         """Whether a module is read afresh for each turn."""
         return self.within(name) or name.partition(".")[0] in self._roots or name in self._unloaded
+
+    def plain(self, name: str) -> Plain | None:
+        """What is known, from the text alone, of a module that was executed; None where that is not enough."""
+        found = self.find(name)
+        if not self.within(name) or found is None or found.origin is None:
+            return None
+        inside = name if found.submodule_search_locations is not None else name.rpartition(".")[0]
+
+        def is_own(node: ast.ImportFrom) -> bool:
+            said = "." * node.level + (node.module or "")
+            return self.within(importlib.util.resolve_name(said, inside) if node.level else said)
+
+        tree = self.text(found.origin).tree
+        passes_on = self.passes_on(name) and any(isinstance(each, ast.Import | ast.ImportFrom) for each in tree.body)
+        return None if passes_on else plain(tree, is_own)
 
     # ---- importlib's side
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import sys
 import traceback
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -30,8 +31,21 @@ _Item = sa.Table | sa.Column[object]
 _SHOWN = 8  # names in a hint, before it says "and more"
 
 
+class Turn(NamedTuple):
+    """A stage, its schema, and the keys of the tables that its modules can have touched; None where it may be any."""
+
+    stage: Stage
+    metadata: sa.MetaData
+    touched: frozenset[str] | None = None
+
+
 def metadatas(plan: Plan) -> Iterator[tuple[Stage, sa.MetaData]]:
-    """Give each stage with its schema: what exactly its modules make, in their order, on a fresh base.
+    """Give each stage with its schema, as `turns` does. Raises WrongUse."""
+    return ((turn.stage, turn.metadata) for turn in turns(plan))
+
+
+def turns(plan: Plan) -> Iterator[Turn]:
+    """Turn each stage's modules on. Its schema is what exactly these make, in their order, on a fresh base.
 
     A stage that only turns modules on is imported on top of the one before, which is the same and costs what it adds.
     So a MetaData is good until the next one is asked for; the last one stays as it is. After each stage, and after an
@@ -85,6 +99,34 @@ class _Stray:
         return f"column `{self.table.fullname}.{self.item.name}`"
 
 
+class _Touched:
+    """Which tables the modules of one turn after another can have touched, on one base."""
+
+    def __init__(self, imports: Imports) -> None:
+        self.imports = imports
+        self.keys: frozenset[str] | None = None
+        """Those of the last turn; None where it may be any."""
+        self.attached: set[str] = set()
+        self._plain = True
+        self._read = 0
+
+    def follow(self, *, afresh: bool) -> None:
+        """A turn is over, its modules are still there. Where it began `afresh`, all tables are new."""
+        attached, self.attached = self.attached, set()
+        self.keys = None
+        if afresh or not self._plain:
+            return
+        new, self._read = self.imports.executed[self._read :], len(self.imports.executed)
+        found = list(map(self._of, new))
+        self._plain = None not in found
+        if self._plain:
+            self.keys = frozenset(attached).union(*(each for each in found if each is not None))
+
+    def _of(self, name: str) -> frozenset[str] | None:
+        plain = self.imports.plain(name)
+        return None if plain is None else plain.tables(vars(sys.modules[name]))
+
+
 class _Stages:
     """The modules of one plan, imported stage after stage."""
 
@@ -98,6 +140,7 @@ class _Stages:
         self.imported = 0
         self.warned: set[tuple[str, str, int]] = set()
         self.strays: list[_Stray] = []
+        self.touched = _Touched(self.imports)
 
     def look(self) -> None:
         """Import the base alone: a MetaData that outlives its module shows itself, and so does a wrong plan."""
@@ -108,14 +151,15 @@ class _Stages:
         finally:
             self.end()
 
-    def each(self) -> Iterator[tuple[Stage, sa.MetaData]]:
+    def each(self) -> Iterator[Turn]:
         """Give each stage with its schema."""
         try:
             with self.listening():
                 for index, stage in enumerate(self.plan.stages):
                     if not self.imports.adds([self._full(module) for module in stage.modules]):
                         self.end()
-                    yield stage, self.metadata(index)
+                    metadata = self.metadata(index)
+                    yield Turn(stage, metadata, self.touched.keys)
         finally:
             self.end()
 
@@ -135,6 +179,7 @@ class _Stages:
                 self._refuse([stray for stray in strays if stray.table.metadata is base], index, error)
                 raise
             self._refuse([stray for stray in strays if stray.is_in(base)], index)
+            self.touched.follow(afresh=not self.imported)
             self.imported = len(modules)
             self.moved = aside.move(base) if base in self.known else None
             return base if self.moved is None else self.moved
@@ -144,6 +189,7 @@ class _Stages:
         self.aside.end()
         self.imports.forget()
         self.imported, self.moved = 0, None
+        self.touched = _Touched(self.imports)
 
     # ---- one turn
 
@@ -173,7 +219,8 @@ class _Stages:
     def listening(self) -> Iterator[None]:
         """Collect what is attached to a schema while code of a module that is not on is being executed."""
 
-        def note(item: _Item, *_: object, **__: object) -> None:
+        def note(item: _Item, parent: sa.MetaData | sa.Table, **_: object) -> None:
+            self.touched.attached.add((parent if isinstance(parent, sa.Table) else item).key)
             module = self.imports.responsible()
             if module is not None and module not in self.imports.on:
                 self.strays.append(_Stray(item, module))

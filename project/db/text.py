@@ -24,10 +24,15 @@ class Text:
         """What is executed; raises SyntaxError."""
         return compile(self.source, self.path, "exec", dont_inherit=True)
 
+    @property
+    def tree(self) -> ast.Module:
+        """What the code says."""
+        return ast.parse(self.source)
+
     @cached_property
     def used(self) -> frozenset[str]:
         """Names that the code works with, rather than only importing them."""
-        nodes = list(ast.walk(ast.parse(self.source)))
+        nodes = list(ast.walk(self.tree))
         names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         aliases = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
@@ -51,7 +56,7 @@ class Text:
 
     @cached_property
     def _names(self) -> tuple[tuple[str, ast.stmt], ...]:
-        return tuple(_bound(ast.parse(self.source).body))
+        return tuple(_bound(self.tree.body))
 
 
 def _bound(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 import sqlalchemy as sa
 
-from project.db.modules import metadata_of, metadatas
+from project.db.modules import Turn, metadata_of, turns
 from project.errors import Refused, WrongUse
 from project.garbage import collected_seldom
 from project.plan import Plan, Stage
@@ -59,16 +59,16 @@ def history(plan: Plan) -> tuple[Revision, ...]:
 @collected_seldom()
 def steps(plan: Plan, hear: Hear = _nobody) -> tuple[Step, ...]:
     """The same, each with its stage and schema. `hear` gets each stage's MetaData while it is there."""
-    return steps_of(plan, metadatas(plan), lambda index: metadata_of(plan, index), hear)
+    return steps_of(plan, turns(plan), lambda index: metadata_of(plan, index), hear)
 
 
 def steps_of(
     plan: Plan,
-    stages: Iterable[tuple[Stage, sa.MetaData]],
+    stages: Iterable[Turn],
     load: Callable[[int], sa.MetaData] | None = None,
     hear: Hear = _nobody,
 ) -> tuple[Step, ...]:
-    """The same, given each stage's MetaData; of the plan, only servers and places in its file are looked at.
+    """The same, given each stage with its MetaData; of the plan, only servers and places in its file are looked at.
 
     A MetaData is looked at before the next is asked for. With `load`, which gives that of a stage, it need not be good
     for longer, but for the last.
@@ -77,8 +77,8 @@ def steps_of(
     needs: list[tuple[Stage, Need]] = []
     before, parent = Schema(), None
     watch, neighbours = Watch(), Neighbours()
-    for number, (stage, metadata) in enumerate(stages, start=1):
-        changed = watch.changed(metadata)
+    for number, (stage, metadata, touched) in enumerate(stages, start=1):
+        changed = watch.changed(metadata, touched)
         after = describe(metadata, before, changed)
         hear(stage, metadata, changed)
         watch.restore(changed)
@@ -93,10 +93,20 @@ def steps_of(
         again = partial(load, number - 1) if load else partial(_same, metadata)
         made.append(Step(stage, after, revision, filled, again))
         before, parent = after, revision.id
+    if made:
+        _nothing_overlooked(metadata, before, watch)
     if needs:
         raise _refused(needs)
     last = [replace(made[-1], load=partial(_same, metadata))] if made else []  # it stays, so it is not loaded again
     return (*made[:-1], *last)
+
+
+def _nothing_overlooked(metadata: sa.MetaData, seen: Schema, watch: Watch) -> None:
+    """All tables, looked at once more at the end, are what was seen of them; if not, that is a fault of ours."""
+    tables = describe(metadata, seen, watch.changed(metadata)).tables
+    if other := [key for key, table in tables.items() if table is not seen.tables.get(key)]:
+        message = f"Table {other[0]} has been changed by a stage whose modules were thought not to touch it."
+        raise AssertionError(message)
 
 
 def _copies(metadata: sa.MetaData, names: Iterable[str]) -> sa.MetaData:

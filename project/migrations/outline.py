@@ -8,7 +8,7 @@ from functools import cache, partial
 
 import sqlalchemy as sa
 
-from project.db.modules import metadata_of, metadatas
+from project.db.modules import metadata_of, turns
 from project.garbage import collected_seldom
 from project.plan import Plan
 from project.schema.describe import describe
@@ -41,8 +41,8 @@ def outlines(plan: Plan) -> tuple[Outline, ...]:
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}
     watch, last = Watch(), sa.MetaData()
-    for index, (stage, metadata) in enumerate(metadatas(plan)):
-        changed = watch.changed(metadata)
+    for index, (stage, metadata, touched) in enumerate(turns(plan)):
+        changed = watch.changed(metadata, touched)
         tables = [table for table in metadata.tables.values() if not table.is_view]
         same = columns.keys() - changed
         columns = {each.key: columns[each.key] if each.key in same else tuple(_own(each)) for each in tables}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -45,8 +45,11 @@ class Watch:
         self._manner: object = None
         self._compilers: dict[type, object] = {}
 
-    def changed(self, metadata: sa.MetaData) -> frozenset[str]:
-        """The keys of tables that are new, gone, or others than when this was last asked."""
+    def changed(self, metadata: sa.MetaData, touched: Collection[str] | None = None) -> frozenset[str]:
+        """The keys of tables that are new, gone, or others than when this was last asked.
+
+        Where it is known that only those `touched` can be others, the rest is not looked into, which takes time.
+        """
         everywhere = [len(listeners) for probe in _PROBES for listeners in _heard(probe.dispatch)]
         manner = (metadata.schema, dict(metadata.naming_convention), everywhere)
         anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
@@ -55,7 +58,8 @@ class Watch:
         found = {key for key in self._looks if key not in metadata.tables}
         for key, table in metadata.tables.items():
             look = looks.get(key)
-            if look is not None and look.table is table and look.is_true():
+            is_same = look is not None and look.table is table
+            if look is not None and is_same and ((touched is not None and key not in touched) or look.is_true()):
                 continue
             self._looks[key] = new = _Look(table)
             if look is None or not new.is_like(look):
