@@ -1269,3 +1269,14 @@ def test_setup_database_creates_it_where_it_is_not(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with setup_database() as session:
         assert session.connection().engine.url.database == str(tmp_path / "exemplo.db")
+
+
+def test_two_modules_with_one_text_are_each_in_their_own_file(write: Write) -> None:
+    """A text is compiled once; what it raises where it stands for the second time names that place all the same."""
+    said = "import pathlib\n\nx = 1 // pathlib.Path(__file__).with_name('parte.txt').read_text().count('x')\n"
+    plan = write(
+        {"base": BASE, "um/__init__": "", "um/a": said, "dois/__init__": "", "dois/a": said}, [["um.a"], ["dois.a"]]
+    )
+    for folder, content in (("um", "x"), ("dois", "")):
+        (plan.folder / "estagios" / folder / "parte.txt").write_text(content)
+    assert text(refusal(plan)).startswith("estagios/dois/a.py:3: The module `dois.a` fails on import: ZeroDivision")

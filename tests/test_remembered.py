@@ -152,7 +152,7 @@ CLOSED = [
 
 @pytest.mark.parametrize("text", OPEN.values(), ids=OPEN)
 def test_a_module_that_could_say_something_else_the_next_time_is_not_remembered(project: Project, text: str) -> None:
-    assert not remembered.is_closed(text.encode(), project.plan())
+    assert not remembered.is_closed(text.encode(), project.plan().models.package)
     append(project.folder / "modelos" / "cidades.py", f"\n{text}\n")
     remembered.remember(project.plan(), remembered.digest(project.plan()), ())
     assert not place(project).exists()
@@ -160,7 +160,7 @@ def test_a_module_that_could_say_something_else_the_next_time_is_not_remembered(
 
 @pytest.mark.parametrize("text", CLOSED)
 def test_a_plain_module_is_closed(project: Project, text: str) -> None:
-    assert remembered.is_closed(text.encode(), project.plan())
+    assert remembered.is_closed(text.encode(), project.plan().models.package)
 
 
 def test_what_is_remembered_are_digests(project: Project) -> None:

@@ -185,7 +185,7 @@ class Imports(importlib.abc.MetaPathFinder):
         self._running: list[_Running] = []
         self._veiled = False
         self._met: set[str] = set()  # names that were in sys.modules at some time, and those of them that this owns
-        self._own: set[str] = set()
+        self._own: dict[str, None] = {}
         self._texts: dict[str, Text] = {}
         self._found: dict[str, ModuleSpec | None] = {}
         self._above = tuple(_ancestors(package))
@@ -193,13 +193,13 @@ class Imports(importlib.abc.MetaPathFinder):
         self._unloaded = frozenset(name for name in self._above if name not in sys.modules)
 
     @contextmanager
-    def turn(self, on: Collection[str]) -> Iterator[None]:
+    def turn(self, on: frozenset[str]) -> Iterator[None]:
         """Import inside, on top of what earlier turns imported; on are the full names of the modules that are on.
 
         Afterwards, however it ends, `sys.modules`, `sys.path` and the attributes of packages are as they were.
         """
         with _TURN, self._folder_first(), self._out_of_the_way():
-            self.on = frozenset(on)
+            self.on = on
             sys.meta_path.insert(0, self)
             try:
                 yield
@@ -212,13 +212,13 @@ class Imports(importlib.abc.MetaPathFinder):
         for known in (self.asked, self.unread, self.executed, self._kept, self._else):
             known.clear()
 
-    def adds(self, on: Collection[str]) -> bool:
+    def adds(self, on: frozenset[str]) -> bool:
         """Whether these modules, on top of what was imported, give what importing all of them afresh would give.
 
         They do if those that were on are still the first, and no module was told other things because others were off.
         """
-        new = frozenset(on) - self.on
-        return self.on <= frozenset(on) and not any(name in self._else or self._is_package(name) for name in new)
+        new = on - self.on
+        return self.on <= on and not any(name in self._else or self._is_package(name) for name in new)
 
     def find(self, name: str) -> ModuleSpec | None:
         """Find a module by its full name, without executing anything. None if it is not there."""
@@ -436,8 +436,8 @@ class Imports(importlib.abc.MetaPathFinder):
     def _owned(self) -> dict[str, ModuleType]:
         new = sys.modules.keys() - self._met
         self._met |= new
-        self._own |= set(filter(self.owns, new))
-        return {name: module for name, module in sys.modules.copy().items() if name in self._own}
+        self._own |= dict.fromkeys(filter(self.owns, sorted(new)))
+        return {name: sys.modules[name] for name in self._own if name in sys.modules}
 
     def _is_package(self, name: str) -> bool:
         found = self.find(name)

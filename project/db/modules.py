@@ -71,7 +71,7 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
 def unlisted(plan: Plan) -> tuple[str, ...]:
     """Give the modules of the package, but for the base's, that no stage turns on. No stage's module is executed."""
     imports = _Stages(plan).imports
-    with imports.turn(()):
+    with imports.turn(frozenset()):
         names = imports.module_names()
     listed = {module for stage in plan.stages for module in stage.modules}
     return tuple(name for name in names if name not in listed and name != plan.models.base_module)
@@ -132,8 +132,8 @@ class _Stages:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.package = plan, plan.models.package
-        listed = {self._full(module) for stage in plan.stages for module in stage.enable}
-        self.imports = Imports(plan.folder, self.package, listed)
+        self.names = {module: self._full(module) for stage in plan.stages for module in stage.enable}
+        self.imports = Imports(plan.folder, self.package, self.names.values())
         self.aside = aside.Aside(self.imports.owns)
         self.known: tuple[sa.MetaData, ...] = ()
         self.moved: sa.MetaData | None = None
@@ -156,7 +156,7 @@ class _Stages:
         try:
             with self.listening():
                 for index, stage in enumerate(self.plan.stages):
-                    if not self.imports.adds([self._full(module) for module in stage.modules]):
+                    if not self.imports.adds(self._on(stage.modules)):
                         self.end()
                     metadata = self.metadata(index)
                     yield Turn(stage, metadata, self.touched.keys)
@@ -195,12 +195,11 @@ class _Stages:
 
     @contextmanager
     def _turn(self, modules: Iterable[str]) -> Iterator[None]:
-        on = [self._full(module) for module in modules]
         caught: list[warnings.WarningMessage] = []
         try:
             with (
                 warnings.catch_warnings(record=True) as caught,
-                self.imports.turn(on),
+                self.imports.turn(self._on(modules)),
                 self.aside.there(self.known),
             ):
                 yield
@@ -303,6 +302,9 @@ class _Stages:
 
     def _full(self, module: str) -> str:
         return self.package if module == "__init__" else f"{self.package}.{module}"
+
+    def _on(self, modules: Iterable[str]) -> frozenset[str]:
+        return frozenset(map(self.names.__getitem__, modules))
 
     def _short(self, name: str) -> str:
         return "__init__" if name == self.package else name.removeprefix(f"{self.package}.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from functools import cached_property
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import CodeType
 
 
 class Text:
@@ -22,7 +23,11 @@ class Text:
     @cached_property
     def code(self) -> CodeType:
         """What is executed; raises SyntaxError."""
-        return compile(self.source, self.path, "exec", dont_inherit=True)
+        known = _known.get(self.source)
+        if known is not None:
+            return _in(self.path, known)
+        made: CodeType = compile(self.source, self.path, "exec", dont_inherit=True)
+        return _known.setdefault(self.source, made)
 
     @property
     def tree(self) -> ast.Module:
@@ -57,6 +62,16 @@ class Text:
     @cached_property
     def _names(self) -> tuple[tuple[str, ast.stmt], ...]:
         return tuple(_bound(self.tree.body))
+
+
+_known: WeakValueDictionary[bytes, CodeType] = WeakValueDictionary()
+"""The code of texts, wherever they stand: where stages replace their modules, most are copies of others."""
+
+
+def _in(path: str, code: CodeType) -> CodeType:
+    """The same code, in a file."""
+    constants = tuple(_in(path, each) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_filename=path, co_consts=constants)
 
 
 def _bound(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:

@@ -169,7 +169,6 @@ class _Proof:
         before = Schema() if index == 0 else self.steps[index - 1].schema
         if direction == "up":
             self.neighbours.learn(before, step.schema)
-        known = step.schema.tables.keys() | before.tables.keys()
         due = not index & (index + 1) or index == len(self.steps) - 1
         whole = names is None or (due and direction == "up")
         looked_at = None if whole else self._named() | (names or frozenset())
@@ -178,9 +177,9 @@ class _Proof:
         if found:
             raise _not_proved(self.server, [Fault(step.stage.name, direction, each) for each in found])
         if looked_at is None:
-            return frozenset(known)
+            return frozenset(step.schema.tables.keys() | before.tables.keys())
         near = {key for key in self.neighbours.pointing(looked_at) if self.carried.rows.get(key)}
-        return frozenset((looked_at | near) & known)
+        return frozenset(key for key in looked_at | near if key in step.schema.tables or key in before.tables)
 
     def _named(self) -> frozenset[str]:
         """All names in the statements of the last step, as the models write them and as they stand there."""

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
@@ -57,7 +58,7 @@ def digest(plan: Plan) -> str | None:
     """A digest of all that a history is made of now; None where something else could have a part in it."""
     with suppress(OSError, PackageNotFoundError):
         texts = _texts(plan)
-        if texts is not None and all(is_closed(text, plan) for text in texts.values()):
+        if texts is not None and all(is_closed(text, plan.models.package) for text in texts.values()):
             return _made_of(plan, texts)
     return None
 
@@ -70,7 +71,8 @@ def remember(plan: Plan, before: str | None, revisions: Sequence[Revision]) -> N
     place = _place(plan)
     with suppress(OSError):  # nothing depends on it
         place.unlink(missing_ok=True)
-        if before is None or before != digest(plan):
+        texts = None if before is None else _texts(plan)
+        if texts is None or before != _made_of(plan, texts):
             return
         files = {each.filename: _digest(each.text.encode()) for each in revisions}
         place.parent.mkdir(exist_ok=True)
@@ -92,8 +94,9 @@ def is_unchanged(plan: Plan) -> bool:
         return False
 
 
-def is_closed(text: bytes, plan: Plan) -> bool:
-    """Whether a module says the same each time, with nothing but the package's modules and its libraries."""
+@lru_cache(maxsize=4096)
+def is_closed(text: bytes, own: str) -> bool:
+    """Whether a module of the package `own` says the same each time, with nothing but its modules and libraries."""
     try:
         said = text.decode()
     except UnicodeDecodeError:
@@ -101,7 +104,6 @@ def is_closed(text: bytes, plan: Plan) -> bool:
     found = list(_IMPORT.finditer(said))
     if len(found) != len(_WORD.findall(said)) or _OUTSIDE.search(said):
         return False
-    own = plan.models.package
     names = (str(each["whole"] or each["one"]) for each in found)
     return all(
         name.startswith(".") or f"{name}.".startswith(f"{own}.") or name.partition(".")[0] in _ALWAYS_THE_SAME
