@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,6 +32,7 @@ from project.migrations.history import (
     environment,
     environment_differs,
     environment_mismatch,
+    files,
     foreign,
     heal,
     locked,
@@ -38,6 +40,7 @@ from project.migrations.history import (
     replace,
     surroundings,
 )
+from project.migrations.history.files import parsed
 from project.migrations.revision import Revision, digest
 
 if TYPE_CHECKING:
@@ -135,6 +138,20 @@ def test_a_file_says_its_stage_its_id_its_parent_and_its_message(versions: Path)
     assert first == File("0001_usuario.py", OLD[0].text, "usuario", OLD[0].id, None, "Mudança")
     assert (second.stage, second.id, second.parent, second.number) == ("produto", OLD[1].id, OLD[0].id, 2)
     assert (second.ours, second.edited, second.wrong) == (True, False, None)
+
+
+def test_what_nobody_has_edited_is_read_without_parsing_it(versions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says the same as when it is parsed, whatever its message is."""
+    said = chain("um", r"dois: SELECT 1: Diz \"olá\" \\ e acabou")
+    replace(versions, said)
+    monkeypatch.setattr(files, "_HEAD", re.compile(r"$."))
+    parsed.cache_clear()
+    expected = read(versions)
+    monkeypatch.undo()
+    parsed.cache_clear()
+    monkeypatch.setattr(files, "_tree", pytest.fail)
+    assert read(versions) == expected
+    assert expected[1].message == 'Diz "olá" \\ e acabou'
 
 
 def test_files_are_sorted_by_name_and_a_folder_that_is_not_there_has_none(versions: Path, tmp_path: Path) -> None:

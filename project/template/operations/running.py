@@ -21,6 +21,7 @@ from . import journal
 from .lock import WAIT, Held, held, is_busy, number_of, server_kind, sqlite_holder
 
 _ATTEMPTS = 4
+_STEP = "strata_step"
 _AGAIN = {"40001", "40P01", 1213}
 """Serialization failure and deadlock: the server has undone the transaction, and asks to try it again."""
 
@@ -71,7 +72,7 @@ class _Run:
         self.context._migrations_fn = self._steps
         self.context.on_version_apply_callbacks = (*self.context.on_version_apply_callbacks, self._applied)
         self.finished = 0
-        self.savepoint: sa.NestedTransaction | None = None
+        self.together = False
         self.journal: journal.Journal | None = None
 
     def run(self) -> None:
@@ -111,10 +112,10 @@ class _Run:
 
     def _taken_back(self) -> bool:
         """Undo what a failed step did, and nothing else; False where there is nothing else, or it cannot be done."""
-        if self.savepoint is None or not self.finished:
+        if not self.together or not self.finished:
             return False
         try:
-            self.savepoint.rollback()
+            self.connection.exec_driver_sql(f"ROLLBACK TO {_STEP}")
         except sa.exc.SQLAlchemyError:  # the server has given up the whole transaction already
             return False
         return True
@@ -123,15 +124,16 @@ class _Run:
 
     def _steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Alembic's steps, each with a savepoint where they are all one transaction."""
-        together = bool(context.impl.transactional_ddl) and not context.opts["transaction_per_migration"]
+        self.together = bool(context.impl.transactional_ddl) and not context.opts["transaction_per_migration"]
         self.finished = 0
         for step in self.planned(heads, context):
             if self.journaled and getattr(step, "revision", None) is not None and hasattr(step.revision, "module"):
                 step.migration_fn = self._written(step, step.migration_fn)
-            self.savepoint = self.connection.begin_nested() if together else None
+            if self.together:
+                self.connection.exec_driver_sql(f"SAVEPOINT {_STEP}")
             yield step
-            if self.savepoint is not None:
-                self.savepoint.commit()
+            if self.together:
+                self.connection.exec_driver_sql(f"RELEASE {_STEP}")
             self.finished += 1
 
     def _applied(self, **_: Any) -> None:
