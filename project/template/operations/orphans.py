@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 _NAME = r'(?:"(?:[^"]|"")+"|\w+)'
-# What can leave no row without the one that it refers to, but in a table that it names as one with new foreign keys.
+# What can leave no row without the one that it refers to, but in a table that it names as one with new foreign keys,
+# or to a table that goes and has rows.
 _HARMLESS = re.compile(
     rf"\s*(?:CREATE TABLE (?P<made>{_NAME})(?= ?\()|ALTER TABLE (?P<wider>{_NAME}) ADD COLUMN\b"
-    rf"|ALTER TABLE {_NAME} DROP COLUMN\b|CREATE (?:UNIQUE )?INDEX\b|(?:SELECT|PRAGMA|BEGIN|SAVEPOINT|RELEASE)\b"
-    r"|(?:INSERT INTO|UPDATE|DELETE FROM) alembic_version\b)"
+    rf"|DROP TABLE (?P<gone>{_NAME})$|ALTER TABLE {_NAME} DROP COLUMN\b|CREATE (?:UNIQUE )?INDEX\b"
+    r"|(?:SELECT|PRAGMA|BEGIN|SAVEPOINT|RELEASE|(?:INSERT INTO|UPDATE|DELETE FROM) alembic_version)\b)"
 )
 
 
@@ -58,10 +59,22 @@ class Orphans:
 
     def _hear(self, _: object, __: object, statement: str, *___: object) -> None:
         found = _HARMLESS.match(statement)
-        if found is None:
+        if found is None or (found["gone"] and self._has_rows(found["gone"])):
             self._everywhere = True
-        else:
-            self._tables |= {name for name in found.groups() if name and "REFERENCES" in statement.upper()}
+        elif "REFERENCES" in statement.upper():
+            self._tables |= {name for name in (found["made"], found["wider"]) if name}
+
+    def _has_rows(self, table: str) -> bool:
+        """Asked around SQLAlchemy, whose event we are in. A table that is not there has none."""
+        raw = self._connection.connection.dbapi_connection
+        assert raw is not None
+        cursor = raw.cursor()
+        try:
+            return cursor.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
+        except self._connection.dialect.loaded_dbapi.OperationalError:
+            return False
+        finally:
+            cursor.close()
 
     def _found(self, where: str) -> Counter[tuple[Any, ...]]:
         """Table, row and the table that it refers to, as often as it does; which key it is changes with new ones."""

@@ -1,0 +1,86 @@
+"""A part of a large SQLite database by itself: a few tables with their rows, and nothing else.
+
+SQLite reads all of its schema for each ALTER TABLE, and four times for a DROP COLUMN, which takes longer with each
+table that there is. What a stage does to its tables it does to them here, too.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Collection, Iterator
+from typing import cast
+
+import sqlalchemy as sa
+
+from project.db import database
+from project.template.operations.orphans import Orphans
+
+VERSION = "alembic_version"
+# What more hangs on than the table: a counter, rows that cannot be put in as they are.
+_NOT_ALONE = re.compile(r"\b(?:AUTOINCREMENT|GENERATED|VIRTUAL)\b|\bAS\s*\(", re.IGNORECASE)
+
+
+class Excerpt:
+    """A database in memory for as long as the bracket, filled with one part of another after the other."""
+
+    def __init__(self) -> None:
+        self.connection = database.connect(database.engine("sqlite://"))
+        self.tables: frozenset[str] = frozenset()
+        self._orphans: Orphans | None = None
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.connection.close()
+
+    def take(self, whole: sa.Connection, tables: Collection[str]) -> bool:
+        """Have these tables as they are there, and nothing else.
+
+        False where that would not be all that a statement about them meets: views, triggers, counters.
+        """
+        given, mine = _driver(whole), _driver(self.connection)
+        names = (*tables, VERSION)
+        query = f"SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name IN ({_marks(names)})"
+        parts = given.execute(query, names).fetchall()
+        others = given.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1").fetchall()
+        if others or any(_NOT_ALONE.search(sql) for kind, _, sql in parts if kind == "table"):
+            return False
+        for statement in _emptied(mine):
+            mine.execute(statement)
+        for kind, name, sql in sorted(parts, key=lambda part: part[0] != "table"):
+            mine.execute(sql)
+            if kind == "table":
+                _copy(given, mine, name)
+        self.tables = frozenset(tables)
+        self._orphans = Orphans(self.connection)
+        self._orphans.look()
+        self.connection.commit()
+        return True
+
+    def check(self) -> None:
+        """Raise CommandError where what ran here has left rows without those that they refer to."""
+        if self._orphans is not None:
+            self._orphans.check()
+
+
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
+
+
+def _emptied(mine: sqlite3.Connection) -> Iterator[str]:
+    names = mine.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^'")
+    return (f"DROP TABLE {_quoted(name)}" for (name,) in names.fetchall())
+
+
+def _copy(given: sqlite3.Connection, mine: sqlite3.Connection, table: str) -> None:
+    rows = given.execute(f"SELECT * FROM {_quoted(table)}").fetchall()
+    if rows:
+        mine.executemany(f"INSERT INTO {_quoted(table)} VALUES ({_marks(rows[0])})", rows)
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
