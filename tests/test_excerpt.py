@@ -147,6 +147,7 @@ def test_an_excerpt_has_these_tables_as_they_are_and_nothing_else(whole: sa.Conn
     with closing(Excerpt()) as excerpt:
         for tables in (["outros"], ["os livros", "autores"]):
             assert excerpt.take(whole, tables)
+        assert len(excerpt.connection.dispatch.before_cursor_execute) == 1  # and nobody listens for the one before
         master = "SELECT type, name, sql FROM sqlite_master WHERE name <> 'outros' ORDER BY name"
         assert said(excerpt.connection, master) == said(whole, master)
         for table in ("autores", '"os livros"', "alembic_version"):

@@ -27,7 +27,7 @@ class Excerpt:
     def __init__(self) -> None:
         self.connection = database.connect(database.engine("sqlite://"))
         self.tables: frozenset[str] = frozenset()
-        self._orphans: Orphans | None = None
+        self._orphans = Orphans(self.connection)
 
     def close(self) -> None:
         """Let go of it."""
@@ -52,6 +52,7 @@ class Excerpt:
             if kind == "table":
                 _copy(given, mine, name)
         self.tables = frozenset(tables)
+        self._orphans.end()
         self._orphans = Orphans(self.connection)
         self._orphans.look()
         self.connection.commit()
@@ -59,8 +60,7 @@ class Excerpt:
 
     def check(self) -> None:
         """Raise CommandError where what ran here has left rows without those that they refer to."""
-        if self._orphans is not None:
-            self._orphans.check()
+        self._orphans.check()
 
 
 def _driver(connection: sa.Connection) -> sqlite3.Connection:
