@@ -103,7 +103,8 @@ def parsed(name: str, text: str) -> File:
     """
     head = _HEAD.match(text)
     if head and head["parent"] == head["down"] and _is_named(name, head["stage"]) and digest(text) == head["id"]:
-        message = ast.literal_eval(f'"""{head["message"]}"""')
+        said = head["message"]
+        message = ast.literal_eval(f'"""{said}"""') if "\\" in said else said
         return File(name, text, head["stage"], head["id"], head["parent"], message)
     tree = _tree(text)
     if tree is None:
