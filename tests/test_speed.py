@@ -20,7 +20,7 @@ from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
 from project.plan import Plan, read
-from project.schema import columns, describe, read_back
+from project.schema import columns, describe, read_back, watch
 from project.schema.watch import Watch
 
 STAGES = 24
@@ -93,6 +93,14 @@ def _neighbours(step: generate.Step) -> int:
     ahead = {key.target for key in tables[changed].foreign_keys()}
     behind = {key for key, table in tables.items() if any(each.target == changed for each in table.foreign_keys())}
     return len({changed} | ahead | behind)
+
+
+def test_each_stage_looks_into_the_tables_that_it_can_have_touched(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are there already, that is; and all of them once more at the end."""
+    heard = counted(monkeypatch, watch._Look, "is_true", lambda look: look.table.key)
+    made = steps(plan)
+    first, wider = 1, STAGES // 3  # the second stage is told of the first one's table, too
+    assert len(heard) == first + wider + len(made[-1].schema.tables)
 
 
 def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
