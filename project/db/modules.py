@@ -110,9 +110,12 @@ class _Touched:
         self._plain = True
         self._read = 0
 
+    def begin(self) -> None:
+        """A turn begins: what others have attached since the last one is none of its modules'."""
+        self.attached.clear()
+
     def follow(self, *, afresh: bool) -> None:
         """A turn is over, its modules are still there. Where it began `afresh`, all tables are new."""
-        attached, self.attached = self.attached, set()
         self.keys = None
         if afresh or not self._plain:
             return
@@ -120,7 +123,7 @@ class _Touched:
         found = list(map(self._of, new))
         self._plain = None not in found
         if self._plain:
-            self.keys = frozenset(attached).union(*(each for each in found if each is not None))
+            self.keys = frozenset(self.attached).union(*(each for each in found if each is not None))
 
     def _of(self, name: str) -> frozenset[str] | None:
         plain = self.imports.plain(name)
@@ -168,6 +171,7 @@ class _Stages:
         modules = self.plan.stages[index].modules
         strays: list[_Stray] = []
         self.strays = strays
+        self.touched.begin()
         with self._turn(modules):
             base = self._base()
             if self.moved is not None:
