@@ -34,6 +34,7 @@ _MAKERS = frozenset(
 _ELSEWHERE = frozenset({"metadata", "mro", "property", "registry", "tables"})
 _ANYTHING = frozenset({"__import__", "delattr", "eval", "exec", "getattr", "globals", "setattr", "vars"})
 _OF_OBJECTS = frozenset({"__class__", "__init__", "__init_subclass__", "__name__", "__table_args__", "__tablename__"})
+_LATER = frozenset({"default", "default_factory", "onupdate"})  # keywords for what is called when rows are written
 _DECORATORS = frozenset({"classmethod", "declared_attr", "property", "staticmethod", "validates"})
 
 Own = Callable[[ast.ImportFrom], bool]
@@ -260,11 +261,9 @@ class _Text:
 
     def _calls(self, node: ast.Call) -> bool:
         """Whether a call is one of a maker. What is given as `default=` is called by nobody meanwhile."""
-        words = {each.arg: each.value for each in node.keywords}
-        later = [value for word, value in words.items() if word in {"default", "onupdate", "default_factory"}]
-        given = [*node.args, *(value for value in words.values() if value not in later or not _is_lambda(value))]
-        touches = None in words or "extend_existing" in words
-        return self._makes(node.func) and not touches and all(map(self._reads, given))
+        now = [each for each in node.keywords if each.arg not in _LATER or not isinstance(each.value, ast.Lambda)]
+        touches = any(each.arg in {None, "extend_existing"} for each in node.keywords)
+        return self._makes(node.func) and not touches and all(map(self._reads, [*node.args, *(k.value for k in now)]))
 
     def _makes(self, func: ast.expr) -> bool:
         """Whether something is a maker, one of `func`'s, or the method of a type that was made here."""
@@ -281,10 +280,6 @@ class _Text:
                 return self._reads(made)
             case _:
                 return False
-
-
-def _is_lambda(node: ast.expr) -> bool:
-    return isinstance(node, ast.Lambda)
 
 
 def _name(decorator: ast.expr) -> str:

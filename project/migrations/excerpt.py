@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import cast
 
 import sqlalchemy as sa
 
 from project.db import database
+from project.db.dialects import quoted
 from project.template.operations.orphans import Orphans
 
 VERSION = "alembic_version"
@@ -45,12 +46,12 @@ class Excerpt:
         others = given.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1").fetchall()
         if others or any(_NOT_ALONE.search(sql) for kind, _, sql in parts if kind == "table"):
             return False
-        for statement in _emptied(mine):
-            mine.execute(statement)
+        for name in _tables(mine):
+            mine.execute(f"DROP TABLE {quoted(whole, name)}")
         for kind, name, sql in sorted(parts, key=lambda part: part[0] != "table"):
             mine.execute(sql)
             if kind == "table":
-                _copy(given, mine, name)
+                _copy(given, mine, quoted(whole, name))
         self.tables = frozenset(tables)
         self._orphans.end()
         self._orphans = Orphans(self.connection)
@@ -67,20 +68,16 @@ def _driver(connection: sa.Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
-def _emptied(mine: sqlite3.Connection) -> Iterator[str]:
+def _tables(mine: sqlite3.Connection) -> list[str]:
     names = mine.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^'")
-    return (f"DROP TABLE {_quoted(name)}" for (name,) in names.fetchall())
+    return [name for (name,) in names]
 
 
 def _copy(given: sqlite3.Connection, mine: sqlite3.Connection, table: str) -> None:
-    rows = given.execute(f"SELECT * FROM {_quoted(table)}").fetchall()
+    rows = given.execute(f"SELECT * FROM {table}").fetchall()
     if rows:
-        mine.executemany(f"INSERT INTO {_quoted(table)} VALUES ({_marks(rows[0])})", rows)
+        mine.executemany(f"INSERT INTO {table} VALUES ({_marks(rows[0])})", rows)
 
 
 def _marks(values: Collection[object]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
