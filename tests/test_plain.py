@@ -178,9 +178,9 @@ def test_what_may_belong_to_other_tables_may_touch_anything(tmp_path: Path, shar
     assert touched(shop(tmp_path, comum=shared, outro=text))[-1] is None
 
 
-def test_a_stage_that_replaces_modules_begins_afresh(tmp_path: Path) -> None:
-    plan = read(replaced(tmp_path / "project", 3, tables=2) / "config.yaml")
-    assert touched(plan) == [None, None, None]
+def test_a_stage_that_replaces_modules_touches_what_has_gone(tmp_path: Path) -> None:
+    plan = read(replaced(tmp_path / "project", 3, tables=3) / "config.yaml")
+    assert touched(plan) == [None, {"tabela_1"}, {"tabela_2"}]
 
 
 def test_a_change_that_the_next_stage_takes_back_is_seen(tmp_path: Path) -> None:

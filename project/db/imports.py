@@ -187,6 +187,7 @@ class Imports(importlib.abc.MetaPathFinder):
         self._met: set[str] = set()  # names that were in sys.modules at some time, and those of them that this owns
         self._own: dict[str, None] = {}
         self._texts: dict[str, Text] = {}
+        self._plain: dict[tuple[bytes, int, bool], Plain | None] = {}
         self._found: dict[str, ModuleSpec | None] = {}
         self._above = tuple(_ancestors(package))
         self._roots = frozenset(self._read_afresh())
@@ -218,7 +219,7 @@ class Imports(importlib.abc.MetaPathFinder):
         They do if those that were on are still the first, and no module was told other things because others were off.
         """
         new = on - self.on
-        return self.on <= on and not any(name in self._else or self._is_package(name) for name in new)
+        return self.on <= on and not any(name in self._else or self.is_package(name) for name in new)
 
     def find(self, name: str) -> ModuleSpec | None:
         """Find a module by its full name, without executing anything. None if it is not there."""
@@ -254,20 +255,29 @@ class Imports(importlib.abc.MetaPathFinder):
         """Whether a module is read afresh for each turn."""
         return self.within(name) or name.partition(".")[0] in self._roots or name in self._unloaded
 
+    def is_package(self, name: str) -> bool:
+        """Whether a module is a package."""
+        found = self.find(name)
+        return found is not None and found.submodule_search_locations is not None
+
     def plain(self, name: str) -> Plain | None:
         """What is known, from the text alone, of a module that was executed; None where that is not enough."""
-        found = self.find(name)
-        if not self.within(name) or found is None or found.origin is None:
+        text = self.text_of(name)
+        if not self.within(name) or text is None or (self.passes_on(name) and text.imports):
             return None
-        inside = name if found.submodule_search_locations is not None else name.rpartition(".")[0]
 
         def is_own(node: ast.ImportFrom) -> bool:
-            said = "." * node.level + (node.module or "")
-            return self.within(importlib.util.resolve_name(said, inside) if node.level else said)
+            return self.within(self.resolved("." * node.level + (node.module or ""), name))
 
-        tree = self.text(found.origin).tree
-        passes_on = self.passes_on(name) and any(isinstance(each, ast.Import | ast.ImportFrom) for each in tree.body)
-        return None if passes_on else plain(tree, is_own)
+        # What is the models' own depends on how deep in the package the text stands, and on nothing else of its place.
+        key = text.source, name.count("."), self.is_package(name)
+        if key not in self._plain:
+            self._plain[key] = plain(text.tree, is_own)
+        return self._plain[key]
+
+    def resolved(self, said: str, by: str) -> str:
+        """Give the full name of what a module calls by a name that may begin with dots."""
+        return importlib.util.resolve_name(said, by if self.is_package(by) else by.rpartition(".")[0])
 
     # ---- importlib's side
 
@@ -299,6 +309,12 @@ class Imports(importlib.abc.MetaPathFinder):
             self._texts[path] = Text(path)
         return self._texts[path]
 
+    def text_of(self, name: str) -> Text | None:
+        """Give the source file of a module; None where it has none."""
+        found = self.find(name)
+        is_source = found is not None and type(found.loader) is SourceFileLoader
+        return self.text(found.origin) if found is not None and is_source and found.origin else None
+
     @contextmanager
     def running(self, name: str, path: str) -> Iterator[None]:
         """Say that a module's code is being executed inside."""
@@ -321,20 +337,18 @@ class Imports(importlib.abc.MetaPathFinder):
             return True
         if not self.within(name):
             return self.passing_on
-        return name not in self.on and self._is_package(name)
+        return name not in self.on and self.is_package(name)
 
     def public(self, module: str) -> tuple[str, ...]:
         """Give the names that `from module import *` brings, and what it passes on from stars of its own."""
         names: dict[str, None] = {}
         modules = [module]
         for each in modules:
-            found = self.find(each)
-            if found is None or type(found.loader) is not SourceFileLoader or found.origin is None:
+            text = self.text_of(each)
+            if text is None:
                 continue
-            text = self.text(found.origin)
             names.update(dict.fromkeys(text.public))
-            inside = each if found.submodule_search_locations is not None else each.rpartition(".")[0]
-            stars = (importlib.util.resolve_name(star, inside) for star in text.stars)
+            stars = (self.resolved(star, each) for star in text.stars)
             modules += [star for star in stars if self.within(star) and star not in modules]
         return tuple(names)
 
@@ -438,10 +452,6 @@ class Imports(importlib.abc.MetaPathFinder):
         self._met |= new
         self._own |= dict.fromkeys(filter(self.owns, sorted(new)))
         return {name: sys.modules[name] for name in self._own if name in sys.modules}
-
-    def _is_package(self, name: str) -> bool:
-        found = self.find(name)
-        return found is not None and found.submodule_search_locations is not None
 
     def _read_afresh(self) -> Iterator[str]:
         """Give the top-level names that turns read: those of the folder that the program has not loaded from there."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Mapper
 
-from project.db import aside
+from project.db import aside, successors
 from project.db.imports import Imports
 from project.errors import WrongUse
 
@@ -32,11 +32,16 @@ _SHOWN = 8  # names in a hint, before it says "and more"
 
 
 class Turn(NamedTuple):
-    """A stage, its schema, and the keys of the tables that its modules can have touched; None where it may be any."""
+    """A stage and its schema.
+
+    `touched` are the keys of the tables that its modules can have touched; None where it may be any. `succeeded` tells
+    whether it stands on modules of an earlier stage that its own have succeeded: others would have to give the same.
+    """
 
     stage: Stage
     metadata: sa.MetaData
     touched: frozenset[str] | None = None
+    succeeded: bool = False
 
 
 def metadatas(plan: Plan) -> Iterator[tuple[Stage, sa.MetaData]]:
@@ -47,7 +52,8 @@ def metadatas(plan: Plan) -> Iterator[tuple[Stage, sa.MetaData]]:
 def turns(plan: Plan) -> Iterator[Turn]:
     """Turn each stage's modules on. Its schema is what exactly these make, in their order, on a fresh base.
 
-    A stage that only turns modules on is imported on top of the one before, which is the same and costs what it adds.
+    A stage that only turns modules on is imported on top of the one before, which is the same and costs what it adds;
+    so is one that turns modules off whose texts tell all that they do (see `successors`).
     So a MetaData is good until the next one is asked for; the last one stays as it is. After each stage, and after an
     error, the program's modules, classes, mappers and `sys.path` are as they were. A file is read once, however many
     stages have it on. Raises WrongUse.
@@ -107,12 +113,27 @@ class _Touched:
         self.keys: frozenset[str] | None = None
         """Those of the last turn; None where it may be any."""
         self.attached: set[str] = set()
+        self.makers: dict[str, str] = {}
+        """Which module has made which table."""
         self._plain = True
         self._read = 0
+        self._gone: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """A turn begins: what others have attached since the last one is none of its modules'."""
         self.attached.clear()
+        self._gone = frozenset()
+
+    def hear(self, item: _Item, parent: sa.MetaData | sa.Table, module: str | None) -> None:
+        """A module attaches something to a schema."""
+        self.attached.add((parent if isinstance(parent, sa.Table) else item).key)
+        if module is not None and isinstance(item, sa.Table):
+            self.makers[item.key] = module
+
+    def take_out(self, change: successors.Change) -> None:
+        """What the last turn has executed is left as it is, but for this."""
+        self._gone, self._read = change.gone, len(self.imports.executed)
+        self.makers = {key: change.heirs.get(module, module) for key, module in self.makers.items()}
 
     def follow(self, *, afresh: bool) -> None:
         """A turn is over, its modules are still there. Where it began `afresh`, all tables are new."""
@@ -123,7 +144,7 @@ class _Touched:
         found = list(map(self._of, new))
         self._plain = None not in found
         if self._plain:
-            self.keys = frozenset(self.attached).union(*(each for each in found if each is not None))
+            self.keys = self._gone.union(self.attached, *(each for each in found if each is not None))
 
     def _of(self, name: str) -> frozenset[str] | None:
         plain = self.imports.plain(name)
@@ -159,15 +180,34 @@ class _Stages:
         try:
             with self.listening():
                 for index, stage in enumerate(self.plan.stages):
-                    if not self.imports.adds(self._on(stage.modules)):
+                    succeeded = False
+                    if self.imports.adds(self._on(stage.modules)):
+                        metadata = self.metadata(index)
+                    elif (found := self._succeeded(index)) is not None:
+                        metadata, succeeded = found, True
+                    else:
                         self.end()
-                    metadata = self.metadata(index)
-                    yield Turn(stage, metadata, self.touched.keys)
+                        metadata = self.metadata(index)
+                    yield Turn(stage, metadata, self.touched.keys, succeeded)
         finally:
             self.end()
 
-    def metadata(self, index: int) -> sa.MetaData:
-        """Give the schema of one stage, while somebody is `listening`."""
+    def _succeeded(self, index: int) -> sa.MetaData | None:
+        """Give the same, on top of the stage before; None where that cannot be done, or something is wrong."""
+        if self.moved is not None:
+            return None
+        before = self.imports.on
+        try:
+            found = self.metadata(index, before)
+        except (successors.NotPlain, WrongUse):
+            return None
+        return None if self.touched.keys is None else found
+
+    def metadata(self, index: int, before: frozenset[str] | None = None) -> sa.MetaData:
+        """Give the schema of one stage, while somebody is `listening`.
+
+        Given the modules that were on `before`, and some of which are not, the stage succeeds theirs: raises NotPlain.
+        """
         modules = self.plan.stages[index].modules
         strays: list[_Stray] = []
         self.strays = strays
@@ -176,13 +216,18 @@ class _Stages:
             base = self._base()
             if self.moved is not None:
                 aside.move(self.moved, into=base)
+            if before is not None:
+                self.touched.take_out(successors.succeed(self.imports, before, base))
             try:
-                for module in modules[self.imported :]:
+                for module in modules if before else modules[self.imported :]:
                     self._turn_on(module, index)
             except WrongUse as error:
                 self._refuse([stray for stray in strays if stray.table.metadata is base], index, error)
                 raise
             self._refuse([stray for stray in strays if stray.is_in(base)], index)
+            if before is not None:
+                names = map(self._full, (self.plan.models.base_module, *modules))
+                successors.arrange(self.imports, names, self.touched.makers, base)
             self.touched.follow(afresh=not self.imported)
             self.imported = len(modules)
             self.moved = aside.move(base) if base in self.known else None
@@ -223,8 +268,8 @@ class _Stages:
         """Collect what is attached to a schema while code of a module that is not on is being executed."""
 
         def note(item: _Item, parent: sa.MetaData | sa.Table, **_: object) -> None:
-            self.touched.attached.add((parent if isinstance(parent, sa.Table) else item).key)
             module = self.imports.responsible()
+            self.touched.hear(item, parent, module)
             if module is not None and module not in self.imports.on:
                 self.strays.append(_Stray(item, module))
 

@@ -43,10 +43,16 @@ Own = Callable[[ast.ImportFrom], bool]
 
 @dataclass(frozen=True)
 class Plain:
-    """A plain module: its names for what belongs to the models, and those of which it sets attributes."""
+    """A plain module: its names for what belongs to the models, and those of which it sets attributes.
+
+    `imports` are the modules of the models that it imports from, as it says them, each with the name that it wants.
+    `begins` tells whether they come before all else, so that all that they make is there before what the module makes.
+    """
 
     names: frozenset[str]
     extended: frozenset[str]
+    imports: tuple[tuple[str, str], ...]
+    begins: bool
 
     def tables(self, there: Mapping[str, object]) -> frozenset[str] | None:
         """The keys of the tables that the module can have touched, given what its names stand for once it has run.
@@ -63,7 +69,10 @@ class Plain:
 def plain(tree: ast.Module, own: Own) -> Plain | None:
     """What is known of a module from its text; None where that is not enough."""
     text = _Text(tree.body, own)
-    return Plain(frozenset(text.own), frozenset(text.extended)) if all(map(text.is_plain, tree.body)) else None
+    if not all(map(text.is_plain, tree.body)):
+        return None
+    begins = all(map(_makes_nothing, tree.body[: text.last]))
+    return Plain(frozenset(text.own), frozenset(text.extended), tuple(text.imports), begins)
 
 
 # ------------------------------------------------------------------------- names
@@ -115,18 +124,24 @@ class _Text:
         self.modules: dict[str, str] = {}
         self.own: set[str] = set()
         self.extended: set[str] = set()
-        for node in body:
-            self._learn(node)
+        self.imports: list[tuple[str, str]] = []
+        self.last = 0  # how many statements there are before the last of these imports
+        for number, node in enumerate(body):
+            self._learn(node, number)
 
-    def _learn(self, node: ast.stmt) -> None:
+    def _learn(self, node: ast.stmt, number: int) -> None:
         match node:
             case ast.Import(names=aliases):
                 self.modules |= {alias.asname or alias.name: alias.name for alias in aliases}
             case ast.ImportFrom(module="sqlalchemy.dialects", names=aliases):
                 self.modules |= {alias.asname or alias.name: f"sqlalchemy.dialects.{alias.name}" for alias in aliases}
             case ast.ImportFrom(names=aliases):
-                names = self.own if self.is_own(node) else self.makers
+                own = self.is_own(node)
+                names = self.own if own else self.makers
                 names.update(alias.asname or alias.name for alias in aliases)
+                if own:
+                    self.imports += [("." * node.level + (node.module or ""), alias.name) for alias in aliases]
+                    self.last = number
             case ast.ClassDef(name=name):
                 self.own.add(name)
             case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
@@ -280,6 +295,13 @@ class _Text:
                 return self._reads(made)
             case _:
                 return False
+
+
+def _makes_nothing(node: ast.stmt) -> bool:
+    """Whether a statement of a plain module is an import, or there for readers alone."""
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.If) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
 
 
 def _name(decorator: ast.expr) -> str:

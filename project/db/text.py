@@ -35,6 +35,11 @@ class Text:
         return ast.parse(self.source)
 
     @cached_property
+    def imports(self) -> bool:
+        """Whether the code imports anything, outside of its functions and blocks."""
+        return any(isinstance(each, ast.Import | ast.ImportFrom) for each in self.tree.body)
+
+    @cached_property
     def used(self) -> frozenset[str]:
         """Names that the code works with, rather than only importing them."""
         nodes = list(ast.walk(self.tree))

@@ -77,7 +77,9 @@ def steps_of(
     needs: list[tuple[Stage, Need]] = []
     before, parent = Schema(), None
     watch, neighbours = Watch(), Neighbours()
-    for number, (stage, metadata, touched) in enumerate(stages, start=1):
+    succeeded = False
+    for number, (stage, metadata, touched, by_others) in enumerate(stages, start=1):
+        succeeded |= by_others
         changed = watch.changed(metadata, touched)
         after = describe(metadata, before, changed)
         hear(stage, metadata, changed)
@@ -94,6 +96,7 @@ def steps_of(
         made.append(Step(stage, after, revision, filled, again))
         before, parent = after, revision.id
     if made:
+        metadata = load(number - 1) if succeeded and load else metadata
         _nothing_overlooked(metadata, before, watch)
     if needs:
         raise _refused(needs)

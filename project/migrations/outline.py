@@ -41,8 +41,9 @@ def outlines(plan: Plan) -> tuple[Outline, ...]:
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}
     watch, last = Watch(), sa.MetaData()
-    for index, (stage, metadata, touched) in enumerate(turns(plan)):
-        changed = watch.changed(metadata, touched)
+    for index, turn in enumerate(turns(plan)):
+        stage, metadata = turn.stage, turn.metadata
+        changed = watch.changed(metadata, turn.touched)
         tables = [table for table in metadata.tables.values() if not table.is_view]
         same = columns.keys() - changed
         columns = {each.key: columns[each.key] if each.key in same else tuple(_own(each)) for each in tables}
