@@ -6,14 +6,17 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_MANY = 100_000  # objects; a mapped class and its table are some thousand
+# After how many new objects Python looks through these, and after how many such looks through those that it has looked
+# through once, and through all. A mapped class and its table are some thousand objects; with many more at once a look
+# takes longer for each, as they no longer fit in the processor's cache. What has stayed is hardly ever garbage.
+_SELDOM = (10_000, 50, 1000)
 
 
 @contextmanager
 def collected_seldom() -> Iterator[None]:
     """Have Python look for garbage less often inside: each look goes through all that is there again."""
     before = gc.get_threshold()
-    gc.set_threshold(_MANY, *before[1:])
+    gc.set_threshold(*_SELDOM)
     try:
         yield
     finally:
