@@ -2,7 +2,7 @@
 
 This is what a history is proved against. It works while the stages are made, because a stage's MetaData is only there
 until the next one's; what it shows of each stage are values. A stage costs what it changes: its tables are dropped and
-made, everything else stays. Where that could be another thing than making all of it, all of it is made.
+made; everything else stays, or goes, on SQLite. Where that could be another thing than making all of it, it is all made.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Mirror:
         self._last: sa.MetaData | None = None
         self._shown: list[Shown] = []
         self._odd: set[str] = set()
+        self._there: Collection[str] = ()
         self._views: set[str] = set()
         self._pointing: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -138,29 +139,35 @@ class Mirror:
         except sa.exc.SQLAlchemyError as error:
             message = f"The models cannot be made on {self.kind} by create_all: {reason(error)}"
             raise WrongUse(message, hint="Change the models, or take the server out of prove_on.") from error
+        self._there = frozenset(metadata.tables)
         return self._looked_at(None)
 
     def _renewed(self, metadata: sa.MetaData, changed: frozenset[str]) -> Shown:
         """Only what changes, made anew."""
         before = self._shown[-1].snapshot.things
-        old = [key for key in sorted(changed) if key in before]
+        old = {key for key in changed if key in before}
         near = {key for name in old for key in self._pointing[name] if key in metadata.tables} - changed
+        # On SQLite a table is the same without those that it points to, and making one takes longer the more there are.
+        alone = self.kind == "sqlite"
         try:
-            self._exchange(metadata, changed, old, near)
+            self._exchange(metadata, changed | near if alone else changed, self._there if alone else old, near)
         except sa.exc.SQLAlchemyError:  # another order would do, perhaps: making all of it shows
             assert self._connection is not None
             self._connection.rollback()
             return Shown(self._made(metadata), None)
         names = changed | near
-        things = {key: thing for key, thing in before.items() if key not in names}
-        return Shown(Snapshot({**things, **self._looked_at(names).things}), frozenset(names))
+        things = dict(before)
+        for key in names & things.keys():
+            del things[key]
+        things.update(self._looked_at(names).things)
+        return Shown(Snapshot(things), frozenset(names))
 
     def _exchange(
-        self, metadata: sa.MetaData, changed: Collection[str], old: Collection[str], near: Collection[str]
+        self, metadata: sa.MetaData, changed: frozenset[str], old: Collection[str], near: Collection[str]
     ) -> None:
         connection = self._connection
         assert connection is not None
-        self._drop(connection, old)
+        self._drop(connection, sorted(old))
         tables = [table for key, table in metadata.tables.items() if key in changed]
         with unmarked(tables):
             metadata.create_all(connection, tables=tables, checkfirst=False)
@@ -168,6 +175,7 @@ class Mirror:
             for constraint in _keys(metadata, near, old):
                 with unmarked([constraint.table]):
                     connection.execute(AddConstraint(constraint))
+        self._there = changed & metadata.tables.keys()
         connection.commit()
 
     def _drop(self, connection: sa.Connection, keys: Iterable[str]) -> None:

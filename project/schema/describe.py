@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateSequence
@@ -30,20 +30,31 @@ def describe(metadata: sa.MetaData, before: Schema | None = None, changed: Colle
     before = before or Schema()
     anew = frozenset(metadata.tables if changed is None else changed)
     anew |= _pointing(before, anew, metadata)
-    tables: dict[str, Table] = {}
-    for key, table in metadata.tables.items():
-        if key not in anew and key in before.tables:
-            tables[key] = before.tables[key]
-        elif not table.is_view:
-            made = describe_table(table)
-            tables[key] = before.tables[key] if made == before.tables.get(key) else made
+    tables = _renewed(before.tables, metadata, anew)
     touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
+    has_sequences = metadata._sequences or before.sequences or any(each.sequences for each in touched)
     return Schema(
         tables=tables,
         enums=_enums(tables.values()) if any(each.enums for each in touched) else before.enums,
-        sequences=_sequences(metadata, tables.values()),
+        sequences=_sequences(metadata, tables.values()) if has_sequences else {},
         statements=statements(metadata, before.statements, anew),
     )
+
+
+def _renewed(before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset[str]) -> dict[str, Table]:
+    """The tables, in the order of the models; those that are not looked at anew are what they were."""
+    tables = dict(before)
+    for key in anew - metadata.tables.keys():
+        tables.pop(key, None)
+    for key in (key for key in metadata.tables if key in anew):
+        table = metadata.tables[key]
+        if table.is_view:
+            tables.pop(key, None)
+        else:
+            made = describe_table(table)
+            tables[key] = before[key] if made == before.get(key) else made
+    same = list(tables) == list(metadata.tables)
+    return tables if same else {key: tables[key] for key in metadata.tables if key in tables}
 
 
 def _pointing(before: Schema, changed: frozenset[str], metadata: sa.MetaData) -> frozenset[str]:

@@ -54,19 +54,20 @@ class Watch:
         manner = (metadata.schema, dict(metadata.naming_convention), everywhere)
         anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
         self._manner = manner
+        every = metadata.tables.keys()
+        gone = self._looks.keys() - every
         looks = {} if anew else self._looks
-        found = {key for key in self._looks if key not in metadata.tables}
-        for key, table in metadata.tables.items():
-            look = looks.get(key)
-            is_same = look is not None and look.table is table
-            if look is not None and is_same and ((touched is not None and key not in touched) or look.is_true()):
+        found = set(gone)
+        for key in every if anew or touched is None else every & touched | every - looks.keys():
+            table, look = metadata.tables[key], looks.get(key)
+            if look is not None and look.table is table and look.is_true():
                 continue
             self._looks[key] = new = _Look(table)
             if look is None or not new.is_like(look):
                 found.add(key)
             for cls in new.classes:
                 self._compilers[cls] = _compilers(cls)
-        for key in [key for key in self._looks if key not in metadata.tables]:
+        for key in gone:
             del self._looks[key]
         return frozenset(found)
 
