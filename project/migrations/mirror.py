@@ -2,7 +2,8 @@
 
 This is what a history is proved against. It works while the stages are made, because a stage's MetaData is only there
 until the next one's; what it shows of each stage are values. A stage costs what it changes: its tables are dropped and
-made; everything else stays, or goes, on SQLite. Where that could be another thing than making all of it, it is all made.
+made; everything else stays, or goes, on SQLite. Where that could be another thing than making all of it, all of it is
+made.
 """
 
 from __future__ import annotations
