@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
@@ -143,15 +143,20 @@ def _made_of(plan: Plan, texts: Mapping[str, bytes]) -> str:
 def _parts(plan: Plan, texts: Mapping[str, bytes]) -> Iterator[bytes]:
     yield sys.version.encode()
     yield from (f"{name} {version(name)}".encode() for name in _PACKAGES)
-    for path in sorted(_ROOT.rglob("*.py")):
-        yield path.relative_to(_ROOT).as_posix().encode()
-        yield path.read_bytes()
+    yield from _program()
     yield plan.path.read_bytes()
     yield repr([plan.models, *(replace(stage, modules=()) for stage in plan.stages)]).encode()  # as it was read
     yield " ".join(sorted(servers(plan))).encode()
     for name, text in texts.items():
         yield name.encode()
         yield text
+
+
+@cache
+def _program() -> tuple[bytes, ...]:
+    """What is running, as it was when it was first asked for."""
+    paths = sorted(_ROOT.rglob("*.py"))
+    return tuple(part for path in paths for part in (path.relative_to(_ROOT).as_posix().encode(), path.read_bytes()))
 
 
 def _digest(content: bytes) -> str:
