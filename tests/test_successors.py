@@ -230,11 +230,20 @@ def test_what_says_the_same_is_not_executed_again(tmp_path: Path, monkeypatch: p
     ]
 
 
-def test_what_a_stage_leaves_off_is_as_far_away_as_ever(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("v1/email", "from modelos.v0.usuario import Usuario\nUsuario.email = None"),
+        ("caixa", "from modelos.v0.usuario import Usuario"),
+        ("caixa", "from modelos.v0.usuario import Mapped"),
+        ("caixa", "from modelos.v0 import usuario"),
+    ],
+    ids=["by a new module", "by one that stays", "for another name", "as a module"],
+)
+def test_what_a_stage_leaves_off_is_as_far_away_as_ever(tmp_path: Path, name: str, text: str) -> None:
     """A module that another succeeds cannot be imported any more, any more than others that are off."""
-    plan = written(tmp_path, [{"usuario": 10}, {"usuario": 10, "email": 10}])
-    path = tmp_path / "modelos" / "v1" / "email.py"
-    path.write_text(path.read_text(encoding="utf-8").replace(".usuario", "modelos.v0.usuario"), encoding="utf-8")
+    plan = written(tmp_path, [{"usuario": 10, "caixa": 10}, {"usuario": 10, "caixa": 10, "email": 10}])
+    (tmp_path / "modelos" / f"{name}.py").write_text(text, encoding="utf-8")
     with pytest.raises(WrongUse) as afresh:
         metadata_of(plan, 1)
     with pytest.raises(WrongUse) as caught:

@@ -219,7 +219,7 @@ class _Stages:
             if before is not None:
                 self.touched.take_out(successors.succeed(self.imports, before, base))
             try:
-                for module in modules if before else modules[self.imported :]:
+                for module in modules[self.imported if before is None else 0 :]:
                     self._turn_on(module, index)
             except WrongUse as error:
                 self._refuse([stray for stray in strays if stray.table.metadata is base], index, error)

@@ -47,7 +47,8 @@ def succeed(imports: Imports, before: frozenset[str], metadata: sa.MetaData) -> 
     heirs = executed.heirs(off, imports.on - before)
     going = executed.hanging_on(off - heirs.keys())
     gone = executed.tables_of(going)
-    if not _outlives(metadata, gone):
+    staying = {name: heirs.get(name, name) for name in executed.plain.keys() - going}
+    if not _outlives(metadata, gone) or any(off & {*executed.asked(old, new)} for old, new in staying.items()):
         raise NotPlain
     for key in gone & metadata.tables.keys():
         metadata.remove(metadata.tables[key])
@@ -118,9 +119,11 @@ class _Executed:
 
     def _asks_alike(self, old: str, new: str, heirs: Mapping[str, str]) -> bool:
         """Whether what a text imports as one module is what it imports as another, or succeeds that."""
-        plain = self.plain[old]
-        pairs = zip(_asked(self.imports, plain, old), _asked(self.imports, plain, new), strict=False)
-        return all(heirs.get(one, one) == two for one, two in pairs)
+        return [heirs.get(each, each) for each in self.asked(old, old)] == self.asked(old, new)
+
+    def asked(self, name: str, under: str) -> list[str]:
+        """What a module would import under a name."""
+        return list(_asked(self.imports, self.plain[name], under))
 
     def hanging_on(self, names: Collection[str]) -> set[str]:
         """These modules, and all that touch a table that one touches, or have made a key to such a table."""
