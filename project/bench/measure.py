@@ -180,6 +180,8 @@ def once(run: Run) -> dict[str, float]:
         folder = run.make(Path(place) / "project", url)
         for what in run.first:
             _worked(what, folder, ())
+        if os.name != "nt":
+            os.sync()  # whoever waits for the disk shall not wait for the project's own files, too
         return _worked(run.what, folder, run.words)
 
 
