@@ -201,6 +201,25 @@ def test_on_sqlite_a_run_waits_for_the_disk_as_often_however_many_stages_it_has(
     assert len(commits) == 2
 
 
+def test_all_stages_write_the_version_with_the_same_statement(tmp_path: Path) -> None:
+    """SQLAlchemy compiles each text that it does not know."""
+    plan = read(growing(tmp_path / "project", 12) / "config.yaml")
+    commands.rebuild(plan, proof=False, apply_it=False)
+    written: list[str] = []
+
+    def hear(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("UPDATE alembic_version"):
+            written.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", hear)
+    try:
+        commands.up(plan)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", hear)
+    assert len(written) == 11
+    assert len(set(written)) == 1
+
+
 # ------------------------------------------------ nothing that changes is overlooked
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import Operations
+from alembic.runtime import migration
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
@@ -43,7 +45,7 @@ def run(environment: Any, connection: sa.Connection, look: Callable[[], None]) -
     with nullcontext() if alone else held(connection, wait, given.get("waiting", _tell)):
         look()
         connection.rollback()  # what was only read
-        _Run(environment, connection, journaled=not alone and server_kind(connection) == "mariadb").run()
+        _Run(environment, connection, alone=alone).run()
 
 
 def _tell(sentence: str) -> None:
@@ -62,8 +64,11 @@ def migrates(environment: EnvironmentContext) -> bool:
 class _Run:
     """One of Alembic's commands."""
 
-    def __init__(self, environment: EnvironmentContext, connection: sa.Connection, *, journaled: bool) -> None:
-        self.environment, self.connection, self.journaled = environment, connection, journaled
+    def __init__(self, environment: EnvironmentContext, connection: sa.Connection, *, alone: bool) -> None:
+        self.environment, self.connection = environment, connection
+        server = server_kind(connection)
+        self.journaled = not alone and server == "mariadb"
+        self.hastened = not alone and server == "postgresql"
         self.context: MigrationContext = environment.get_context()
         # There is no public way to see Alembic's steps before they run, or to stop between two of them.
         planned = self.context._migrations_fn
@@ -100,7 +105,7 @@ class _Run:
     def _once(self) -> None:
         """Run the steps; where they are one transaction, those before a step that fails stay."""
         failed: Exception | None = None
-        with self.environment.begin_transaction():
+        with _compiled_once(), self._awaited(), self.environment.begin_transaction():
             try:
                 self.environment.run_migrations()
             except Exception as error:
@@ -126,7 +131,8 @@ class _Run:
         """Alembic's steps, each with a savepoint where they are all one transaction."""
         self.together = bool(context.impl.transactional_ddl) and not context.opts["transaction_per_migration"]
         self.finished = 0
-        for step in self.planned(heads, context):
+        steps = self.planned(heads, context)
+        for step in self._with_one_wait(list(steps)) if self.hastened else steps:
             if self.journaled and getattr(step, "revision", None) is not None and hasattr(step.revision, "module"):
                 step.migration_fn = self._written(step, step.migration_fn)
             if self.together:
@@ -135,6 +141,31 @@ class _Run:
             if self.together:
                 self.connection.exec_driver_sql(f"RELEASE {_STEP}")
             self.finished += 1
+
+    def _with_one_wait(self, steps: list[Any]) -> Iterator[Any]:
+        """PostgreSQL: only the last step's commit waits for the disk.
+
+        The server writes commits in their order, so the others are on the disk with it; and if it fails before, the
+        first ones are (PostgreSQL, "Asynchronous Commit").
+        """
+        if len(steps) > 1:
+            self.connection.exec_driver_sql("SET synchronous_commit = off")
+            yield from steps[:-1]
+            self.connection.exec_driver_sql("RESET synchronous_commit")
+        yield from steps[-1:]
+
+    @contextmanager
+    def _awaited(self) -> Iterator[None]:
+        """Where it does not come to the last step, have the connection's commits wait for the disk again."""
+        try:
+            yield
+        except Exception:
+            if self.hastened:
+                with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost
+                    self.connection.rollback()
+                    self.connection.exec_driver_sql("RESET synchronous_commit")
+                    self.connection.commit()
+            raise
 
     def _applied(self, **_: Any) -> None:
         """The version is written: in the same transaction the journal ends."""
@@ -209,6 +240,39 @@ class _Run:
         command = getattr(self.environment.config.cmd_opts, "cmd", [None])[0]
         known = {"upgrade": "up", "downgrade": "down", "stamp": "stamp"}
         return str(said or known.get(getattr(command, "__name__", ""), "up"))
+
+
+class _Heads(migration.HeadMaintainer):
+    """Alembic's, but that all revisions write the version with one statement, which is compiled once.
+
+    Alembic writes the ids into the text, which is then another one each time; compiling it takes longer than many a
+    revision.
+    """
+
+    @cached_property
+    def _written(self) -> sa.Update:
+        column = self.context._version.c.version_num
+        return sa.update(column.table).where(column == sa.bindparam("old")).values(version_num=sa.bindparam("new"))
+
+    def _update_version(self, from_: str, to_: str) -> None:
+        self.heads.remove(from_)
+        self.heads.add(to_)
+        assert self.context.connection is not None
+        found = self.context.connection.execute(self._written, {"old": from_, "new": to_}).rowcount
+        if found != 1:
+            table = self.context.version_table
+            raise CommandError(f"{table} should have one row with {from_}, to become {to_}, and has {found}.")
+
+
+@contextmanager
+def _compiled_once() -> Iterator[None]:
+    """Alembic has no public way to be given `_Heads`."""
+    usual = migration.HeadMaintainer
+    migration.HeadMaintainer = _Heads  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        migration.HeadMaintainer = usual  # type: ignore[misc]
 
 
 def _line(error: BaseException, source: str) -> int:

@@ -18,10 +18,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from project.db import database
@@ -98,17 +100,27 @@ def _file(server: sa.URL) -> sa.URL:
 def _engine(url: sa.URL, schemas: Mapping[str, str]) -> sa.Engine:
     kind = database.server_kind(url)
     made = database.engine(url, schema_map=schemas if kind == "mariadb" else None)
-    if kind == "sqlite":
-        sa.event.listen(made, "connect", _hurry)
+    if kind in _HASTE:
+        sa.event.listen(made, "connect", partial(_hurry, _HASTE[kind]))
     if kind == "mariadb" and schemas:
         sa.event.listen(made, "before_cursor_execute", _translation(schemas), retval=True)
     return made
 
 
-def _hurry(connection: object, _: object) -> None:
-    """No scratch database has to survive a power cut; rollbacks still work."""
-    for pragma in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY"):
-        connection.execute(pragma)  # type: ignore[attr-defined]
+_HASTE = {
+    "sqlite": ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY"),
+    "postgresql": ("SET synchronous_commit = off",),
+}
+"""No scratch database has to survive a power cut; rollbacks still work."""
+
+
+def _hurry(statements: Sequence[str], connection: DBAPIConnection, _: object) -> None:
+    """Have a new connection not wait for the disk."""
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+    connection.commit()
 
 
 @contextmanager
