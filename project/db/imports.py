@@ -23,6 +23,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from itertools import filterfalse
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -448,9 +449,9 @@ class Imports(importlib.abc.MetaPathFinder):
                 parent[attribute] = value
 
     def _owned(self) -> dict[str, ModuleType]:
-        new = sys.modules.keys() - self._met
-        self._met |= new
-        self._own |= dict.fromkeys(filter(self.owns, sorted(new)))
+        new = sorted(filterfalse(self._met.__contains__, sys.modules))
+        self._met.update(new)
+        self._own |= dict.fromkeys(filter(self.owns, new))
         return {name: sys.modules[name] for name in self._own if name in sys.modules}
 
     def _read_afresh(self) -> Iterator[str]:

@@ -41,10 +41,12 @@ class Excerpt:
         """
         given, mine = _driver(whole), _driver(self.connection)
         names = (*tables, VERSION)
-        query = f"SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name IN ({_marks(names)})"
+        query = (
+            "SELECT type, name, sql FROM sqlite_master"
+            f" WHERE sql IS NOT NULL AND tbl_name IN ({_marks(names)}) OR type IN ('view', 'trigger')"
+        )
         parts = given.execute(query, names).fetchall()
-        others = given.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1").fetchall()
-        if others or any(_NOT_ALONE.search(sql) for kind, _, sql in parts if kind == "table"):
+        if any(kind in {"view", "trigger"} or (kind == "table" and _NOT_ALONE.search(sql)) for kind, _, sql in parts):
             return False
         for name in _tables(mine):
             mine.execute(f"DROP TABLE {quoted(whole, name)}")

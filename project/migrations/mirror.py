@@ -169,7 +169,7 @@ class Mirror:
         connection = self._connection
         assert connection is not None
         self._drop(connection, sorted(old))
-        tables = [table for key, table in metadata.tables.items() if key in changed]
+        tables = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
         with unmarked(tables):
             metadata.create_all(connection, tables=tables, checkfirst=False)
         if self.kind == "postgresql":

@@ -222,8 +222,10 @@ class _Proof:
 
     def _here(self, names: Collection[str], index: int) -> frozenset[str]:
         """The names but for those of tables that an excerpt was made without: these are as they were."""
-        without = set() if self._apart is None else self.steps[index].schema.tables.keys() - self._apart.tables
-        return frozenset(names) - without
+        if self._apart is None:
+            return frozenset(names)
+        mine, tables = self._apart.tables, self.steps[index].schema.tables
+        return frozenset(name for name in names if name in mine or name not in tables)
 
     # ---- comparing
 

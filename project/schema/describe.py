@@ -46,7 +46,7 @@ def _renewed(before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset
     tables = dict(before)
     for key in anew - metadata.tables.keys():
         tables.pop(key, None)
-    for key in (key for key in metadata.tables if key in anew):
+    for key in filter(anew.__contains__, metadata.tables):
         table = metadata.tables[key]
         if table.is_view:
             tables.pop(key, None)

@@ -40,7 +40,7 @@ def statements(
     `before` are those of the stage before, `changed` the keys of tables that may be others than they were.
     Raises WrongUse for a table that is made from a query.
     """
-    fresh = [table for key, table in metadata.tables.items() if key in changed]
+    fresh = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
     for table in fresh:
         if isinstance(_maker(table), sa.sql.ddl.CreateTableAs):
             message = f"Table {table.fullname} is made from a query (CreateTableAs), and a history has no rows to ask."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import compress, filterfalse
+from operator import is_not
 
 from .values import Schema, Table
 
@@ -36,8 +38,9 @@ class Neighbours:
 
     def learn(self, before: Schema, after: Schema) -> set[str]:
         """Follow to the next schema; give the keys of the tables that the two do not share."""
-        differing = {key for key, table in after.tables.items() if before.tables.get(key) is not table}
-        differing |= before.tables.keys() - after.tables.keys()
+        others = map(is_not, after.tables.values(), map(before.tables.get, after.tables))
+        differing = set(compress(after.tables, others))
+        differing.update(filterfalse(after.tables.__contains__, before.tables))
         for key in differing:
             self._learn(key, before.tables.get(key), after.tables.get(key))
             self._spelled[key.rpartition(".")[2].lower()].add(key)
@@ -76,5 +79,6 @@ def _within(table: Table, keys: Collection[str]) -> Table:
 
 
 def _only(schema: Schema, differing: Collection[str], shared: Mapping[str, Table]) -> Schema:
-    near = (key for key in schema.tables if key in differing or key in shared)
-    return replace(schema, tables={key: shared.get(key, schema.tables[key]) for key in near})
+    near = {*differing, *shared}
+    keys = filter(near.__contains__, schema.tables)
+    return replace(schema, tables={key: shared.get(key, schema.tables[key]) for key in keys})

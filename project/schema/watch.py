@@ -15,6 +15,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from itertools import filterfalse
 from operator import attrgetter
 from typing import Any
 
@@ -54,12 +55,12 @@ class Watch:
         manner = (metadata.schema, dict(metadata.naming_convention), everywhere)
         anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
         self._manner = manner
-        every = metadata.tables.keys()
-        gone = self._looks.keys() - every
-        looks = {} if anew else self._looks
+        tables, looks = metadata.tables, {} if anew else self._looks
+        gone = list(filterfalse(tables.__contains__, self._looks))
         found = set(gone)
-        for key in every if anew or touched is None else every & touched | every - looks.keys():
-            table, look = metadata.tables[key], looks.get(key)
+        new = filterfalse(looks.__contains__, tables)
+        for key in tables if touched is None else {*filter(tables.__contains__, touched), *new}:
+            table, look = tables[key], looks.get(key)
             if look is not None and look.table is table and look.is_true():
                 continue
             self._looks[key] = new = _Look(table)
