@@ -23,7 +23,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from itertools import filterfalse
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -185,8 +185,8 @@ class Imports(importlib.abc.MetaPathFinder):
         self._else: set[str] = set()
         self._running: list[_Running] = []
         self._veiled = False
-        self._met: set[str] = set()  # names that were in sys.modules at some time, and those of them that this owns
-        self._own: dict[str, None] = {}
+        self._theirs: dict[str, ModuleType] = {}
+        self._seen: tuple[str | None, int] = (None, 0)
         self._texts: dict[str, Text] = {}
         self._plain: dict[tuple[bytes, int, bool], Plain | None] = {}
         self._found: dict[str, ModuleSpec | None] = {}
@@ -426,7 +426,7 @@ class Imports(importlib.abc.MetaPathFinder):
 
     @contextmanager
     def _out_of_the_way(self) -> Iterator[None]:
-        before = self._owned()
+        self._theirs = before = self._owned(self._theirs)
         edge = next(name for name in (*self._above, self.package) if self.owns(name))
         above, _, attribute = edge.rpartition(".")
         parent = vars(sys.modules[above]) if above else {}
@@ -436,23 +436,34 @@ class Imports(importlib.abc.MetaPathFinder):
         sys.modules.update(self._kept)
         if above and edge in self._kept:
             parent[attribute] = self._kept[edge]
+        self._see()
         try:
             yield
         finally:
-            self._kept = self._owned()
+            self._kept = self._owned(self._kept)
             for name in self._kept:
                 del sys.modules[name]
             sys.modules.update(before)
+            self._see()
             if value is _MISSING:
                 parent.pop(attribute, None)
             else:
                 parent[attribute] = value
 
-    def _owned(self) -> dict[str, ModuleType]:
-        new = sorted(filterfalse(self._met.__contains__, sys.modules))
-        self._met.update(new)
-        self._own |= dict.fromkeys(filter(self.owns, new))
-        return {name: sys.modules[name] for name in self._own if name in sys.modules}
+    def _owned(self, known: Iterable[str]) -> dict[str, ModuleType]:
+        """Give the modules that are read afresh: of those known, and of those that came since this last saw."""
+        names = dict.fromkeys((*known, *filter(self.owns, self._came())))
+        return {name: sys.modules[name] for name in names if name in sys.modules}
+
+    def _see(self) -> None:
+        """Remember what there is: the last name and how many there are, because a dict has what comes at its end."""
+        self._seen = next(reversed(sys.modules)), len(sys.modules)
+
+    def _came(self) -> Sequence[str]:
+        """Give the names that came since then; all names where some have gone, too."""
+        last, count = self._seen
+        new = list(takewhile(lambda name: name != last, reversed(sys.modules)))
+        return new[::-1] if len(sys.modules) == count + len(new) else list(sys.modules)
 
     def _read_afresh(self) -> Iterator[str]:
         """Give the top-level names that turns read: those of the folder that the program has not loaded from there."""
