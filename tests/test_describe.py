@@ -23,8 +23,9 @@ from project.db.dialects import dialect, unmarked
 from project.errors import WrongUse
 from project.migrations.diff import Hints, diff
 from project.schema import columns, read_back
+from project.schema import describe as describe_module
 from project.schema.describe import describe
-from project.schema.values import Schema, Table
+from project.schema.values import Constraint, Schema, Table
 from project.source import flat
 
 ALL = ("sqlite", "postgresql", "mysql", "mariadb")
@@ -367,6 +368,40 @@ def test_a_lie_of_a_column_that_is_like_another_is_found_out(monkeypatch: pytest
         metadata = sa.MetaData()
         ALIKE["plain"](metadata)
         with pytest.raises(WrongUse, match="cannot be written as a revision: on sqlite"):
+            describe(metadata)
+
+
+@pytest.mark.parametrize("lie", [{"columns": ("id",)}, {"columns": ("a", "id")}, {"keywords": ()}])
+def test_a_lie_of_a_constraint_whose_columns_are_known_is_found_out(
+    lie: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def model(name: str) -> sa.MetaData:
+        metadata = sa.MetaData(naming_convention=CONVENTION)
+        sa.Table(name, metadata, identity(), sa.Column("a", sa.Integer), sa.UniqueConstraint("a"))
+        return metadata
+
+    describe(model("one"))
+    honest = describe_module.constraint_of
+
+    def lying(constraint: sa.Constraint) -> Constraint | None:
+        told = honest(constraint)
+        return replace(told, **lie) if told is not None and told.kind == "unique" else told
+
+    monkeypatch.setattr(describe_module, "constraint_of", lying)
+    with pytest.raises(WrongUse, match="on sqlite the models say 'CONSTRAINT uq_two_a UNIQUE"):
+        describe(model("two"))
+
+
+def test_a_lie_of_an_index_whose_columns_are_known_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = describe_module.index_of
+    for name, index_of in (("one", honest), ("two", lambda index: replace(honest(index), unique=True))):
+        metadata = sa.MetaData(naming_convention=CONVENTION)
+        sa.Table(name, metadata, identity(), sa.Column("a", sa.Integer, index=True))
+        monkeypatch.setattr(describe_module, "index_of", index_of)
+        if index_of is honest:
+            describe(metadata)
+            continue
+        with pytest.raises(WrongUse, match="on sqlite the models say 'CREATE INDEX"):
             describe(metadata)
 
 

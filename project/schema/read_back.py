@@ -46,17 +46,17 @@ def _by_parts(table: sa.Table, made: Table) -> bool:
     """Whether every part of the table that was not read back before says the same again; False also in doubt.
 
     A shared column is read back once: its value says how it stands in its table's key, and that is part of each table
-    that is made here, as are the columns that constraints and indexes name.
+    that is made here. For constraints and indexes it is a name.
     """
     if type(table) is not sa.Table or is_extended(CreateTable, CreateColumn, CreateIndex, sa.Column):
         return False
     if made.options or any(None in each.ddl.values() for each in made.parts):
         return False
     new = {name: column for name, column in made.columns.items() if id(column) not in _read}
-    needed = _named(made)
-    columns = {name: column for name, column in made.columns.items() if name in new or name in needed}
-    part = replace(made, columns=columns)
-    if any(column.checks for column in columns.values()) or any("op." in flat(source) for source in _sources(part)):
+    part = made if _goes_into_columns(made) else replace(made, columns=new)
+    if any(column.checks for column in part.columns.values()):
+        return False
+    if any("op." in flat(source) for source in _sources(part)):
         return False
     found = rebuilt(part, "sqlite")
     said = [on_each(partial(ddl, CreateColumn(found.columns[name]))) for name in new]
@@ -69,13 +69,11 @@ def _by_parts(table: sa.Table, made: Table) -> bool:
     )
 
 
-def _named(made: Table) -> set[str]:
-    """The columns that constraints and indexes name; all of them where options do (INCLUDE, operator classes)."""
+def _goes_into_columns(made: Table) -> bool:
+    """Whether a constraint or index is about more of its columns than their names (INCLUDE, operator classes)."""
     parts: tuple[Constraint | Index, ...] = (*made.constraints, *made.indexes.values())
     options = any(name.startswith(NAMES) for each in parts for name, _ in each.keywords)
-    if options or any(each.kind == "exclude" for each in made.constraints):
-        return set(made.columns)
-    return {name for each in parts for name in each.columns}
+    return options or any(each.kind == "exclude" for each in made.constraints)
 
 
 def _in_order(texts: Iterable[Texts]) -> list[list[str | None]]:

@@ -58,8 +58,8 @@ class Watch:
         tables, looks = metadata.tables, {} if anew else self._looks
         gone = list(filterfalse(tables.__contains__, self._looks))
         found = set(gone)
-        new = filterfalse(looks.__contains__, tables)
-        for key in tables if touched is None else {*filter(tables.__contains__, touched), *new}:
+        unknown = filterfalse(looks.__contains__, tables)
+        for key in tables if touched is None else {*filter(tables.__contains__, touched), *unknown}:
             table, look = tables[key], looks.get(key)
             if look is not None and look.table is table and look.is_true():
                 continue
