@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from unicodedata import east_asian_width
 
 WIDTH = 88
@@ -21,6 +22,11 @@ class Call:
     arguments: tuple[Source, ...] = ()
     keywords: tuple[tuple[str, Source], ...] = ()
 
+    @cached_property
+    def flat(self) -> str:
+        given = [flat(each) for each in self.arguments] + [f"{name}={flat(value)}" for name, value in self.keywords]
+        return f"{self.function}({', '.join(given)})"
+
 
 @dataclass(frozen=True)
 class Items:
@@ -29,6 +35,12 @@ class Items:
     brackets: str
     items: tuple[Source | tuple[Source, Source], ...]
 
+    @cached_property
+    def flat(self) -> str:
+        parts = [f"{flat(i[0])}: {flat(i[1])}" if isinstance(i, tuple) else flat(i) for i in self.items]
+        comma = "," if self.brackets == "()" and len(parts) == 1 else ""
+        return f"{self.brackets[0]}{', '.join(parts)}{comma}{self.brackets[1]}"
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -36,6 +48,10 @@ class Chain:
 
     first: Source
     call: Call
+
+    @cached_property
+    def flat(self) -> str:
+        return f"{flat(self.first)}.{self.call.flat}"
 
 
 Source = str | Call | Items | Chain
@@ -65,18 +81,7 @@ def quoted(value: object) -> str:
 
 def flat(source: Source) -> str:
     """The source on one line."""
-    match source:
-        case str():
-            return source
-        case Chain(first, following):
-            return f"{flat(first)}.{flat(following)}"
-        case Call(function, arguments, keywords):
-            given = [flat(each) for each in arguments] + [f"{name}={flat(value)}" for name, value in keywords]
-            return f"{function}({', '.join(given)})"
-        case Items(brackets, given_items):
-            parts = [f"{flat(i[0])}: {flat(i[1])}" if isinstance(i, tuple) else flat(i) for i in given_items]
-            comma = "," if brackets == "()" and len(parts) == 1 else ""
-            return f"{brackets[0]}{', '.join(parts)}{comma}{brackets[1]}"
+    return source if isinstance(source, str) else source.flat
 
 
 def laid_out(source: Source, indent: int = 0, before: str = "", after: str = "") -> str:

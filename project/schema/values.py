@@ -61,7 +61,7 @@ class Column(_Element):
     checks: bool = False
     """Whether a CHECK stands at the column itself."""
 
-    @property
+    @cached_property
     def source(self) -> Call:
         return Call("sa.Column", (quoted(self.name), *self.rest), self.keywords)
 
@@ -95,7 +95,7 @@ class Constraint(_Element):
     condition: str | None = None
     """Of a check: its text, where all servers share it."""
 
-    @property
+    @cached_property
     def source(self) -> Source:
         return self.written(deferred=False)
 
@@ -149,7 +149,7 @@ class Index(_Element):
     def columns(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.parts if name is not None)
 
-    @property
+    @cached_property
     def source(self) -> Call:
         """The index as an element of a table."""
         return Call("sa.Index", (self._name, *(source for _, source in self.parts)), self._options)
@@ -224,7 +224,7 @@ class Table:
         """What stands between the parentheses of CREATE TABLE, as Python."""
         yield from (column.source for column in self.columns.values())
         for each in self.constraints:
-            yield each.written(deferred=each in deferred)
+            yield each.written(deferred=True) if each in deferred else each.source
 
     @property
     def keywords(self) -> tuple[tuple[str, Source], ...]:
