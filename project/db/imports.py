@@ -426,13 +426,11 @@ class Imports(importlib.abc.MetaPathFinder):
 
     @contextmanager
     def _out_of_the_way(self) -> Iterator[None]:
-        self._theirs = before = self._owned(self._theirs)
         edge = next(name for name in (*self._above, self.package) if self.owns(name))
         above, _, attribute = edge.rpartition(".")
         parent = vars(sys.modules[above]) if above else {}
         value = parent.get(attribute, _MISSING)
-        for name in before:
-            del sys.modules[name]
+        self._theirs = before = self._taken(self._theirs)
         sys.modules.update(self._kept)
         if above and edge in self._kept:
             parent[attribute] = self._kept[edge]
@@ -440,9 +438,7 @@ class Imports(importlib.abc.MetaPathFinder):
         try:
             yield
         finally:
-            self._kept = self._owned(self._kept)
-            for name in self._kept:
-                del sys.modules[name]
+            self._kept = self._taken(self._kept)
             sys.modules.update(before)
             self._see()
             if value is _MISSING:
@@ -450,10 +446,10 @@ class Imports(importlib.abc.MetaPathFinder):
             else:
                 parent[attribute] = value
 
-    def _owned(self, known: Iterable[str]) -> dict[str, ModuleType]:
-        """Give the modules that are read afresh: of those known, and of those that came since this last saw."""
+    def _taken(self, known: Iterable[str]) -> dict[str, ModuleType]:
+        """Take out the modules that are read afresh: those known, and of those that came since this last saw."""
         names = dict.fromkeys((*known, *filter(self.owns, self._came())))
-        return {name: sys.modules[name] for name in names if name in sys.modules}
+        return {name: sys.modules.pop(name) for name in names if name in sys.modules}
 
     def _see(self) -> None:
         """Remember what there is: the last name and how many there are, because a dict has what comes at its end."""

@@ -165,6 +165,7 @@ class _Stages:
         self.warned: set[tuple[str, str, int]] = set()
         self.strays: list[_Stray] = []
         self.touched = _Touched(self.imports)
+        self._last: tuple[tuple[str, ...], frozenset[str]] = (), frozenset()
 
     def look(self) -> None:
         """Import the base alone: a MetaData that outlives its module shows itself, and so does a wrong plan."""
@@ -243,7 +244,7 @@ class _Stages:
     # ---- one turn
 
     @contextmanager
-    def _turn(self, modules: Iterable[str]) -> Iterator[None]:
+    def _turn(self, modules: tuple[str, ...]) -> Iterator[None]:
         caught: list[warnings.WarningMessage] = []
         try:
             with (
@@ -352,8 +353,10 @@ class _Stages:
     def _full(self, module: str) -> str:
         return self.package if module == "__init__" else f"{self.package}.{module}"
 
-    def _on(self, modules: Iterable[str]) -> frozenset[str]:
-        return frozenset(map(self.names.__getitem__, modules))
+    def _on(self, modules: tuple[str, ...]) -> frozenset[str]:
+        if self._last[0] is not modules:
+            self._last = modules, frozenset(map(self.names.__getitem__, modules))
+        return self._last[1]
 
     def _short(self, name: str) -> str:
         return "__init__" if name == self.package else name.removeprefix(f"{self.package}.")

@@ -38,6 +38,7 @@ def describe(metadata: sa.MetaData, before: Schema | None = None, changed: Colle
         enums=_enums(tables.values()) if any(each.enums for each in touched) else before.enums,
         sequences=_sequences(metadata, tables.values()) if has_sequences else {},
         statements=statements(metadata, before.statements, anew),
+        renewed=None if changed is None else anew,
     )
 
 

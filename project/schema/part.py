@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from itertools import compress, filterfalse
-from operator import is_not
 
 from .values import Schema, Table
 
@@ -38,9 +36,8 @@ class Neighbours:
 
     def learn(self, before: Schema, after: Schema) -> set[str]:
         """Follow to the next schema; give the keys of the tables that the two do not share."""
-        others = map(is_not, after.tables.values(), map(before.tables.get, after.tables))
-        differing = set(compress(after.tables, others))
-        differing.update(filterfalse(after.tables.__contains__, before.tables))
+        may = before.tables.keys() | after.tables.keys() if after.renewed is None else after.renewed
+        differing = {key for key in may if before.tables.get(key) is not after.tables.get(key)}
         for key in differing:
             self._learn(key, before.tables.get(key), after.tables.get(key))
             self._spelled[key.rpartition(".")[2].lower()].add(key)

@@ -292,6 +292,8 @@ class Schema:
     enums: Mapping[str, Enum] = field(default_factory=dict)
     sequences: Mapping[str, Sequence] = field(default_factory=dict)
     statements: Mapping[str, Statements] = field(default_factory=dict)
+    renewed: frozenset[str] | None = field(default=None, compare=False, repr=False)
+    """The keys of tables that may be others than in the schema before; None where it may be any."""
 
 
 def name_source(name: str) -> Source:

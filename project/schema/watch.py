@@ -15,7 +15,6 @@ import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from itertools import filterfalse
 from operator import attrgetter
 from typing import Any
 
@@ -56,10 +55,11 @@ class Watch:
         anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
         self._manner = manner
         tables, looks = metadata.tables, {} if anew else self._looks
-        gone = list(filterfalse(tables.__contains__, self._looks))
+        keys = touched if touched is not None and not anew and self._are_all(tables, touched) else None
+        keys = self._looks.keys() | tables.keys() if keys is None else keys
+        gone = [key for key in keys if key in self._looks and key not in tables]
         found = set(gone)
-        unknown = filterfalse(looks.__contains__, tables)
-        for key in tables if touched is None else {*filter(tables.__contains__, touched), *unknown}:
+        for key in filter(tables.__contains__, keys):
             table, look = tables[key], looks.get(key)
             if look is not None and look.table is table and look.is_true():
                 continue
@@ -71,6 +71,11 @@ class Watch:
         for key in gone:
             del self._looks[key]
         return frozenset(found)
+
+    def _are_all(self, tables: Collection[str], touched: Collection[str]) -> bool:
+        """Whether there are as many tables as there should be, if none but those touched came or went."""
+        came = sum(key in tables for key in touched) - sum(key in self._looks for key in touched)
+        return len(tables) == len(self._looks) + came
 
     def restore(self, keys: frozenset[str]) -> None:
         """Take back what looking at these tables has left in them: SQLAlchemy remembers what it was asked."""
