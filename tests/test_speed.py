@@ -316,3 +316,12 @@ def test_what_looking_leaves_behind_is_no_change() -> None:
     sa.select(metadata.tables["usuarios"]).compile()
     watch.restore(frozenset(metadata.tables))
     assert watch.changed(metadata) == frozenset()
+
+
+def test_a_table_that_comes_or_goes_is_seen_though_nobody_told_of_it() -> None:
+    metadata, watch = schema(), Watch()
+    watch.changed(metadata)
+    sa.Table("novos", metadata, sa.Column("id", sa.Integer))
+    assert watch.changed(metadata, frozenset({"usuarios"})) == {"novos"}
+    metadata.remove(metadata.tables["outros"])
+    assert watch.changed(metadata, frozenset({"usuarios"})) == {"outros"}
