@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,8 @@ def bench(told: Callable[[str], None], *, quick: bool, times: int, only: str | N
     if importlib.util.find_spec("django") is None:
         message = "The peers that we are measured against are not installed."
         raise WrongUse(message, hint="Run: pip install 'strata[bench]'.")
+    if sys.dont_write_bytecode:
+        told("without bytecode (PYTHONDONTWRITEBYTECODE): whoever loads a revision often compiles it as often")
     stages, longest = (STAGES // 10, LONGEST // 10) if quick else (STAGES, LONGEST)
     found = []
     for row in rows(stages, longest, list(_servers(told))):

@@ -77,6 +77,7 @@ def up(folder: Path) -> Work:
     from project import commands
     from project.plan import read
 
+    _load(read(folder / "config.yaml").database.url)
     return lambda: _done(commands.up(read(folder / "config.yaml")))
 
 
@@ -113,6 +114,7 @@ def _plain(folder: Path, stages: int, load: Callable[[int], None], *, batch: boo
 
     sys.path.insert(0, str(folder))
     config = _configuration(folder, f"sqlite:///{folder / 'plain.db'}")
+    _load("sqlite://")
     config.attributes["batch"] = batch
     (folder / "plain" / "versions").mkdir()
 
@@ -136,6 +138,7 @@ def stock(folder: Path) -> Work:
 
     url = read(folder / "config.yaml").database.url
     config = _configuration(folder, url.replace("%", "%%"))
+    _load(url)
     shutil.copytree(folder / "migrations" / "versions", folder / "plain" / "versions")
     return lambda: command.upgrade(config, "head")
 
@@ -196,6 +199,13 @@ def process(*words: str) -> Work:
 
 def _done(_: object) -> None:
     """Let go of what it came to."""
+
+
+def _load(url: str) -> None:
+    """Load what SQLAlchemy loads only when it is first asked for it: the ORM, the dialect, the driver."""
+    import sqlalchemy.orm
+
+    sqlalchemy.create_engine(url)
 
 
 def _configuration(folder: Path, url: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Alembic is loaded late
