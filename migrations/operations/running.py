@@ -9,18 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import Operations
-from alembic.runtime import migration
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 from . import journal
 from .lock import WAIT, Held, held, is_busy, number_of, server_kind, sqlite_holder
+from .version import compiled_once
 
 _ATTEMPTS = 4
 _STEP = "strata_step"
@@ -105,7 +104,7 @@ class _Run:
     def _once(self) -> None:
         """Run the steps; where they are one transaction, those before a step that fails stay."""
         failed: Exception | None = None
-        with _compiled_once(), self._awaited(), self.environment.begin_transaction():
+        with compiled_once(), self._awaited(), self.environment.begin_transaction():
             try:
                 self.environment.run_migrations()
             except Exception as error:
@@ -240,39 +239,6 @@ class _Run:
         command = getattr(self.environment.config.cmd_opts, "cmd", [None])[0]
         known = {"upgrade": "up", "downgrade": "down", "stamp": "stamp"}
         return str(said or known.get(getattr(command, "__name__", ""), "up"))
-
-
-class _Heads(migration.HeadMaintainer):
-    """Alembic's, but that all revisions write the version with one statement, which is compiled once.
-
-    Alembic writes the ids into the text, which is then another one each time; compiling it takes longer than many a
-    revision.
-    """
-
-    @cached_property
-    def _written(self) -> sa.Update:
-        column = self.context._version.c.version_num
-        return sa.update(column.table).where(column == sa.bindparam("old")).values(version_num=sa.bindparam("new"))
-
-    def _update_version(self, from_: str, to_: str) -> None:
-        self.heads.remove(from_)
-        self.heads.add(to_)
-        assert self.context.connection is not None
-        found = self.context.connection.execute(self._written, {"old": from_, "new": to_}).rowcount
-        if found != 1:
-            table = self.context.version_table
-            raise CommandError(f"{table} should have one row with {from_}, to become {to_}, and has {found}.")
-
-
-@contextmanager
-def _compiled_once() -> Iterator[None]:
-    """Alembic has no public way to be given `_Heads`."""
-    usual = migration.HeadMaintainer
-    migration.HeadMaintainer = _Heads  # type: ignore[misc]
-    try:
-        yield
-    finally:
-        migration.HeadMaintainer = usual  # type: ignore[misc]
 
 
 def _line(error: BaseException, source: str) -> int:
