@@ -114,7 +114,6 @@ def _plain(folder: Path, stages: int, load: Callable[[int], None], *, batch: boo
 
     sys.path.insert(0, str(folder))
     config = _configuration(folder, f"sqlite:///{folder / 'plain.db'}")
-    _load("sqlite://")
     config.attributes["batch"] = batch
     (folder / "plain" / "versions").mkdir()
 
@@ -137,8 +136,7 @@ def stock(folder: Path) -> Work:
     from project.plan import read
 
     url = read(folder / "config.yaml").database.url
-    config = _configuration(folder, url.replace("%", "%%"))
-    _load(url)
+    config = _configuration(folder, url)
     shutil.copytree(folder / "migrations" / "versions", folder / "plain" / "versions")
     return lambda: command.upgrade(config, "head")
 
@@ -216,7 +214,8 @@ def _configuration(folder: Path, url: str):  # type: ignore[no-untyped-def]  # n
     (folder / "plain" / "script.py.mako").write_text(_MAKO, encoding="utf-8")
     config = Config(stdout=StringIO())
     config.set_main_option("script_location", str(folder / "plain"))
-    config.set_main_option("sqlalchemy.url", url)
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    _load(url)
     return config
 
 
