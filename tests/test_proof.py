@@ -165,15 +165,15 @@ LIES = (
     ),
     Lie(
         "an index forgotten", "autores", "upgrade",
-        '    op.create_index("ix_autores_ano", "autores", ["ano"])\n', "", "up", "autores", "index ix_autores_ano",
+        '        sa.Index("ix_autores_ano", "ano"),\n', "", "up", "autores", "index ix_autores_ano",
     ),
     Lie(
         "an index on another column", "autores", "upgrade",
-        '["ano"]', '["nome"]', "up", "autores", "index ix_autores_ano",
+        'ix_autores_ano", "ano"', 'ix_autores_ano", "nome"', "up", "autores", "index ix_autores_ano",
     ),
     Lie(
         "an index that became unique", "autores", "upgrade",
-        '["ano"]', '["ano"], unique=True', "up", "autores", "ix_autores_ano",
+        'ix_autores_ano", "ano"', 'ix_autores_ano", "ano", unique=True', "up", "autores", "ix_autores_ano",
     ),
     Lie(
         "a unique index that is no more", "livros", "upgrade",
@@ -181,7 +181,8 @@ LIES = (
     ),
     Lie(
         "an index with a condition", "autores", "upgrade",
-        '["ano"]', '["ano"], sqlite_where=sa.text("ano > 1"), postgresql_where=sa.text("ano > 1")',
+        'ix_autores_ano", "ano"',
+        'ix_autores_ano", "ano", sqlite_where=sa.text("ano > 1"), postgresql_where=sa.text("ano > 1")',
         "up", "autores", "index ix_autores_ano",
     ),
     Lie(
@@ -321,7 +322,7 @@ LIES = (
         '        sa.CheckConstraint("paginas > 0", name="ck_livros_paginas"),\n',
         "down", "livros", "check ck_livros_paginas"),
     Lie("a downgrade that forgets an index", "renomes", "downgrade",
-        '    op.create_index("ix_livros_titulo", "livros", ["titulo"], unique=True)\n', "",
+        '        sa.Index("ix_livros_titulo", "titulo", unique=True),\n', "",
         "down", "livros", "index ix_livros_titulo"),
     Lie("a downgrade that forgets a unique constraint", "renomes", "downgrade",
         '        op.added(sa.UniqueConstraint("nome", name="uq_autores_nome")),\n', "",
@@ -336,7 +337,7 @@ LIES = (
     Lie("all rows lost on the way up", "paginas", "upgrade",
         "op.add_column", 'op.run_sql("DELETE FROM livros")\n    op.add_column', "up", "livros", "rows"),
     Lie("a row lost in another table", "livros", "upgrade",
-        "op.create_index", 'op.run_sql("DELETE FROM autores WHERE id = 2")\n    op.create_index',
+        "op.create_table", 'op.run_sql("DELETE FROM autores WHERE id = 2")\n    op.create_table',
         "up", "autores", "rows"),
     Lie("a row lost on the way down", "paginas", "downgrade",
         "op.drop_column", 'op.run_sql("DELETE FROM livros WHERE id = 2")\n    op.drop_column',
@@ -350,7 +351,7 @@ LIES = (
         "op.drop_column", """op.run_sql("UPDATE autores SET nome = 'x' WHERE id = 1")\n    op.drop_column""",
         "down", "autores", "rows"),
     Lie("a value made NULL on the way up", "livros", "upgrade",
-        "op.create_index", 'op.run_sql("UPDATE autores SET genero = NULL")\n    op.create_index',
+        "op.create_table", 'op.run_sql("UPDATE autores SET genero = NULL")\n    op.create_table',
         "up", "autores", "rows"),
     Lie("a value lost by a rename that is a drop", "renomes", "upgrade",
         'op.rename_column("autores", "nome", "nome_de_capa")',

@@ -8,6 +8,7 @@ What a revision may say with it, besides Alembic's own operations:
 
 * `op.require_…`: what must be true of the rows. Counted before the first statement; where it is not true the
   revision stops, names a row, and nothing was touched.
+* `op.create_table`: Alembic's, with the table's indexes in it, which MariaDB makes in the same statement.
 * `op.change_table`: the table as it is to stand, with `op.added`, `op.changed` and `op.removed` around what is new.
 * `op.rename_table`, `op.rename_column`, `op.rename_key`, `op.create_enum`, `op.drop_enum`, `op.change_enum`,
   `op.create_sequence`, `op.drop_sequence`, `op.add_foreign_key`, `op.drop_foreign_key`, `op.comment_table`: one thing
@@ -20,8 +21,8 @@ an eye on `orphans`.
 
 from __future__ import annotations
 
-from . import journal, keys, lock, names, orphans, rows, running, table, text, types
+from . import creation, journal, keys, lock, names, orphans, rows, running, table, text, types
 
-__all__ = ["journal", "keys", "lock", "names", "orphans", "rows", "running", "table", "text", "types"]
+__all__ = ["creation", "journal", "keys", "lock", "names", "orphans", "rows", "running", "table", "text", "types"]
 state: dict[str, bytes] = {}
 """What the files of this package say, where env.py has loaded it: the same need not be loaded twice."""

@@ -45,8 +45,6 @@ def _added(draft: Draft, moved: Schema, after: Schema) -> None:
     for table in new:
         later = [key for key in table.foreign_keys() if key.deferred or key.target not in made | {table.key}]
         draft.do(Phase.TABLES_ON, creation(table, later))
-        for index in table.indexes.values():
-            draft.do(Phase.TABLES_ON, _create(index, table))
         for key in later:
             constraints.add_key(draft, table, key)
         made.add(table.key)
@@ -56,20 +54,21 @@ def _added(draft: Draft, moved: Schema, after: Schema) -> None:
 
 
 def creation(table: Table, later: list[Constraint]) -> Source:
-    """op.create_table; keys in `later` are made afterwards, where the server can."""
+    """op.create_table, with the indexes; keys in `later` are made afterwards, where the server can."""
     elements: list[Source] = [column.source for column in table.columns.values()]
     elements += [each.written(deferred=any(each is key for key in later)) for each in table.constraints]
+    elements += [_makeable(index).source for index in table.indexes.values()]
     return Call("op.create_table", (quoted(table.name), *elements), table.keywords)
 
 
-def _create(index: Index, table: Table) -> Source:
-    """op.create_index, or, for one that some servers cannot have, its text for those that can."""
+def _makeable(index: Index) -> Index:
+    """The index, which a revision is to make."""
     if "postgresql_concurrently" in dict(index.keywords):
         raise WrongUse(
             f"Index {index.name} is to be made concurrently, which PostgreSQL cannot do inside a transaction.",
             hint="Take postgresql_concurrently out of the model, and make the index by hand where the table is large.",
         )
-    return index.creation(table.name, table.schema)
+    return index
 
 
 # ------------------------------------------------------------------------------ removed
@@ -227,7 +226,7 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
     for name, index in new.indexes.items():
         if index in kept:
             continue
-        draft.do(Phase.INDEXES_ON, _create(index, new))
+        draft.do(Phase.INDEXES_ON, _makeable(index).creation(new.name, new.schema))
         draft.say(f"{new.key}: {'~' if name in old.indexes else '+'} index {name}")
         before = old.indexes.get(name)
         if index.unique and (before is None or not before.unique or before.parts != index.parts):

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
-from alembic.operations import Operations, ops, toimpl
+from alembic.operations import Operations
 
 from . import mariadb, postgresql, sqlite
-from .definition import Element, Mark, leave_nullable_open, read
+from .definition import Element, Mark, read
 from .registry import Writer, operation
 
 _SERVERS = {"sqlite": sqlite.change, "postgresql": postgresql.change, "mariadb": mariadb.change}
-
-
-@Operations.implementation_for(ops.CreateTableOp, replace=True)
-def create_table(operations: Operations, made: ops.CreateTableOp) -> sa.Table:
-    """Alembic's own, but that MariaDB can have the computed columns."""
-    leave_nullable_open(each for each in made.columns if isinstance(each, sa.Column))
-    return toimpl.create_table(operations, made)
 
 
 @operation
