@@ -43,7 +43,7 @@ class Excerpt:
         names = (*tables, VERSION)
         query = (
             "SELECT type, name, sql FROM sqlite_master"
-            f" WHERE sql IS NOT NULL AND tbl_name IN ({_marks(names)}) OR type IN ('view', 'trigger')"
+            f" WHERE tbl_name IN ({_marks(names)}) AND sql IS NOT NULL OR type IN ('view', 'trigger')"
         )
         parts = given.execute(query, names).fetchall()
         if any(kind in {"view", "trigger"} or (kind == "table" and _NOT_ALONE.search(sql)) for kind, _, sql in parts):

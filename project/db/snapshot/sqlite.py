@@ -44,9 +44,8 @@ def _attached(connection: sa.Connection, schemas: Sequence[str]) -> list[str]:
 def _rows(connection: sa.Connection, schema: str | None, names: Collection[str] | None) -> dict[str, list[Row]]:
     """The rows of sqlite_master by the table or view that they belong to."""
     master = quoted(connection, schema, "sqlite_master")
-    query = f"SELECT type, name, tbl_name, sql FROM {master} WHERE sql IS NOT NULL"
-    if names is not None:
-        query += f" AND tbl_name IN ({', '.join('?' * len(names))})"
+    of_them = "" if names is None else f"tbl_name IN ({', '.join('?' * len(names))}) AND "
+    query = f"SELECT type, name, tbl_name, sql FROM {master} WHERE {of_them}sql IS NOT NULL"
     grouped: dict[str, list[Row]] = {}
     for kind, name, table, text in connection.exec_driver_sql(query, tuple(names or ())):
         if table not in OURS and not table.startswith("sqlite_"):
