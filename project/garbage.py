@@ -14,10 +14,17 @@ _SELDOM = (10_000, 50, 1000)
 
 @contextmanager
 def collected_seldom() -> Iterator[None]:
-    """Have Python look for garbage less often inside: each look goes through all that is there again."""
+    """Have Python look for garbage less often inside: each look goes through all that is there again.
+
+    Afterwards that is as it was, and what has come meanwhile counts as looked through, as old things do: else Python
+    would go through all of it right then.
+    """
     before = gc.get_threshold()
     gc.set_threshold(*_SELDOM)
     try:
         yield
     finally:
+        if before != _SELDOM and not gc.get_freeze_count():  # what somebody has frozen stays so
+            gc.freeze()
+            gc.unfreeze()
         gc.set_threshold(*before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from project import commands
 from project.bench.projects import growing, replaced
 from project.commands import staged
 from project.db import imports
+from project.garbage import collected_seldom
 from project.migrations import generate
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
@@ -325,3 +328,43 @@ def test_a_table_that_comes_or_goes_is_seen_though_nobody_told_of_it() -> None:
     assert watch.changed(metadata, frozenset({"usuarios"})) == {"novos"}
     metadata.remove(metadata.tables["outros"])
     assert watch.changed(metadata, frozenset({"usuarios"})) == {"outros"}
+
+
+class Kept:
+    """Something that is kept, and knows itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_afterwards_what_has_come_is_not_looked_through_at_once() -> None:
+    looked: list[int] = []
+
+    def look(_: str, info: dict[str, int]) -> None:
+        looked.append(info["generation"])
+
+    often, generations, _ = gc.get_threshold()
+    with collected_seldom():
+        kept = [[number] for number in range(2 * generations * gc.get_threshold()[0])]
+    gc.callbacks.append(look)
+    try:
+        kept += [[number] for number in range(2 * often)]
+    finally:
+        gc.callbacks.remove(look)
+    assert set(looked) == {0}
+
+
+def test_garbage_of_meanwhile_is_found_afterwards_and_what_was_frozen_stays_so() -> None:
+    gone = weakref.ref(Kept())
+    with collected_seldom():
+        meanwhile = weakref.ref(Kept())
+    gc.collect()
+    assert (gone(), meanwhile()) == (None, None)
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    try:
+        with collected_seldom():
+            pass
+        assert gc.get_freeze_count() == frozen > 0
+    finally:
+        gc.unfreeze()
