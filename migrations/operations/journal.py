@@ -10,24 +10,22 @@ The journal is in rows 1… of the lock's table; they go with the transaction th
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import FrameType, ModuleType
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from .lock import TABLE, number_of, server_kind
+from .lock import TABLE, server_kind
 
-_DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
+DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
 _READS = re.compile(r"\s*(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHECK)\b", re.IGNORECASE)
 _WORD = re.compile(r"`((?:[^`]|``)+)`|(\w+)")
 _PAIR = re.compile(r"(`(?:[^`]|``)+`|\w+)\.(`(?:[^`]|``)+`|\w+)")
@@ -40,9 +38,8 @@ _OF_ONE = re.compile(
 _PROGRAM = re.compile(r"\b(TRIGGER|FUNCTION|PROCEDURE|EVENT)\b", re.IGNORECASE)
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _OURS = "_strata_"  # in the names of temporary tables that operations make
-_ASIDE = "_new_"  # and of the columns through which values cross
 
-_ALREADY = {1005, 1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1146, 1176, 1304, 1305, 1359, 1360, 1826, 4091, 4092}
+ALREADY = {1005, 1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1146, 1176, 1304, 1305, 1359, 1360, 1826, 4091, 4092}
 """What the server says where there is nothing to undo: it is there already, or there is none."""
 
 
@@ -161,7 +158,7 @@ class Journal:
         """Run one statement, unless it is done. False where it is none that is written down."""
         if _READS.match(sql) or TABLE in sql or "alembic_version" in sql:
             return False
-        kind = "temporary" if _OURS in sql else "ddl" if _DDL.match(sql) else "dml"
+        kind = "temporary" if _OURS in sql else "ddl" if DDL.match(sql) else "dml"
         text = f"{sql} {parameters!r}" if parameters else sql
         if self._next(kind, text) is not None:
             return True
@@ -184,7 +181,7 @@ class Journal:
             else:
                 dialect.do_execute_no_params(cursor, sql.replace("%%", "%") if parameters is not None else sql)
         except self.connection.dialect.loaded_dbapi.Error as error:
-            if not self.tolerant or not error.args or error.args[0] not in _ALREADY:
+            if not self.tolerant or not error.args or error.args[0] not in ALREADY:
                 raise
 
     def _write(self, entry: Entry) -> None:
@@ -212,7 +209,7 @@ class Journal:
         try:
             self._raw(sql, ())
         except self.connection.dialect.loaded_dbapi.Error as error:
-            if not error.args or error.args[0] not in _ALREADY:
+            if not error.args or error.args[0] not in ALREADY:
                 raise
 
     def replace(self, kept: dict[int, int]) -> None:
@@ -318,240 +315,3 @@ def written(journal: Journal) -> Iterator[None]:
         _open.pop()
         sa.event.remove(engine, "do_execute", execute)
         sa.event.remove(engine, "do_execute_no_params", execute_plain)
-
-
-# ------------------------------------------------------------- a revision's operations
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of a revision's function: what it is called, what it is about, and its lines."""
-
-    name: str
-    about: tuple[str, ...]
-    first: int
-    last: int
-    node: ast.stmt
-
-    def __str__(self) -> str:
-        if self.name == "run_sql":
-            return f"run_sql {self.about[0][:40]!r}" if self.about else self.name
-        return " ".join([self.name, *self.about[: 2 if _KINDS.get(self.name) in {"column", "key"} else 1]])
-
-    @property
-    def statements(self) -> list[ast.expr]:
-        """Of `run_sql`, the texts that are run here."""
-        call = self.node.value if isinstance(self.node, ast.Expr) else None
-        if not isinstance(call, ast.Call):
-            return []
-        own = next((each.value for each in call.keywords if each.arg == "mysql"), None)
-        given = own if own is not None else call.args[0] if call.args else None
-        return list(given.elts) if isinstance(given, ast.List | ast.Tuple) else [] if given is None else [given]
-
-    def from_statement(self, first: int) -> Operation:
-        """Of `run_sql`, the same without its first texts."""
-        call = ast.Call(
-            ast.Attribute(ast.Name("op", ast.Load()), "run_sql", ast.Load()),
-            [ast.List(self.statements[first:], ast.Load())],
-            [],
-        )
-        node = ast.copy_location(ast.Expr(call), self.node)
-        return replace(self, node=ast.fix_missing_locations(node))
-
-    @property
-    def guards(self) -> bool:
-        return self.name.startswith("require_")
-
-    @property
-    def keys(self) -> frozenset[tuple[str, ...]]:
-        """What it is about, in words that the operation on the way back shares."""
-        kind = _KINDS.get(self.name, self.name)
-        if kind == "rename":
-            return frozenset({("rename", *sorted(self.about))})
-        return frozenset({(kind, *self.about[: _SAID.get(kind, 1)])})
-
-
-_KINDS = {
-    "create_table": "table", "drop_table": "table", "add_column": "column", "drop_column": "column",
-    "create_index": "index", "drop_index": "index", "rename_table": "rename", "rename_column": "rename",
-    "rename_key": "rename", "move_table": "move", "add_foreign_key": "key", "drop_foreign_key": "key",
-    "create_sequence": "sequence", "drop_sequence": "sequence",
-}  # fmt: skip
-_SAID = {"column": 2, "key": 99, "run_sql": 0}
-
-
-def operations(module: ModuleType, function: str) -> list[Operation]:
-    """The operations of `upgrade` or `downgrade`, in their order; a revision of ours has nothing else in it."""
-    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-    body = next((n.body for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function), [])
-    found = []
-    for node in body:
-        call = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            texts = [
-                each.value
-                for each in ast.walk(_within(call))
-                if isinstance(each, ast.Constant) and isinstance(each.value, str)
-            ]
-            texts += [
-                str(k.value.value) for k in call.keywords if k.arg == "table_name" and isinstance(k.value, ast.Constant)
-            ]
-            found.append(Operation(call.func.attr, tuple(texts), node.lineno, node.end_lineno or node.lineno, node))
-    return found
-
-
-def _within(call: ast.Call) -> ast.AST:
-    """The arguments that name what it is about: those before the first that only describes it."""
-    plain = [arg for arg in call.args if not isinstance(arg, ast.Call) or _is_name(arg)]
-    described = [] if isinstance(call.func, ast.Attribute) and call.func.attr == "change_table" else call.args[:2]
-    return ast.List(elts=list(dict.fromkeys([*plain, *described])), ctx=ast.Load())
-
-
-def _is_name(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "f"
-
-
-def at(line: int, known: Sequence[Operation]) -> Operation | None:
-    """The operation that a line belongs to."""
-    return next((each for each in known if each.first <= line <= each.last), None)
-
-
-def told(journal: Journal, module: ModuleType, function: str, failed: int) -> str | None:
-    """Which operations are in and which are not, after `journal` was settled; `failed` is the line that stopped."""
-    if not any(entry.counts for entry in journal.entries):
-        return None
-    known = [each for each in operations(module, function) if not each.guards]
-    done = {id(at(entry.line, known)) for entry in journal.entries if entry.counts}
-    stopped = at(failed, known)
-    inside = [each for each in known if id(each) in done and each is not stopped]
-    inside += [each for each in known if stopped is not None and each.last < stopped.first and each not in inside]
-    inside.sort(key=lambda each: each.first)
-    partly = stopped is not None and id(stopped) in done
-    outside = [each for each in known if each not in inside]
-    name = "upgrade" if journal.direction == "up" else journal.direction
-    sentence = (
-        f"MariaDB commits each statement. Of the {name} to revision {journal.revision} are in: {_list(inside)}; "
-        f"not in: {_list(outside)}."
-    )
-    return sentence + (f" A part of {stopped} is in." if partly else "")
-
-
-def _list(known: Sequence[Operation]) -> str:
-    return ", ".join(map(str, known)) or "none"
-
-
-# --------------------------------------------------------------------------------- undo
-
-
-def undone(
-    found: Half, there: Sequence[Operation], back: Sequence[Operation]
-) -> tuple[list[Operation], list[Operation]]:
-    """Of the operations on the way back those that undo what is done; and the one that has to be finished first.
-
-    An operation on the way back that has no counterpart is kept: the server says where there is nothing for it to do.
-    """
-    counted = [entry for entry in found.entries if entry.counts]
-    last = at(counted[-1].line, there) if counted else None
-    statements = [_sql(entry) for entry in counted if last is not None and at(entry.line, there) is last]
-    crossing = [sql for sql in statements if _ASIDE in sql]
-    begun = all(_ASIDE in sql and "MODIFY" not in sql for sql in statements)
-    unchanged = all(not _DDL.match(sql) for sql in statements)
-    unfinished = [last] if last is not None and crossing and not begun else []
-    done = {id(at(entry.line, there)) for entry in counted}
-    if last is not None and (begun or unchanged) and last.name != "run_sql":
-        done.discard(id(last))
-    keys = {key for each in there if id(each) in done for key in each.keys}
-    others = {key for each in there if id(each) not in done for key in each.keys} - keys
-    tables = {each.about[0] for each in there if id(each) in done and each.about}
-    kept = [
-        each
-        for each in back
-        if (each.about[:1] and each.about[0] in tables if each.guards else not (each.keys & others))
-    ]
-    return kept, unfinished
-
-
-def aside(found: Half) -> list[str]:
-    """The statements that take away columns through which values were to cross, where they had not begun to."""
-    added = [
-        re.match(r"(ALTER TABLE \S+) ADD COLUMN (`?_new_[^ ]*)", _sql(entry)) for entry in found.entries if entry.counts
-    ]
-    return [f"{match[1]} DROP COLUMN {match[2]}" for match in added if match]
-
-
-def _sql(entry: Entry) -> str:
-    return str(json.loads(entry.said)["sql"]) if entry.kind == "ddl" else entry.said
-
-
-def run_only(module: ModuleType, chosen: Sequence[Operation]) -> None:
-    """Run these operations of a revision as if they stood alone in it; lines are those of the file.
-
-    A guard about a column or table that is not there has nothing to guard.
-    """
-    for each in chosen:
-        code = compile(ast.Module([each.node], type_ignores=[]), str(module.__file__), "exec")
-        try:
-            exec(code, vars(module))  # noqa: S102 - the revision's own text, which Alembic runs as well
-        except sa.exc.DBAPIError as error:
-            if not each.guards or number_of(error) not in _ALREADY:
-                raise
-
-
-def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
-    """Bring a revision that was cut off back to where it started, and forget it. Nothing is lost if it is cut off, too.
-
-    Raises what the database says where an operation has to be finished first and cannot be.
-    """
-    source = str(module.__file__)
-    way = found.direction.removeprefix("undo ")
-    there, back = (
-        operations(module, name) for name in (("upgrade", "downgrade") if way == "up" else ("downgrade", "upgrade"))
-    )
-    if way == found.direction:
-        _decide(connection, found, module, there, back)
-    chosen = next(json.loads(entry.said) for entry in _there(connection).entries if entry.kind == "undo")
-    journal = Journal(connection, found.revision, f"undo {way}", source, tolerant=True)
-    with written(journal):
-        run_only(module, [_cut(each, chosen[str(each.first)]) for each in back if str(each.first) in chosen])
-    journal.forget()
-    connection.commit()
-
-
-def _there(connection: sa.Connection) -> Half:
-    found = half(connection)
-    assert found is not None
-    return found
-
-
-def _decide(
-    connection: sa.Connection, found: Half, module: ModuleType, there: list[Operation], back: list[Operation]
-) -> None:
-    """Write down, in place of the journal, which operations of the way back are to run."""
-    journal = Journal(connection, found.revision, found.direction, str(module.__file__))
-    found = Half(found.revision, found.direction, journal.entries)
-    kept, unfinished = undone(found, there, back)
-    if unfinished:
-        with written(journal):
-            run_only(module, there[: there.index(unfinished[0]) + 1])
-        kept, _ = undone(Half(found.revision, found.direction, journal.entries), there, back)
-        kept += [each for each in back if each.keys & unfinished[0].keys and each not in kept]
-        kept.sort(key=lambda each: each.first)
-    else:
-        for sql in aside(found):
-            journal.tolerate(sql)
-    counted = [entry for entry in found.entries if entry.counts]
-    last = at(counted[-1].line, there) if counted else None
-    done = sum(1 for entry in counted if last is not None and at(entry.line, there) is last)
-    journal.replace({each.first: _first(each, last, done) for each in kept})
-
-
-def _first(operation: Operation, last: Operation | None, done: int) -> int:
-    """Of SQL that undoes SQL statement by statement, last first, where to begin when only some of that was done."""
-    if operation.name != "run_sql" or last is None or last.name != "run_sql":
-        return 0
-    total = len(last.statements)
-    return total - done if len(operation.statements) == total else 0
-
-
-def _cut(operation: Operation, first: int) -> Operation:
-    return operation.from_statement(first) if first else operation

@@ -15,8 +15,8 @@ What a revision may say with it, besides Alembic's own operations:
   each.
 * `op.run_sql`: SQL text as it stands, for every server or for one; `op.sql`: an expression that differs by server.
 
-`running` is how `env.py` runs revisions: one run at a time (`lock`), on MariaDB with a `journal`, on SQLite with
-an eye on `orphans`.
+`running` is how `env.py` runs revisions: one run at a time (`lock`), on MariaDB with a `journal`, from which one that
+was `cut_off` is undone, on SQLite with an eye on `orphans`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from . import journal
+from . import cut_off, journal
 from .lock import WAIT, Held, held, is_busy, number_of, server_kind, sqlite_holder
 from .version import compiled_once
 
@@ -198,7 +198,7 @@ class _Run:
             self.connection.rollback()
             known = journal.Journal(self.connection, step.revision.revision, way, source)
             function = "upgrade" if way == "up" else "downgrade"
-            note = journal.told(known, step.revision.module, function, _line(error, source))
+            note = cut_off.told(known, step.revision.module, function, _line(error, source))
             if note is None:
                 known.forget()
                 self.connection.commit()
@@ -223,7 +223,7 @@ class _Run:
         if found.direction == way:
             return False
         with Operations.context(self.context):
-            journal.undo(self.connection, found, self._module(found.revision))
+            cut_off.undo(self.connection, found, self._module(found.revision))
         tell = self.environment.config.attributes.get("waiting", _tell)
         tell(f"Revision {found.revision} was half done ({found.direction}); what was done of it is undone.")
         asked = getattr(self.environment.config.cmd_opts, "revision", None)

@@ -1,0 +1,155 @@
+"""MariaDB: a revision that was cut off, of which the journal knows how far it came: told, and undone."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from types import ModuleType
+
+import sqlalchemy as sa
+
+from .body import Operation, at, operations
+from .journal import ALREADY, DDL, Entry, Half, Journal, half, written
+from .lock import number_of
+
+_ASIDE = "_new_"  # in the names of columns through which values cross
+
+
+def told(journal: Journal, module: ModuleType, function: str, failed: int) -> str | None:
+    """Which operations are in and which are not, after `journal` was settled; `failed` is the line that stopped."""
+    if not any(entry.counts for entry in journal.entries):
+        return None
+    known = [each for each in operations(module, function) if not each.guards]
+    done = {id(at(entry.line, known)) for entry in journal.entries if entry.counts}
+    stopped = at(failed, known)
+    inside = [each for each in known if id(each) in done and each is not stopped]
+    inside += [each for each in known if stopped is not None and each.last < stopped.first and each not in inside]
+    inside.sort(key=lambda each: each.first)
+    partly = stopped is not None and id(stopped) in done
+    outside = [each for each in known if each not in inside]
+    name = "upgrade" if journal.direction == "up" else journal.direction
+    sentence = (
+        f"MariaDB commits each statement. Of the {name} to revision {journal.revision} are in: {_list(inside)}; "
+        f"not in: {_list(outside)}."
+    )
+    return sentence + (f" A part of {stopped} is in." if partly else "")
+
+
+def _list(known: Sequence[Operation]) -> str:
+    return ", ".join(map(str, known)) or "none"
+
+
+def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
+    """Bring a revision that was cut off back to where it started, and forget it. Nothing is lost if it is cut off, too.
+
+    Raises what the database says where an operation has to be finished first and cannot be.
+    """
+    source = str(module.__file__)
+    way = found.direction.removeprefix("undo ")
+    there, back = (
+        operations(module, name) for name in (("upgrade", "downgrade") if way == "up" else ("downgrade", "upgrade"))
+    )
+    if way == found.direction:
+        _decide(connection, found, module, there, back)
+    chosen = next(json.loads(entry.said) for entry in _there(connection).entries if entry.kind == "undo")
+    journal = Journal(connection, found.revision, f"undo {way}", source, tolerant=True)
+    with written(journal):
+        _run_only(module, [_cut(each, chosen[str(each.first)]) for each in back if str(each.first) in chosen])
+    journal.forget()
+    connection.commit()
+
+
+def _there(connection: sa.Connection) -> Half:
+    found = half(connection)
+    assert found is not None
+    return found
+
+
+def _decide(
+    connection: sa.Connection, found: Half, module: ModuleType, there: list[Operation], back: list[Operation]
+) -> None:
+    """Write down, in place of the journal, which operations of the way back are to run."""
+    journal = Journal(connection, found.revision, found.direction, str(module.__file__))
+    found = Half(found.revision, found.direction, journal.entries)
+    kept, unfinished = _undone(found, there, back)
+    if unfinished:
+        with written(journal):
+            _run_only(module, there[: there.index(unfinished[0]) + 1])
+        kept, _ = _undone(Half(found.revision, found.direction, journal.entries), there, back)
+        kept += [each for each in back if each.keys & unfinished[0].keys and each not in kept]
+        kept.sort(key=lambda each: each.first)
+    else:
+        for sql in _aside(found):
+            journal.tolerate(sql)
+    counted = [entry for entry in found.entries if entry.counts]
+    last = at(counted[-1].line, there) if counted else None
+    done = sum(1 for entry in counted if last is not None and at(entry.line, there) is last)
+    journal.replace({each.first: _first(each, last, done) for each in kept})
+
+
+def _undone(
+    found: Half, there: Sequence[Operation], back: Sequence[Operation]
+) -> tuple[list[Operation], list[Operation]]:
+    """Of the operations on the way back those that undo what is done; and the one that has to be finished first.
+
+    An operation on the way back that has no counterpart is kept: the server says where there is nothing for it to do.
+    """
+    counted = [entry for entry in found.entries if entry.counts]
+    last = at(counted[-1].line, there) if counted else None
+    statements = [_sql(entry) for entry in counted if last is not None and at(entry.line, there) is last]
+    crossing = [sql for sql in statements if _ASIDE in sql]
+    begun = all(_ASIDE in sql and "MODIFY" not in sql for sql in statements)
+    unchanged = all(not DDL.match(sql) for sql in statements)
+    unfinished = [last] if last is not None and crossing and not begun else []
+    done = {id(at(entry.line, there)) for entry in counted}
+    if last is not None and (begun or unchanged) and last.name != "run_sql":
+        done.discard(id(last))
+    keys = {key for each in there if id(each) in done for key in each.keys}
+    others = {key for each in there if id(each) not in done for key in each.keys} - keys
+    tables = {each.about[0] for each in there if id(each) in done and each.about}
+    kept = [
+        each
+        for each in back
+        if (each.about[:1] and each.about[0] in tables if each.guards else not (each.keys & others))
+    ]
+    return kept, unfinished
+
+
+def _aside(found: Half) -> list[str]:
+    """The statements that take away columns through which values were to cross, where they had not begun to."""
+    added = [
+        re.match(r"(ALTER TABLE \S+) ADD COLUMN (`?_new_[^ ]*)", _sql(entry)) for entry in found.entries if entry.counts
+    ]
+    return [f"{match[1]} DROP COLUMN {match[2]}" for match in added if match]
+
+
+def _sql(entry: Entry) -> str:
+    return str(json.loads(entry.said)["sql"]) if entry.kind == "ddl" else entry.said
+
+
+def _run_only(module: ModuleType, chosen: Sequence[Operation]) -> None:
+    """Run these operations of a revision as if they stood alone in it; lines are those of the file.
+
+    A guard about a column or table that is not there has nothing to guard.
+    """
+    for each in chosen:
+        code = compile(ast.Module([each.node], type_ignores=[]), str(module.__file__), "exec")
+        try:
+            exec(code, vars(module))  # noqa: S102 - the revision's own text, which Alembic runs as well
+        except sa.exc.DBAPIError as error:
+            if not each.guards or number_of(error) not in ALREADY:
+                raise
+
+
+def _first(operation: Operation, last: Operation | None, done: int) -> int:
+    """Of SQL that undoes SQL statement by statement, last first, where to begin when only some of that was done."""
+    if operation.name != "run_sql" or last is None or last.name != "run_sql":
+        return 0
+    total = len(last.statements)
+    return total - done if len(operation.statements) == total else 0
+
+
+def _cut(operation: Operation, first: int) -> Operation:
+    return operation.from_statement(first) if first else operation
