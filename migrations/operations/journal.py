@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -23,6 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from .driver import say
 from .lock import TABLE, server_kind
 
 DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
@@ -117,8 +118,8 @@ class Journal:
         last = max((n for n, entry in enumerate(self.entries) if entry.counts or entry.kind == "undo"), default=-1)
         self.entries = self.entries[: last + 1]
         number = self.entries[-1].number if self.entries else 0
-        self._raw(f"DELETE FROM {TABLE} WHERE number > %s", (number,))
-        self._raw(f"UPDATE {TABLE} SET done = 1 WHERE number > 0", ())
+        say(self.connection, f"DELETE FROM {TABLE} WHERE number > %s", (number,))
+        say(self.connection, f"UPDATE {TABLE} SET done = 1 WHERE number > 0")
         self.connection.commit()
 
     def _next(self, kind: str, sql: str) -> Entry | None:
@@ -194,7 +195,8 @@ class Journal:
             (each.number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.said)
             for each in (*last, *new)
         ]
-        self._raw(
+        say(
+            self.connection,
             f"INSERT INTO {TABLE} (number, kind, revision, direction, line, done, hash, said) VALUES "
             + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
             + " ON DUPLICATE KEY UPDATE done = VALUES(done)",
@@ -207,7 +209,7 @@ class Journal:
     def tolerate(self, sql: str) -> None:
         """Run a statement that may have been run before."""
         try:
-            self._raw(sql, ())
+            say(self.connection, sql)
         except self.connection.dialect.loaded_dbapi.Error as error:
             if not error.args or error.args[0] not in ALREADY:
                 raise
@@ -219,7 +221,8 @@ class Journal:
         """
         lines = json.dumps(kept)
         self.forget()
-        self._raw(
+        say(
+            self.connection,
             f"INSERT INTO {TABLE} (number, kind, revision, direction, line, done, hash, said)"
             " VALUES (1, 'undo', %s, %s, 0, 1, '', %s)",
             (self.revision, f"undo {self.direction}", lines),
@@ -228,20 +231,9 @@ class Journal:
 
     def forget(self) -> None:
         """The revision is done: nothing of it is to be remembered. The caller commits."""
-        self._raw(f"DELETE FROM {TABLE} WHERE number > 0", ())
+        say(self.connection, f"DELETE FROM {TABLE} WHERE number > 0")
 
     # ---------------------------------------------------------------------- looking
-
-    def _raw(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        """Around SQLAlchemy, whose events would bring us here again."""
-        raw = self.connection.connection.dbapi_connection
-        assert raw is not None
-        cursor = raw.cursor()
-        try:
-            cursor.execute(sql, tuple(parameters) or None)
-            return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            cursor.close()
 
     def _looks(self, sql: str) -> str:
         """What the things that a statement names look like now."""
@@ -249,18 +241,20 @@ class Journal:
         if of_one:
             return _hash(self._shown(of_one["table"]))
         words = {(quoted or bare).replace("``", "`") for quoted, bare in _WORD.findall(sql)}
-        there = {str(row[0]) for row in self._raw(_TABLES.format(", ".join(["%s"] * len(words))), sorted(words))}
+        there = {
+            str(row[0]) for row in say(self.connection, _TABLES.format(", ".join(["%s"] * len(words))), sorted(words))
+        }
         names = sorted(there & words - {TABLE})
         quoted = self.connection.dialect.identifier_preparer.quote_identifier
         seen = [names, *(self._shown(quoted(name)) for name in names)]
         seen += [self._shown(f"{schema}.{name}") for schema, name in sorted(set(_PAIR.findall(sql)))]
         if _PROGRAM.search(sql):
-            seen += [sorted(map(str, self._raw(query, ()))) for query in _PROGRAMS]
+            seen += [sorted(map(str, say(self.connection, query))) for query in _PROGRAMS]
         return _hash(json.dumps(seen, default=str))
 
     def _shown(self, name: str) -> str:
         try:
-            rows = self._raw(f"SHOW CREATE TABLE {name}", ())
+            rows = say(self.connection, f"SHOW CREATE TABLE {name}")
         except self.connection.dialect.loaded_dbapi.Error:
             return "-"
         return _COUNTER.sub("", str(rows[0][1])) if rows else "-"

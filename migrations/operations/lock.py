@@ -20,6 +20,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from .driver import say
+
 WAIT = 60.0
 TABLE = "strata_migration"
 _KEY = 0x5354_5241_5441_0001  # PostgreSQL's advisory locks are numbers; this one is "STRATA", 1
@@ -133,11 +135,7 @@ def sqlite_holder(connection: sa.Connection) -> str:
 
 
 def _busy_timeout(connection: sa.Connection, seconds: float) -> None:
-    raw = connection.connection.dbapi_connection
-    assert raw is not None
-    cursor = raw.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-    cursor.close()
+    say(connection, f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
 def _release_sqlite(connection: sa.Connection, token: object) -> None:

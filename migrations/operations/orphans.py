@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from .driver import say
+
 _NAME = r'(?:"(?:[^"]|"")+"|\w+)'
 # What can leave no row without the one that it refers to, but in a table that it names as one with new foreign keys,
 # or to a table that goes and has rows.
@@ -66,15 +68,10 @@ class Orphans:
 
     def _has_rows(self, table: str) -> bool:
         """Asked around SQLAlchemy, whose event we are in. A table that is not there has none."""
-        raw = self._connection.connection.dbapi_connection
-        assert raw is not None
-        cursor = raw.cursor()
         try:
-            return cursor.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
+            return bool(say(self._connection, f"SELECT 1 FROM {table} LIMIT 1"))
         except self._connection.dialect.loaded_dbapi.OperationalError:
             return False
-        finally:
-            cursor.close()
 
     def _found(self, where: str) -> Counter[tuple[Any, ...]]:
         """Table, row and the table that it refers to, as often as it does; which key it is changes with new ones."""
