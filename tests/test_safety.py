@@ -525,6 +525,16 @@ def test_a_stage_whose_commit_fails_is_not_told_as_applied(project: Project) -> 
     assert failed.value.details["applied"] == ["contas_2"]
 
 
+def test_sql_that_ends_sqlite_s_transaction_is_told(project: Project) -> None:
+    if not project.url.startswith("sqlite"):
+        pytest.skip("the other servers have no savepoint for each stage")
+    data = {"upgrade": ["COMMIT"], "downgrade": ["SELECT 1"]}
+    project.configure(stages=[{"message": each["name"], **each} for each in (*STAGES[:2], {**STAGES[2], "data": data})])
+    commands.rebuild(project.plan(), apply_it=False, proof=False)
+    with pytest.raises(MigrationFailed, match="no such savepoint"):
+        commands.up(project.plan())
+
+
 def test_on_postgresql_the_last_stage_waits_for_the_disk_for_all(project: Project) -> None:
     if not project.url.startswith("postgresql"):
         pytest.skip("SQLite has one transaction, MariaDB's journal needs each")

@@ -1,4 +1,4 @@
-"""What is said to a server around SQLAlchemy: it is quicker, and nobody who listens to the connection hears it."""
+"""What is said to a server around SQLAlchemy: nobody who listens to the connection hears it."""
 
 from __future__ import annotations
 

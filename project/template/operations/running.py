@@ -18,7 +18,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 from . import cut_off, journal
-from .driver import say
 from .lock import WAIT, Held, held, is_busy, number_of, server_kind, sqlite_holder
 from .version import compiled_once
 
@@ -136,10 +135,10 @@ class _Run:
             if self.journaled and getattr(step, "revision", None) is not None and hasattr(step.revision, "module"):
                 step.migration_fn = self._written(step, step.migration_fn)
             if self.together:
-                say(self.connection, f"SAVEPOINT {_STEP}")
+                self.connection.exec_driver_sql(f"SAVEPOINT {_STEP}")
             yield step
             if self.together:
-                say(self.connection, f"RELEASE {_STEP}")
+                self.connection.exec_driver_sql(f"RELEASE {_STEP}")
             self.finished += 1
 
     def _with_one_wait(self, steps: list[Any]) -> Iterator[Any]:
