@@ -153,13 +153,10 @@ def run_online() -> None:
 def _foreign_keys(connection: sa.Connection, *, on: bool) -> bool:
     """Turn SQLite's foreign keys off or on, outside of any transaction, and say whether they were on."""
     connection.rollback()
-    raw = connection.connection.dbapi_connection
-    assert raw is not None
-    cursor = raw.cursor()
-    was = bool(cursor.execute("PRAGMA foreign_keys").fetchone()[0])
-    cursor.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
-    cursor.close()
-    return was
+    say = operations().driver.say
+    ((was,),) = say(connection, "PRAGMA foreign_keys")
+    say(connection, f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+    return bool(was)
 
 
 def run_offline() -> None:

@@ -62,7 +62,7 @@ def creation(table: Table, later: list[Constraint]) -> Source:
 
 
 def _makeable(index: Index) -> Index:
-    """The index, which a revision is to make."""
+    """The index, as one that a revision can make. Raises WrongUse where it cannot."""
     if "postgresql_concurrently" in dict(index.keywords):
         raise WrongUse(
             f"Index {index.name} is to be made concurrently, which PostgreSQL cannot do inside a transaction.",

@@ -21,8 +21,21 @@ was `cut_off` is undone, on SQLite with an eye on `orphans`.
 
 from __future__ import annotations
 
-from . import creation, journal, keys, lock, names, orphans, rows, running, table, text, types
+from . import creation, driver, journal, keys, lock, names, orphans, rows, running, table, text, types
 
-__all__ = ["creation", "journal", "keys", "lock", "names", "orphans", "rows", "running", "table", "text", "types"]
+__all__ = [
+    "creation",
+    "driver",
+    "journal",
+    "keys",
+    "lock",
+    "names",
+    "orphans",
+    "rows",
+    "running",
+    "table",
+    "text",
+    "types",
+]
 state: dict[str, bytes] = {}
 """What the files of this package say, where env.py has loaded it: the same need not be loaded twice."""

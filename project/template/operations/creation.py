@@ -18,12 +18,12 @@ def create_table(operations: Operations, made: ops.CreateTableOp) -> sa.Table:
     leave_nullable_open(each for each in made.columns if isinstance(each, sa.Column))
     table = made.to_table(operations.get_context())
     indexes = [each for each in made.columns if isinstance(each, sa.Index)]
-    inside = server_of(operations.impl.dialect.name) == "mariadb"
+    inside, after = (indexes, []) if server_of(operations.impl.dialect.name) == "mariadb" else ([], indexes)
     table.indexes -= set(indexes)
-    for index in indexes if inside else ():
+    for index in inside:
         table.append_constraint(_Inside(index))
-    operations.impl.create_table(table, **({} if made.if_not_exists is None else {"if_not_exists": made.if_not_exists}))
-    for index in () if inside else indexes:
+    operations.impl.create_table(table, **({"if_not_exists": True} if made.if_not_exists else {}))
+    for index in after:
         operations.impl.create_index(index)
     return table
 
