@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from .driver import say
+from .driver import say, server_of
 
 WAIT = 60.0
 TABLE = "strata_migration"
@@ -37,11 +37,6 @@ class Held(CommandError):
     code = 7
 
 
-def server_kind(connection: sa.Connection) -> str:
-    """`mysql` and `mariadb` are one server with two names in SQLAlchemy."""
-    return "mariadb" if connection.dialect.name == "mysql" else connection.dialect.name
-
-
 @contextmanager
 def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
     """Hold the database against all other migrations, for as long as the bracket.
@@ -51,7 +46,7 @@ def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
     inside wait longer than that for somebody's lock on a table.
     """
     connection.rollback()
-    take, release = _SERVERS[server_kind(connection)]
+    take, release = _SERVERS[server_of(connection.dialect.name)]
     token = take(connection, wait, tell)
     try:
         yield

@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
+from .driver import server_of
 from .journal import current
 
 
@@ -162,11 +163,6 @@ class Writer:
         processor = sa.String().literal_processor(self.dialect)  # type: ignore[no-untyped-call]
         assert processor is not None
         return str(processor(text))
-
-
-def server_of(dialect: str) -> str:
-    """`mysql` and `mariadb` are one server with two names in SQLAlchemy."""
-    return "mariadb" if dialect == "mysql" else dialect
 
 
 def single_percent(dialect: sa.Dialect) -> sa.Dialect:

@@ -18,7 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
 from . import cut_off, journal
-from .lock import WAIT, Held, held, is_busy, number_of, server_kind, sqlite_holder
+from .driver import server_of
+from .lock import WAIT, Held, held, is_busy, number_of, sqlite_holder
 from .version import compiled_once
 
 _ATTEMPTS = 4
@@ -65,7 +66,7 @@ class _Run:
 
     def __init__(self, environment: EnvironmentContext, connection: sa.Connection, *, alone: bool) -> None:
         self.environment, self.connection = environment, connection
-        server = server_kind(connection)
+        server = server_of(connection.dialect.name)
         self.journaled = not alone and server == "mariadb"
         self.hastened = not alone and server == "postgresql"
         self.context: MigrationContext = environment.get_context()

@@ -9,7 +9,8 @@ from alembic.operations import Operations
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import TypeCompiler
 
-from .registry import MigrationStopped, Writer, operation, server_of
+from .driver import server_of
+from .registry import MigrationStopped, Writer, operation
 
 
 def chosen(

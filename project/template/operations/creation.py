@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .definition import leave_nullable_open
-from .registry import server_of
+from .driver import server_of
 
 
 @Operations.implementation_for(ops.CreateTableOp, replace=True)
@@ -40,6 +40,7 @@ class _Inside(sa.Constraint):
 def _clause(element: _Inside, compiler: DDLCompiler, **_: object) -> str:
     """What CREATE INDEX says but for the table: `UNIQUE INDEX name (columns)`."""
     assert element.index.table is not None
-    statement = compiler.process(CreateIndex(element.index))
-    before, after = statement.split(f" ON {compiler.preparer.format_table(element.index.table)} ", 1)
-    return f"{before.removeprefix('CREATE ')} {after}"
+    name = compiler.preparer.format_index(element.index)
+    table = compiler.preparer.format_table(element.index.table)
+    before, after = compiler.process(CreateIndex(element.index)).split(f" INDEX {name} ON {table} ", 1)
+    return f"{before.removeprefix('CREATE')} INDEX {name} {after}".lstrip()

@@ -1,4 +1,4 @@
-"""What is said to a server around SQLAlchemy: nobody who listens to the connection hears it."""
+"""The server behind SQLAlchemy: which it is, and what is said to it past all who listen to the connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+
+
+def server_of(dialect: str) -> str:
+    """`mysql` and `mariadb` are one server with two names in SQLAlchemy."""
+    return "mariadb" if dialect == "mysql" else dialect
 
 
 def say(connection: sa.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:

@@ -23,8 +23,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from .driver import say
-from .lock import TABLE, server_kind
+from .driver import say, server_of
+from .lock import TABLE
 
 DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
 _READS = re.compile(r"\s*(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHECK)\b", re.IGNORECASE)
@@ -72,7 +72,7 @@ class Half:
 
 def half(connection: sa.Connection) -> Half | None:
     """The revision that is half done; None where none is. Read-only."""
-    if server_kind(connection) != "mariadb" or not sa.inspect(connection).has_table(TABLE):
+    if server_of(connection.dialect.name) != "mariadb" or not sa.inspect(connection).has_table(TABLE):
         return None
     columns = "number, kind, line, done, hash, said, revision, direction"
     query = f"SELECT {columns} FROM {TABLE} WHERE number > 0 ORDER BY number"
