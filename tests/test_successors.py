@@ -120,12 +120,20 @@ class Caixa(Base):
 from sqlalchemy import MetaData
 outra = Table("outras", MetaData(), Column("id", String({n}), primary_key=True))
 """,
+    "fatura": _HEAD + """
+class Fatura(Base):
+    __tablename__ = "faturas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    texto: Mapped[str] = mapped_column(String({n}))
+
+from .usuario import Usuario
+""",
     "indice": _HEAD + "from .produto import Produto\nIndex('ix_dono_{n}', Produto.dono_id)\n",
 }  # fmt: skip
 NEEDS = {
     "pedido": ("produto", "usuario"), "produto": ("usuario",), "email": ("usuario",), "gerente": ("usuario",),
     "marca": ("comum",), "estado": ("tipos",), "ligacao": ("produto", "usuario"), "indice": ("produto", "usuario"),
-    "estoque": ("produto", "usuario"),
+    "estoque": ("produto", "usuario"), "fatura": ("usuario",),
 }  # fmt: skip
 FIXED = {"estoque", "caixa"}
 """Modules that are on under the same name in each stage that has them."""
@@ -195,6 +203,7 @@ def stages(draw: st.DrawFn) -> list[dict[str, int]]:
 @example([{"tipos": 10, "estado": 10, "caixa": 10}, {"caixa": 10}])  # the type goes, too
 @example([{"tipos": 10, "estado": 10, "usuario": 10}, {"tipos": 10, "estado": 10, "usuario": 20}])  # it stays
 @example([{"usuario": 10, "produto": 10, "estoque": 10}, {"usuario": 10, "produto": 20, "estoque": 10}])  # a key's type
+@example([{"fatura": 10, "usuario": 10}, {"fatura": 10, "usuario": 20}])  # a table is made before the import
 @example([{"outra": 10, "caixa": 10}, {"outra": 20, "caixa": 10}])  # its table is in another MetaData
 @settings(max_examples=60, deadline=None)
 @given(stages())
