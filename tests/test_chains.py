@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
 import pytest
+import sqlalchemy as sa
 from chains import Chain, chains
 from conftest import SERVERS, answering
 from hypothesis import HealthCheck, Phase, event, given, settings
 
 from project.commands import staged
+from project.db.dialects import unmarked
+from project.db.scratch import clear, scratch
+from project.db.snapshot import Snapshot, snapshot
 from project.errors import Refused, WrongUse
 from project.migrations.generate import Step, steps_of
+from project.migrations.mirror import Mirror
 from project.migrations.proof import NotProved, prove
 from project.plan import Cast, Plan, Sql, Stage
 from project.plan.values import Database, Mark, Marks, Models
@@ -78,6 +84,37 @@ def test_what_can_be_made_is_hardly_ever_refused(server: str) -> None:
 
     look()
     assert len(refused) <= 2, refused
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_a_mirror_that_follows_shows_what_making_all_of_each_stage_does(server: str) -> None:
+    url = answering(server)
+
+    @given(chains(server))
+    @sample(40 if server == "sqlite" else 8)
+    def look(chain: Chain) -> None:
+        whole: list[Snapshot] = []
+        with Mirror(url) as mirror, scratch(url) as empty, empty.engine.connect() as connection:
+
+            def hear(stage: Stage, metadata: sa.MetaData, changed: frozenset[str]) -> None:
+                mirror.show(stage, metadata, changed)
+                clear(connection)
+                with unmarked(metadata):
+                    metadata.create_all(connection)
+                connection.commit()
+                whole.append(snapshot(connection))
+
+            with suppress(WrongUse, Refused):
+                steps_of(plan(chain), chain.turns(), hear=hear)
+            shown = mirror.shown()
+        for number, (each, full) in enumerate(zip(shown, whole, strict=True)):
+            assert each.snapshot == full
+            if number and each.names is not None:
+                before = whole[number - 1].things
+                other = {key for key in {*before, *full.things} if before.get(key) != full.things.get(key)}
+                assert other <= each.names
+
+    look()
 
 
 # ------------------------------------------------------------------------------ one chain

@@ -168,6 +168,31 @@ def test_a_mirror_makes_only_what_a_stage_changes_and_what_points_at_that(plan: 
     assert made == [1 + len(_tables_of(step)[2]) for step in found]
 
 
+def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first stage, and of the last to be sure: not for each stage that comes after a view or an enum."""
+    project = growing(tmp_path / "project", 12)
+    for name in ("m0001", "m0004"):
+        path = project / "modelos" / f"{name}.py"
+        table = f"Tabela{int(name[1:])}"
+        text = path.read_text(encoding="utf-8").replace(
+            "    ativo: Mapped[bool]\n", "    ativo: Mapped[bool]\n" + _MORE
+        )
+        view = f"CreateView(select({table}.__table__.c.id), 'vista_{name}', metadata=Base.metadata)\n"
+        path.write_text(f"{_IMPORTS}{text}\n\n{view}".replace("NAME", name), encoding="utf-8")
+    made = counted(monkeypatch, Mirror, "_made", lambda *_: None)
+    with Mirror(server) as mirror:
+        steps(read(project / "config.yaml"), mirror.show)
+        last = mirror.shown()[-1].snapshot
+    assert len(made) == 2
+    assert {"vista_m0001", "vista_m0004"} <= last.things.keys()
+
+
+_IMPORTS = "from sqlalchemy import CreateView, Enum, select\n"
+_MORE = "    estado: Mapped[str] = mapped_column(Enum('a', 'b', name='estado_NAME'))\n"
+
+
 # ------------------------------------------------ finding a stage
 
 
@@ -328,6 +353,17 @@ def test_a_table_that_comes_or_goes_is_seen_though_nobody_told_of_it() -> None:
     assert watch.changed(metadata, frozenset({"usuarios"})) == {"novos"}
     metadata.remove(metadata.tables["outros"])
     assert watch.changed(metadata, frozenset({"usuarios"})) == {"outros"}
+
+
+def test_a_view_of_another_table_is_another_view() -> None:
+    """Though the column that it takes from there has the same name."""
+    watch = Watch()
+    for table in ("usuarios", "outros"):
+        metadata = sa.MetaData()
+        for name in ("usuarios", "outros"):
+            sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True))
+        sa.CreateView(sa.select(metadata.tables[table].c.id), "vista", metadata=metadata)
+        assert "vista" in watch.changed(metadata)
 
 
 class Kept:

@@ -2,21 +2,21 @@
 
 This is what a history is proved against. It works while the stages are made, because a stage's MetaData is only there
 until the next one's; what it shows of each stage are values. A stage costs what it changes: its tables are dropped and
-made; everything else stays, or goes, on SQLite. Where that could be another thing than making all of it, all of it is
-made.
+made, with the views that stand on them and the types that only they have; everything else stays, or goes, on SQLite.
+Where that could be another thing than making all of it, all of it is made.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.schema import AddConstraint
+from sqlalchemy.schema import AddConstraint, CheckFirst, sort_tables_and_constraints
 
 from project.db.database import server_kind
 from project.db.dialects import quoted, unmarked
@@ -24,10 +24,13 @@ from project.db.scratch import clear, scratch
 from project.db.snapshot import Snapshot, snapshot
 from project.errors import StrataError, WrongUse
 from project.plan import Stage
+from project.schema.columns import enum_key
+from project.schema.ddl import UNSAYABLE
 from project.schema.events import listens
 from project.schema.types import stored_as
 
 from .apply import reason
+from .diff.words import words
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,20 @@ class Shown:
 
     snapshot: Snapshot
     names: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of one of the models' tables or views.
+
+    `kind` is what DROP calls it, `said` the names in a view's text, `types` those types that PostgreSQL makes for it.
+    An `odd` one may make anything, or cannot be made.
+    """
+
+    kind: str = "TABLE"
+    said: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    odd: bool = False
 
 
 class Mirror:
@@ -52,9 +69,9 @@ class Mirror:
         self._failed: StrataError | None = None
         self._last: sa.MetaData | None = None
         self._shown: list[Shown] = []
-        self._odd: set[str] = set()
-        self._there: Collection[str] = ()
-        self._views: set[str] = set()
+        self._known: dict[str, _Known] = {}
+        self._there: dict[str, str] = {}
+        """What is in the database, in the order in which it was made, each with its kind."""
         self._pointing: defaultdict[str, set[str]] = defaultdict(set)
 
     def __enter__(self) -> Self:
@@ -96,34 +113,52 @@ class Mirror:
         """Bring the database to the next stage, and look."""
         tables = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
         schemas = {table.schema for table in tables if table.schema} - set(self.schemas)
-        odd = bool(self._odd & changed)
-        for key in changed:
-            self._learn(key, metadata.tables.get(key))
-        plain = not (odd or self._odd & changed or self._views or listens(metadata))
-        plain = plain and not metadata._sequences and not metadata._objects
-        if schemas or not self._shown or not plain:
+        if schemas or self._connection is None:
             self._reopen(schemas)
+        was = {key: self._known.pop(key) for key in changed & self._known.keys()}
+        self._known |= (now := {table.key: self._learn(table) for table in tables})
+        odd = any(each.odd for each in (*was.values(), *now.values()))
+        if schemas or not self._shown or odd or self._has_more(metadata):
             self._shown.append(Shown(self._made(metadata), None))
         else:
-            self._shown.append(self._renewed(metadata, changed))
+            self._shown.append(self._renewed(metadata, changed, was))
         self._last = metadata
 
-    def _learn(self, key: str, table: sa.Table | None) -> None:
-        self._odd.discard(key)
-        self._views.discard(key)
-        if table is None:
-            return
-        if listens(table) or (self.kind == "postgresql" and any(map(_has_a_type, table.columns))):
-            self._odd.add(key)
-        if table.is_view:
-            self._views.add(key)
+    def _learn(self, table: sa.Table) -> _Known:
         for each in table.foreign_keys:
-            self._pointing[each.target_fullname.rpartition(".")[0]].add(key)
+            self._pointing[each.target_fullname.rpartition(".")[0]].add(table.key)
+        if table.is_view:
+            return self._view(table)
+        types = [_own_type(column) for column in table.columns] if self.kind == "postgresql" else []
+        names = frozenset(enum_key(each) for each in types if isinstance(each, sa.Enum))
+        other = any(each is not None and not isinstance(each, sa.Enum) for each in types)
+        return _Known(types=names, odd=other or listens(table))
+
+    def _view(self, view: sa.Table) -> _Known:
+        assert self._connection is not None
+        made = view._creator_ddl  # no public way to ask what makes it
+        assert isinstance(made, sa.CreateView)
+        try:
+            text = str(made.compile(dialect=self._connection.dialect))
+        except UNSAYABLE:  # making it will tell
+            return _Known("VIEW", odd=True)
+        kind = "MATERIALIZED VIEW" if made.materialized else "VIEW"
+        return _Known(kind, frozenset(words(text)), odd=listens(view))
+
+    def _has_more(self, metadata: sa.MetaData) -> bool:
+        """Whether the models make anything besides tables and views: by events, or sequences and types of their own."""
+        if listens(metadata):
+            return True
+        if self.kind != "postgresql":
+            return self.kind != "sqlite" and bool(metadata._sequences)
+        types = {name for known in self._known.values() for name in known.types}
+        return any(
+            not isinstance(each, sa.Enum) or (each.native_enum and enum_key(each) not in types)
+            for each in metadata._objects
+        )
 
     def _reopen(self, schemas: Collection[str]) -> None:
         """Have a database that has these schemas too."""
-        if self._connection is not None and not schemas:
-            return
         self._open.close()
         self.schemas = tuple(sorted({*self.schemas, *schemas}))
         empty = self._open.enter_context(scratch(self.server, self.schemas))
@@ -140,57 +175,93 @@ class Mirror:
         except sa.exc.SQLAlchemyError as error:
             message = f"The models cannot be made on {self.kind} by create_all: {reason(error)}"
             raise WrongUse(message, hint="Change the models, or take the server out of prove_on.") from error
-        self._there = frozenset(metadata.tables)
+        self._there = {table.key: self._known[table.key].kind for table in _order(metadata.tables.values())[0]}
         return self._looked_at(None)
 
-    def _renewed(self, metadata: sa.MetaData, changed: frozenset[str]) -> Shown:
+    def _renewed(self, metadata: sa.MetaData, changed: frozenset[str], was: Mapping[str, _Known]) -> Shown:
         """Only what changes, made anew."""
+        assert self._connection is not None
         before = self._shown[-1].snapshot.things
-        old = {key for key in changed if key in before}
-        near = {key for name in old for key in self._pointing[name] if key in metadata.tables} - changed
+        near = {key for name in was for key in self._pointing[name] if key in metadata.tables} - changed
+        views = self._standing_on(changed)
+        types = {name for known in was.values() for name in known.types}
+        kept = {name for key, known in self._known.items() if key not in changed for name in known.types}
         # On SQLite a table is the same without those that it points to, and making one takes longer the more there are.
         alone = self.kind == "sqlite"
+        anew = changed | views | near if alone else changed | views
         try:
-            self._exchange(metadata, changed | near if alone else changed, self._there if alone else old, near)
+            self._drop([key for key in self._there if alone or key in anew], types - kept)
+            self._make(metadata, [metadata.tables[key] for key in sorted(anew) if key in metadata.tables])
+            self._point(metadata, near, was)
+            self._connection.commit()
         except sa.exc.SQLAlchemyError:  # another order would do, perhaps: making all of it shows
-            assert self._connection is not None
             self._connection.rollback()
             return Shown(self._made(metadata), None)
-        names = changed | near
+        types |= {name for key in changed & self._known.keys() for name in self._known[key].types}
+        names = changed | views | near | types
         things = dict(before)
         for key in names & things.keys():
             del things[key]
         things.update(self._looked_at(names).things)
         return Shown(Snapshot(things), frozenset(names))
 
-    def _exchange(
-        self, metadata: sa.MetaData, changed: frozenset[str], old: Collection[str], near: Collection[str]
-    ) -> None:
+    def _standing_on(self, keys: Collection[str]) -> frozenset[str]:
+        """The views whose texts name one of these, or a view that does."""
+        views = {key: known.said for key, known in self._known.items() if known.said}
+        found = set[str]()
+        names = {key.rpartition(".")[2] for key in keys}
+        while names:
+            new = {key for key, said in views.items() if said & names} - found
+            found |= new
+            names = {key.rpartition(".")[2] for key in new}
+        return frozenset(found)
+
+    def _drop(self, keys: Sequence[str], types: Iterable[str]) -> None:
+        """Drop views, tables and types; on PostgreSQL the foreign keys that point at the tables go as well."""
         connection = self._connection
         assert connection is not None
-        self._drop(connection, sorted(old))
-        tables = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
-        with unmarked(tables):
-            metadata.create_all(connection, tables=tables, checkfirst=False)
-        if self.kind == "postgresql":
-            for constraint in _keys(metadata, near, old):
-                with unmarked([constraint.table]):
-                    connection.execute(AddConstraint(constraint))
-        self._there = changed & metadata.tables.keys()
-        connection.commit()
-
-    def _drop(self, connection: sa.Connection, keys: Iterable[str]) -> None:
-        """Drop tables that others point at; on PostgreSQL their foreign keys go as well."""
         cascade = " CASCADE" if self.kind == "postgresql" else ""
+        views = [key for key in reversed(keys) if self._there[key] != "TABLE"]
         if self.kind == "mariadb":
             connection.exec_driver_sql("SET foreign_key_checks = 0")
         try:
-            for key in keys:
-                schema, _, name = key.rpartition(".") if self.schemas else ("", "", key)
-                connection.exec_driver_sql(f"DROP TABLE {quoted(connection, schema, name)}{cascade}")
+            for key in dict.fromkeys((*views, *keys)):
+                connection.exec_driver_sql(f"DROP {self._there.pop(key)} {self._quoted(key)}{cascade}")
         finally:
             if self.kind == "mariadb":  # a key that ALTER TABLE adds meanwhile would get NO ACTION for RESTRICT
                 connection.exec_driver_sql("SET foreign_key_checks = 1")
+        for name in sorted(types):
+            connection.exec_driver_sql(f"DROP TYPE {self._quoted(name)}")
+
+    def _quoted(self, key: str) -> str:
+        assert self._connection is not None
+        schema, _, name = key.rpartition(".") if self.schemas else ("", "", key)
+        return quoted(self._connection, schema, name)
+
+    def _make(self, metadata: sa.MetaData, tables: Sequence[sa.Table]) -> None:
+        """Make tables and views as create_all does.
+
+        It makes all types of the models first, or asks for each: so where no key comes later they are made one by one.
+        """
+        connection = self._connection
+        assert connection is not None
+        order, later = _order(tables)
+        with unmarked(tables):
+            if later:
+                metadata.create_all(connection, tables=tables, checkfirst=CheckFirst.TYPES)
+            else:
+                for table in order:
+                    table.create(connection, checkfirst=CheckFirst.TYPES)
+        self._there |= {table.key: self._known[table.key].kind for table in order}
+
+    def _point(self, metadata: sa.MetaData, keys: Collection[str], targets: Collection[str]) -> None:
+        """Add the foreign keys of these tables that went with their targets, on PostgreSQL."""
+        for key in sorted(keys) if self.kind == "postgresql" else ():
+            for each in sorted(metadata.tables[key].foreign_key_constraints, key=lambda each: str(each.name)):
+                if each.referred_table.key in targets:
+                    assert self._connection is not None
+                    with unmarked([each.table]):
+                        self._connection.execute(AddConstraint(each))
 
     def _looked_at(self, names: Collection[str] | None) -> Snapshot:
         assert self._connection is not None
@@ -199,16 +270,16 @@ class Mirror:
         return found
 
 
-def _has_a_type(column: sa.Column[object]) -> bool:
-    """Whether the column has a type of its own on PostgreSQL, which is not its table's to make and drop."""
+def _order(tables: Iterable[sa.Table]) -> tuple[list[sa.Table], bool]:
+    """Tables and views in the order in which create_all makes them, and whether some of their keys come later."""
+    *order, (_, later) = sort_tables_and_constraints(tables)  # type: ignore[no-untyped-call]
+    return [table for table, _ in order], bool(later)
+
+
+def _own_type(column: sa.Column[object]) -> sa.types.SchemaType | None:
+    """The type that PostgreSQL makes for the column, which is not its table's to make and drop."""
     stored = stored_as(column.type, "postgresql")
     element = getattr(stored, "item_type", stored)
-    return isinstance(element, sa.types.SchemaType) and not isinstance(element, sa.Boolean)
-
-
-def _keys(metadata: sa.MetaData, tables: Iterable[str], targets: Collection[str]) -> Iterable[sa.ForeignKeyConstraint]:
-    """The foreign keys that lead from some tables to others."""
-    for key in sorted(tables):
-        for each in sorted(metadata.tables[key].foreign_key_constraints, key=lambda each: str(each.name)):
-            if each.referred_table.key in targets:
-                yield each
+    if not isinstance(element, sa.types.SchemaType) or isinstance(element, sa.Boolean):
+        return None
+    return None if isinstance(element, sa.Enum) and not element.native_enum else element

@@ -173,7 +173,7 @@ class _Likeness:
             return False
         if isinstance(one, _PLAIN):
             return bool(one == two)
-        if id(one) in self.mine:
+        if id(one) in self.mine and not isinstance(one, sa.Table | sa.Column):  # these may be another table's
             return self.mine[id(one)] == self.theirs.get(id(two))
         return _said(one) == _said(two)
 
