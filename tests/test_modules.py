@@ -441,6 +441,27 @@ def test_enums_sequences_and_views_go_with_the_stage(write: Write) -> None:
     assert sorted(each.split()[1] for each in said) == ["SEQUENCE", "TABLE", "TYPE", "VIEW"]
 
 
+def test_a_view_of_mapped_classes_outlasts_them(write: Write) -> None:
+    more = """
+        from sqlalchemy import CreateView, String, func, select
+        from estagios.base import Base
+        from estagios.usuario import Usuario
+        query = select(Usuario.nome, func.count().label("quantos")).where(Usuario.nome != "100%").group_by(Usuario.nome)
+        visao = CreateView(query, "visao", metadata=Base.metadata)
+        CreateView(select(visao.table.c.nome), "nomes", metadata=Base.metadata)
+    """
+    plan = write({"base": BASE, "usuario": USUARIO, "visao": textwrap.dedent(more)}, [["usuario", "visao"]])
+    query = "SELECT usuarios.nome, count(*) AS quantos \nFROM usuarios \nWHERE usuarios.nome != '100%{}' GROUP BY usuarios.nome"
+    for metadata in (*(each for _, each in metadatas(plan)), metadata_of(plan, 0)):
+        assert [each.split()[1:3] for each in ddl(metadata, "sqlite://")] == [
+            ["TABLE", "usuarios"],
+            ["VIEW", "visao"],
+            ["VIEW", "nomes"],
+        ]
+        assert ddl(metadata, "sqlite://")[1].endswith(query.format(""))
+        assert ddl(metadata, "postgresql+psycopg://")[1].endswith(query.format("%"))  # for the driver
+
+
 def ddl(metadata: sa.MetaData, url: str) -> list[str]:
     """Say what create_all would emit on a server."""
     said: list[str] = []

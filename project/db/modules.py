@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Mapper
 
-from project.db import aside, successors
+from project.db import aside, successors, views
 from project.db.imports import Imports
 from project.errors import WrongUse
 
@@ -69,7 +69,9 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
     stages.look()
     try:
         with stages.listening():
-            return stages.metadata(index)
+            metadata = stages.metadata(index)
+        views.keep(metadata)
+        return metadata
     finally:
         stages.end()
 
@@ -190,6 +192,8 @@ class _Stages:
                         self.end()
                         metadata = self.metadata(index)
                     yield Turn(stage, metadata, self.touched.keys, succeeded)
+                    if index + 1 == len(self.plan.stages):
+                        views.keep(metadata)
         finally:
             self.end()
 

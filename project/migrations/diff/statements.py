@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from project.errors import WrongUse
 from project.schema.values import Schema, Statements
@@ -11,28 +12,47 @@ from project.source import Call, Source, items, quoted
 from .order import Draft, Phase
 from .words import words
 
+_EARLY = "events before tables"
+
 
 def compare(draft: Draft, before: Schema, after: Schema) -> None:
-    """Take down what goes, changes, or stands on a table that changes; put up what comes, and the latter again."""
-    changed = {key for key in {*before.tables, *after.tables} if before.tables.get(key) != after.tables.get(key)}
+    """Take down what goes, changes, or stands on what changes; put up what comes, and the latter again."""
+    other = _standing_on(before, after)
     for key, old in reversed(list(before.statements.items())):
-        if after.statements.get(key) != old or (_mentions(old, changed) and key != "events before tables"):
+        if key in other:
             _take_down(draft, old)
     for key, new in after.statements.items():
         if before.statements.get(key) != new:
             draft.say(f"{'~' if key in before.statements else '+'} {key}")
-        elif not _mentions(new, changed) or key == "events before tables":
-            continue
-        early = key == "events before tables"
-        draft.do(Phase.TYPES_ON if early else Phase.STATEMENTS_ON, _run(new.create))
+        if key in other:
+            draft.do(Phase.TYPES_ON if key == _EARLY else Phase.STATEMENTS_ON, _run(new.create))
     for key in before.statements:
         if key not in after.statements:
             draft.say(f"- {key}")
 
 
-def _mentions(statements: Statements, tables: set[str]) -> bool:
-    names = {key.rpartition(".")[2] for key in tables}
-    return any(words(text) & names for texts in statements.create.values() for text in texts)
+def _standing_on(before: Schema, after: Schema) -> set[str]:
+    """What is other, and what names a table that is, or a view that is taken down."""
+    said = {key: _words(before.statements.get(key)) | _words(after.statements.get(key))
+            for key in {*before.statements, *after.statements}}  # fmt: skip
+    new = {key for key in said if before.statements.get(key) != after.statements.get(key)}
+    changed = {key for key in {*before.tables, *after.tables} if before.tables.get(key) != after.tables.get(key)}
+    found = set[str]()
+    while new or changed:
+        names = {key.rpartition(".")[2] for key in changed} | {_name(key) for key in new}
+        found, changed = found | new, set()
+        new = {key for key, words_ in said.items() if key != _EARLY and words_ & names} - found
+    return found
+
+
+def _words(statements: Statements | None) -> set[str]:
+    texts = () if statements is None else chain.from_iterable(statements.create.values())
+    return {word for text in texts for word in words(text)}
+
+
+def _name(key: str) -> str:
+    """A view's own name."""
+    return key.removeprefix("view ").rpartition(".")[2]
 
 
 def _take_down(draft: Draft, old: Statements) -> None:
@@ -43,8 +63,7 @@ def _take_down(draft: Draft, old: Statements) -> None:
             f"{old.create[missing[0]][0]!r}.",
             hint="Add a before_drop or after_drop event that drops it, or make it with the stage's `data`.",
         )
-    early = old.name == "events before tables"
-    draft.do(Phase.TYPES_OFF if early else Phase.STATEMENTS_OFF, _run(old.drop))
+    draft.do(Phase.TYPES_OFF if old.name == _EARLY else Phase.STATEMENTS_OFF, _run(old.drop))
 
 
 def _run(texts: Mapping[str, tuple[str, ...]]) -> Source:
