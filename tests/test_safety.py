@@ -510,6 +510,14 @@ def test_of_several_stages_those_before_one_that_fails_stay(project: Project) ->
     require_whole(project, "lojas")
 
 
+def test_a_column_that_is_there_already_keeps_its_values(project: Project) -> None:
+    """Somebody has made by hand what the stage adds: its `fill` is not for these rows."""
+    execute(project.url, "ALTER TABLE contas ADD COLUMN apelido VARCHAR(20)", "UPDATE contas SET apelido = 'por mim'")
+    with pytest.raises(MigrationFailed, match="apelido"):
+        commands.up(project.plan())
+    assert rows(project.url, "SELECT apelido FROM contas") == [("por mim",), ("por mim",)]
+
+
 def test_a_stage_whose_commit_fails_is_not_told_as_applied(project: Project) -> None:
     if "postgresql" not in project.url:
         pytest.skip("only PostgreSQL has constraint triggers, which speak at the commit")

@@ -116,7 +116,7 @@ def expression(writer: Writer, text: Text) -> str:
 class _Kept:
     """What hangs on the table and would go with it: indexes and triggers made by hand, the AUTOINCREMENT counter.
 
-    Raises MigrationStopped where the table has a column that no stage knows. Offline there is nothing to look at.
+    Raises MigrationStopped where the table has a column that no stage so far knows. Offline there is nothing to ask.
     """
 
     def __init__(self, writer: Writer, change: Change) -> None:
@@ -124,12 +124,13 @@ class _Kept:
         if writer.offline:
             return
         table = writer.value(change.name)
-        known = {column.name for column in change.after.columns} | {column.name for column in change.before.columns}
+        new = {mark.element.name for mark in change.added()} - {mark.element.name for mark in change.removed()}
+        known = {each.name for each in (*change.before.columns, *change.after.columns)} - new
         strange = [row[1] for row in writer.fetch(f"PRAGMA table_xinfo({table})") if row[1] not in known]
         if strange:
             message = (
-                f"Table {change.name} must be rebuilt, and has a column that no stage knows: {', '.join(strange)}. "
-                "Nothing was changed. Drop the column, or add it to the models."
+                f"Table {change.name} must be rebuilt, and has a column that no stage knows so far: "
+                f"{', '.join(strange)}. Nothing was changed. Drop the column, or add it to the models."
             )
             raise MigrationStopped(message)
         ours = {str(index.name) for index in change.after.indexes}
