@@ -364,6 +364,21 @@ def test_rebuild_with_force_says_in_its_object_where_the_copy_is(given: Inv, pro
     assert (Path(told["kept"]) / "0002_cidades.py").read_bytes() == content
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_operations_that_are_others_than_the_program_s_are_kept_and_told(
+    given: Inv, project: Project, words: tuple[str, ...]
+) -> None:
+    given("rebuild")
+    path = project.folder / "migrations" / "operations" / "text.py"
+    path.write_text("mine", encoding="utf-8")
+    told = given("rebuild", *words)
+    assert told.code == 0
+    kept = re.search(r"were not this program's; they are kept in (.+)\.$", told.err, re.MULTILINE)
+    assert kept is not None
+    assert (Path(kept[1]) / "text.py").read_text(encoding="utf-8") == "mine"
+    assert path.read_text(encoding="utf-8") != "mine"
+
+
 # ------------------------------------------------ check
 
 

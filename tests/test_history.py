@@ -1050,9 +1050,10 @@ def test_operations_are_brought_up_to_date_and_only_then_touched(tmp_path: Path)
     environment(migrations)
     assert (migrations / "operations").stat().st_ino == number
     (migrations / "operations" / "text.py").write_text("old")
-    assert environment(migrations) is None
+    assert environment(migrations) == migrations / "operations.kept-1"
+    assert contents(migrations / "operations.kept-1") == {"text.py": b"old"}
     assert contents(migrations / "operations") == {"__init__.py": b"", "text.py": b"new"}
-    assert {path.name for path in migrations.iterdir()} == AROUND
+    assert {path.name for path in migrations.iterdir()} == AROUND | {"operations.kept-1"}
 
 
 @pytest.mark.usefixtures("template")
@@ -1108,6 +1109,9 @@ def test_stopped_at_any_step_the_operations_are_old_or_new(tmp_path: Path, stop:
         assert contents(operations) in (old, new), f"step {step}"
         assert not (migrations / "env.py").exists() or (migrations / "env.py").read_text() == "env"
         environment(migrations)
-        assert {path.name for path in migrations.iterdir()} == AROUND, f"step {step}"
+        kept = sorted(path for path in migrations.iterdir() if path.name.startswith("operations.kept-"))
+        assert {path.name for path in migrations.iterdir()} == AROUND | {path.name for path in kept}, f"step {step}"
         assert contents(operations) == new
+        assert [contents(path) for path in kept] == [old] * len(kept)
+        assert kept
     assert step > 10

@@ -117,7 +117,9 @@ def write(
     with history.locked(versions, wait, waiting=lambda sentence: told(sentence, "")) as left:
         if left:
             told(left, "")
-        history.environment(plan.migrations, wait=wait)
+        others = history.environment(plan.migrations, wait=wait)
+        if others is not None:
+            told(f"The operations beside env.py were not this program's; they are kept in {others}.", "")
         _alembic_ini(plan)
         return history.replace(versions, revisions, force=force)
 

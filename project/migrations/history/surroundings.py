@@ -18,8 +18,8 @@ def environment(migrations: Path, *, wait: float = WAIT) -> Path | None:
 
     `env.py` and `script.py.mako` are written where they are not there, and never again: they may be the team's.
     `operations/` is what the installed program has, because the revisions need it; it is replaced in one step where it
-    differs, edits and all. Files in there that the program does not know are first copied beside it: the result is
-    where they lie, None without any. Raises Locked and WrongUse; what was there is then as it was.
+    differs. Files in there that are others than the program's, by hand or of another version, are first copied beside
+    it: the result is where they lie, None without any. Raises Locked and WrongUse; what was there is then as it was.
     """
     place = real(migrations) / _OPERATIONS
     with locked(place, wait):
@@ -29,8 +29,8 @@ def environment(migrations: Path, *, wait: float = WAIT) -> Path | None:
             ours, theirs = _contents(TEMPLATE / _OPERATIONS), _contents(place)
         if ours == theirs:
             return None
-        extra = tuple(sorted({name.partition("/")[0] for name in theirs} - {name.partition("/")[0] for name in ours}))
-        kept = keep(place, extra) if extra else None
+        others = {name.partition("/")[0] for name, content in theirs.items() if ours.get(name) != content}
+        kept = keep(place, tuple(sorted(others))) if others else None
         swap(place, lambda new: _write(new, ours))
         return kept
 
