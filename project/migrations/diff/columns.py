@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from project.db.dialects import NAMES, dialect
-from project.schema.values import Column, Table, equal
+from project.schema.values import Column, Constraint, Table, equal
 from project.source import Call, Source, call, flat, quoted
 from project.template.operations.conversion import keeps
 
-from .constraints import on
+from .constraints import on, pairs
 from .order import Draft, Phase
 
 
@@ -48,6 +48,12 @@ class Changes:
         """Columns whose values are not yet there, or other ones, before the stage."""
         retyped = {new.name for old, new in self.changed if old.types != new.types or old.computed != new.computed}
         return {column.name for column in self.added} | retyped
+
+    @cached_property
+    def kept_keys(self) -> list[Constraint]:
+        """Foreign keys that stay as they are."""
+        both = pairs(self.old.foreign_keys(), self.new.foreign_keys())
+        return [new for old, new in both if old is not None and new is not None and equal(old, new)]
 
     def name_before(self, name: str) -> str:
         return self.named.get(name, name)
@@ -101,7 +107,17 @@ def change(draft: Draft, changes: Changes, old: Column, new: Column) -> Source:
         if old.nullable and not new.nullable and fill is None:
             _no_nulls(draft, changes, new, name)
     draft.say(f"{changes.new.key}: {new.name} {', '.join(_words(old, new))}")
-    return call("op.changed", new.source, was=old.source, cast=cast, fill=fill)
+    now, was = (_marked(changes, *side) for side in ((changes.new, new), (changes.old, old)))
+    return call("op.changed", now, was=was, cast=cast, fill=fill)
+
+
+def _marked(changes: Changes, table: Table, column: Column) -> Source:
+    """The column as a mark says it: that a foreign key keeps it from being counted no mark says, if the key stays."""
+    if column.counted or table.primary_key != (column.name,) or "integer" not in column.kinds.values():
+        return column.source
+    if not any(column.name in key.columns for key in changes.kept_keys):
+        return column.source
+    return replace(column, keywords=tuple((dict(column.keywords) | {"autoincrement": "False"}).items())).source
 
 
 def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str) -> None:

@@ -217,7 +217,7 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
         if other is not None and equal(index, other) and not rebuilt & set(other.columns):
             kept.append(other)
             continue
-        for key in _held(old, new, index):
+        for key in _held(changes, index):
             constraints.drop_key(draft, old, key)
             constraints.add_key(draft, new, key)
         draft.do(Phase.INDEXES_OFF, index.removal(old.name, old.schema))
@@ -234,12 +234,9 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
     return kept
 
 
-def _held(old: Table, new: Table, index: Index) -> Iterator[Constraint]:
+def _held(changes: Changes, index: Index) -> Iterator[Constraint]:
     """Foreign keys that stay and that MariaDB needs this index for."""
-    for one, other in constraints.pairs(old.foreign_keys(), new.foreign_keys()):
-        stays = one is not None and other is not None and equal(one, other)
-        if stays and other is not None and index.columns[: len(other.columns)] == other.columns:
-            yield other
+    return (key for key in changes.kept_keys if index.columns[: len(key.columns)] == key.columns)
 
 
 # ------------------------------------------------------------------------------- options
