@@ -260,7 +260,7 @@ def test_the_marks_stand_beside_what_else_a_comment_says(server: str, url: str) 
         ownership.say(connection, "created")
         ownership.say(connection, "protected")
         assert ownership.words(connection) == {"created", "protected"}
-        assert "uma 'nota'; 100%" in ownership._comment(connection)
+        assert "uma 'nota'; 100%" in ownership._comment(connection).splitlines()
 
 
 def test_apply_knows_nothing_of_an_empty_database(tmp_path: Path) -> None:

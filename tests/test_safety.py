@@ -18,15 +18,19 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from conftest import answering
 from projects import Project, write
 from test_onboard import Proxy
 
 from project import commands
 from project.db import database
+from project.db.scratch import scratch
 from project.errors import Locked, MigrationFailed, StrataError
 from project.migrations import apply
 from project.migrations.generate import steps
 from project.migrations.identity import compare
+from project.template.operations.journal import Journal, written
+from project.template.operations.lock import CREATE
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
@@ -259,6 +263,17 @@ def test_a_mariadb_lock_of_a_dead_connection_is_taken_over(project: Project) -> 
 
 
 # ----------------------------------------------------------------------- killed anywhere
+
+
+def test_the_journal_knows_what_was_done_to_a_table_whose_name_has_a_percent_sign() -> None:
+    """A percent sign is written twice for the driver, and is one in the name that the server is asked about."""
+    with scratch(answering("mariadb")) as there, there.engine.connect() as connection:
+        connection.exec_driver_sql(CREATE)
+        with written(Journal(connection, "a", "up", __file__)):
+            connection.exec_driver_sql("CREATE TABLE `a%%` (x INTEGER)")
+            connection.exec_driver_sql("CREATE VIEW `b%%` AS SELECT * FROM `a%%`")
+        connection.commit()
+        assert [entry.done for entry in Journal(connection, "a", "up", __file__).entries] == [True, True]
 
 
 def killed(work: Callable[[], object], *, after: float | None = None, at: int | None = None) -> bool:

@@ -115,6 +115,6 @@ def _set_comment(connection: sa.Connection, line: str) -> None:
     text = processor("\n".join([*others, line]))
     name = connection.dialect.identifier_preparer.quote(str(connection.engine.url.database))
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS {text}", execution_options={"no_parameters": True})
+        connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS {text}")
     else:
-        connection.exec_driver_sql(f"ALTER DATABASE {name} COMMENT {text}", execution_options={"no_parameters": True})
+        connection.exec_driver_sql(f"ALTER DATABASE {name} COMMENT {text}")

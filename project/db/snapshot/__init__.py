@@ -46,8 +46,7 @@ def rows(connection: sa.Connection, tables: Iterable[str], schemas: Sequence[str
 
 
 def _rows_of(connection: sa.Connection, schema: str | None, name: str) -> tuple[Mapping[str, object], ...]:
-    query = f"SELECT * FROM {quoted(connection, schema, name)}"
-    result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    result = connection.exec_driver_sql(f"SELECT * FROM {quoted(connection, schema, name)}")
     columns = result.keys()
     found = [dict(sorted(zip(columns, row, strict=True))) for row in result]
     return tuple(sorted(found, key=repr))

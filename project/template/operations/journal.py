@@ -159,6 +159,8 @@ class Journal:
         """Run one statement, unless it is done. False where it is none that is written down."""
         if _READS.match(sql) or TABLE in sql or "alembic_version" in sql:
             return False
+        if not parameters and parameters is not None:  # then the driver would make one % of two
+            sql, parameters = sql.replace("%%", "%"), None
         kind = "temporary" if _OURS in sql else "ddl" if DDL.match(sql) else "dml"
         text = f"{sql} {parameters!r}" if parameters else sql
         if self._next(kind, text) is not None:
@@ -180,7 +182,7 @@ class Journal:
             if parameters:
                 dialect.do_execute(cursor, sql, parameters)
             else:
-                dialect.do_execute_no_params(cursor, sql.replace("%%", "%") if parameters is not None else sql)
+                dialect.do_execute_no_params(cursor, sql)
         except self.connection.dialect.loaded_dbapi.Error as error:
             if not self.tolerant or not error.args or error.args[0] not in ALREADY:
                 raise
@@ -245,8 +247,7 @@ class Journal:
             str(row[0]) for row in say(self.connection, _TABLES.format(", ".join(["%s"] * len(words))), sorted(words))
         }
         names = sorted(there & words - {TABLE})
-        quoted = self.connection.dialect.identifier_preparer.quote_identifier
-        seen = [names, *(self._shown(quoted(name)) for name in names)]
+        seen = [names, *(self._shown("`" + name.replace("`", "``") + "`") for name in names)]
         seen += [self._shown(f"{schema}.{name}") for schema, name in sorted(set(_PAIR.findall(sql)))]
         if _PROGRAM.search(sql):
             seen += [sorted(map(str, say(self.connection, query))) for query in _PROGRAMS]

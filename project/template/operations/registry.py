@@ -173,5 +173,6 @@ def single_percent(dialect: sa.Dialect) -> sa.Dialect:
     plain.identifier_preparer = copy.copy(dialect.identifier_preparer)
     plain.identifier_preparer.dialect = plain
     plain.identifier_preparer._double_percents = False  # no public switch
+    plain.identifier_preparer._strings = {}  # names as the original writes them
     plain.type_compiler_instance = plain.type_compiler_cls(plain)
     return plain
