@@ -21,12 +21,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from conftest import answering
 from invoke import Collection, Program
 from projects import NOTE, SHOP_STAGES, Project, shop, write
 from pymysql.constants import CLIENT
 
 from project.db import database
+from project.db.scratch import scratch
+from project.migrations.apply import reason
 
 ROOT = Path(__file__).resolve().parents[1]
 UNREACHABLE = "postgresql+psycopg://ana:s3gredo@127.0.0.1:1/loja"
@@ -947,6 +951,15 @@ def test_data_that_fails_is_found_by_the_proof_before_anything_is_written(given:
     assert "Stage dados does not go up on sqlite" in told.error["message"]
     assert "no such table: nada" in told.error["message"]
     assert tree(project.folder) == before
+
+
+def test_a_statement_that_failed_is_told_as_it_would_be_pasted(server: str) -> None:
+    """A percent sign is written twice for some drivers, and is one for the server."""
+    with scratch(server) as there, there.engine.connect() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            operations.run_sql("SELECT '5%' FROM nada")
+        assert reason(caught.value).endswith("The statement was: SELECT '5%' FROM nada.")
 
 
 def test_data_that_fails_in_the_database_says_where_it_stands(given: Inv, project: Project) -> None:

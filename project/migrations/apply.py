@@ -227,11 +227,18 @@ class _Run:
 def reason(error: Exception) -> str:
     """The server's own words, without the statement's parameters."""
     if isinstance(error, sa.exc.DBAPIError):
-        statement = " ".join((error.statement or "").split())
+        statement = _statement(error)
         shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
         return f"The migration failed: {str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
     text = " ".join(str(error).split())
     return text if text.endswith(".") else f"{text}."
+
+
+def _statement(error: sa.exc.DBAPIError) -> str:
+    """The statement on one line, as the server was told it: of two % a driver that looks for parameters makes one."""
+    text = " ".join((error.statement or "").split())
+    driver = sys.modules[type(error.orig).__module__.partition(".")[0]]
+    return text.replace("%%", "%") if getattr(driver, "paramstyle", None) in {"format", "pyformat"} else text
 
 
 def insert(
