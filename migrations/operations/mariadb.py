@@ -20,10 +20,10 @@ from .sqlite import expression
 def change(writer: Writer, change: Change) -> None:
     """Fill what must not be NULL, then all clauses at once, then give new NOT NULL columns their values.
 
-    Checks that go would still judge the values that cross or are filled in: then they go before.
+    Checks and unique keys that go would still judge the values that cross or are filled in: then they go before.
     """
     table = _Table(writer, change)
-    off = [clause for mark in change.marks for clause in table.checks_off(mark)]
+    off = [clause for mark in change.marks for clause in table.rules_off(mark)]
     clauses = [clause for mark in _in_order(change) for clause in table.clauses(mark) if clause not in off]
     clauses += table.options()
     if off and table.fills():
@@ -137,9 +137,9 @@ class _Table:
 
     # ---------------------------------------------------------------- constraints
 
-    def checks_off(self, mark: Added | Changed | Removed) -> Iterator[str]:
-        """What takes off a check that goes or changes."""
-        if isinstance(mark.element, sa.CheckConstraint):
+    def rules_off(self, mark: Added | Changed | Removed) -> Iterator[str]:
+        """What takes off a check or a unique key that goes or changes."""
+        if isinstance(mark.element, sa.CheckConstraint | sa.UniqueConstraint):
             yield from (clause for clause in self._constraint(mark, mark.element) if clause.startswith("DROP "))
 
     def _constraint(self, mark: Added | Changed | Removed, constraint: sa.Constraint) -> Iterator[str]:
