@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 import sqlalchemy as sa
@@ -100,7 +100,7 @@ def _undone(
     last = at(counted[-1].line, there) if counted else None
     statements = [_sql(entry) for entry in counted if last is not None and at(entry.line, there) is last]
     crossing = [sql for sql in statements if _ASIDE in sql]
-    begun = all(_ASIDE in sql and "MODIFY" not in sql for sql in statements)
+    begun = all(_ASIDE in sql and "MODIFY" not in sql and "DROP" not in sql for sql in statements)
     unchanged = all(not DDL.match(sql) for sql in statements)
     unfinished = [last] if last is not None and crossing and not begun else []
     done = {id(at(entry.line, there)) for entry in counted}
@@ -117,12 +117,12 @@ def _undone(
     return kept, unfinished
 
 
-def _aside(found: Half) -> list[str]:
+def _aside(found: Half) -> Iterator[str]:
     """The statements that take away columns through which values were to cross, where they had not begun to."""
-    added = [
-        re.match(r"(ALTER TABLE \S+) ADD COLUMN (`?_new_[^ ]*)", _sql(entry)) for entry in found.entries if entry.counts
-    ]
-    return [f"{match[1]} DROP COLUMN {match[2]}" for match in added if match]
+    for sql in (_sql(entry) for entry in found.entries if entry.counts):
+        if table := re.match(r"ALTER TABLE .+?(?= ADD COLUMN _new_)", sql):
+            names = re.findall(r"ADD COLUMN (_new_\d+)", sql)
+            yield f"{table[0]} {', '.join(f'DROP COLUMN {name}' for name in names)}"
 
 
 def _sql(entry: Entry) -> str:

@@ -6,7 +6,7 @@ What a column is must be said whole: MODIFY forgets default, comment and nullabi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from .sqlite import expression
 
 
 def change(writer: Writer, change: Change) -> None:
-    """Fill what must not be NULL, then all clauses at once, then give new NOT NULL columns their values.
+    """Cross types, fill what must not be NULL, then all clauses at once, then give new NOT NULL columns their values.
 
     Checks and unique keys that go would still judge the values that cross or are filled in: then they go before.
     """
@@ -26,7 +26,10 @@ def change(writer: Writer, change: Change) -> None:
     off = [clause for mark in change.marks for clause in table.rules_off(mark)]
     clauses = [clause for mark in _in_order(change) for clause in table.clauses(mark) if clause not in off]
     clauses += table.options()
-    if off and table.fills():
+    if casts := [mark for mark in change.changed() if table.crossing(mark) is not None]:
+        table.cast(casts, off)
+        off = []
+    elif off and any(mark.fill is not None for mark in change.changed()):
         table.alter(", ".join(off))
         off = []
     table.fill()
@@ -74,7 +77,7 @@ class _Table:
         else:
             assert isinstance(mark.was, sa.Column)
             old = self.writer.column(mark.was)
-            if self._crossing(mark) is not None:
+            if self.crossing(mark) is not None:
                 return
             if column.computed is not None and old != text:
                 yield f"DROP COLUMN {name}"
@@ -82,48 +85,56 @@ class _Table:
             elif old != text or mark.was.comment != column.comment:
                 yield f"MODIFY COLUMN {text}"
 
-    def fills(self) -> bool:
-        """Whether values change before the table does."""
-        columns = [mark for mark in self.change.changed() if isinstance(mark.element, sa.Column)]
-        return any(mark.fill is not None or self._crossing(mark) is not None for mark in columns)
-
     def fill(self) -> None:
-        """Give a value to NULLs that are about to be forbidden, and cross the types that a `cast` is given for."""
+        """Give a value to NULLs that are about to be forbidden."""
         for mark in self.change.changed():
-            column = mark.element
-            if not isinstance(column, sa.Column):
-                continue
-            name = self.writer.name(column.name)
-            crossing = self._crossing(mark)
-            if crossing is not None:
-                self._cast(mark, column, crossing)
-            elif mark.fill is not None:
-                value = expression(self.writer, mark.fill)
+            if mark.fill is not None and self.crossing(mark) is None:
+                name, value = self.writer.name(str(mark.element.name)), expression(self.writer, mark.fill)
                 self.writer.run(f"UPDATE {self.where} SET {name} = {value} WHERE {name} IS NULL")
 
-    def _crossing(self, mark: Changed) -> str | None:
+    def crossing(self, mark: Changed) -> str | None:
         """How values cross, where MODIFY is not to decide it."""
+        if not isinstance(mark.was, sa.Column) or not isinstance(mark.element, sa.Column):
+            return None
         if mark.cast is not None:
-            return expression(self.writer, mark.cast)
-        if isinstance(mark.was, sa.Column) and isinstance(mark.element, sa.Column):
-            return on_mariadb(self.writer.name(mark.element.name), mark.was, mark.element)
-        return None
+            value: str | None = expression(self.writer, mark.cast)
+        else:
+            value = on_mariadb(self.writer.name(mark.element.name), mark.was, mark.element)
+        if value is None or mark.fill is None:
+            return value
+        return f"coalesce({value}, {expression(self.writer, mark.fill)})"
 
-    def _cast(self, mark: Changed, column: sa.Column[Any], value: str) -> None:
-        """By way of a second column: MODIFY alone would convert in its own manner."""
-        name, text = self.writer.name(column.name), self.writer.column(column)
-        between = self.writer.name(f"_new_{column.name}"[:64])
-        if mark.fill is not None:
-            value = f"coalesce({value}, {expression(self.writer, mark.fill)})"
-        assert isinstance(mark.was, sa.Column)
-        old = self.writer.type(mark.was)
-        self.alter(f"ADD COLUMN {between} {self.writer.type(column)} NULL")
-        self.writer.run(f"UPDATE {self.where} SET {between} = {value}")
-        self.alter(f"MODIFY COLUMN {name} {old} NULL")
-        self.writer.run(f"UPDATE {self.where} SET {name} = NULL")
-        self.alter(f"MODIFY COLUMN {_open(text)}")
-        self.writer.run(f"UPDATE {self.where} SET {name} = {between}")
-        self.alter(f"MODIFY COLUMN {text}, DROP COLUMN {between}")
+    def cast(self, marks: Sequence[Changed], off: Sequence[str]) -> None:
+        """Cross types by way of columns between, once `off` is off: MODIFY alone would convert in its own manner.
+
+        A primary key steps aside for the while, because it can hold no NULL.
+        """
+        new = [mark.element for mark in marks if isinstance(mark.element, sa.Column)]
+        old = [self.writer.type(mark.was) for mark in marks if isinstance(mark.was, sa.Column)]
+        names, types = [self.writer.name(each.name) for each in new], list(map(self.writer.type, new))
+        between = self._free(len(names))
+        key = self.change.before.primary_key
+        keyed = any(each.name in key.columns for each in new)
+        key_off, key_on = (["DROP PRIMARY KEY"], [f"ADD {self.writer.clause(key)}"]) if keyed else ([], [])
+        self.alter(", ".join([*off, *_nullable("ADD", between, types)]))
+        self._set(between, map(self.crossing, marks))
+        self.alter(", ".join([*key_off, *_nullable("MODIFY", names, old)]))
+        self._set(names, ["NULL"] * len(names))
+        self.alter(", ".join(_nullable("MODIFY", names, types)))
+        self._set(names, between)
+        closed = [f"MODIFY COLUMN {self.writer.column(each)}" for each in new]
+        self.alter(", ".join([*closed, *(f"DROP COLUMN {name}" for name in between), *key_on]))
+
+    def _set(self, names: Iterable[str], values: Iterable[str | None]) -> None:
+        pairs = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+        self.writer.run(f"UPDATE {self.where} SET {pairs}")
+
+    def _free(self, count: int) -> list[str]:
+        """As many names as that, which no column of the table has."""
+        rows = [] if self.writer.offline else self.writer.fetch(f"SHOW COLUMNS FROM {self.where}")
+        taken = {str(row[0]).lower() for row in rows}
+        names = (f"_new_{number}" for number in range(1, len(taken) + count + 1))
+        return [name for name in names if name not in taken][:count]
 
     def finish(self) -> None:
         """Fill the columns that are new, and close them to NULL."""
@@ -224,6 +235,11 @@ def _names(table: sa.Table) -> set[str]:
 def _bare(table: sa.Table) -> sa.Table:
     """The table's options alone."""
     return sa.Table(table.name, sa.MetaData(), comment=table.comment, **table.kwargs)
+
+
+def _nullable(verb: str, names: Iterable[str], types: Iterable[str]) -> list[str]:
+    """What adds or modifies columns of these types, open to NULL."""
+    return [f"{verb} COLUMN {name} {type_} NULL" for name, type_ in zip(names, types, strict=True)]
 
 
 def _open(text: str) -> str:
