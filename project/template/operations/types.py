@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -52,19 +53,25 @@ def change_enum(
     Each of these is a table, a column and, where its values cross otherwise than as they are, the stage's `cast`.
     A new type takes the place of the old: ALTER TYPE … ADD VALUE can neither take away nor reorder, and what it adds
     cannot be used before the transaction ends. A column's default is taken off for the while, and stays off where it
-    is a label that goes; checks and partial indexes that name a label likewise.
+    names a label that goes; checks and partial indexes are taken off and put on again.
     """
     writer = Writer(operations)
     if writer.server != "postgresql":
         return
     old = f"{name}_before"
     held = [] if writer.offline else [each for table, column, *_ in columns for each in _held(writer, table, column)]
+    defaults = [(None, False) if writer.offline else _default(writer, table, column) for table, column, *_ in columns]
     for take_off, _ in held:
         writer.run(take_off)
     writer.run(f"ALTER TYPE {writer.table(name, schema)} RENAME TO {writer.name(old)}")
     create_enum(operations, name, *labels, schema=schema)
-    for table, column, *cast in columns:
-        _retype(writer, table, column, writer.table(name, schema), labels, cast[0] if cast else None)
+    for (table, column, *cast), (default, array) in zip(columns, defaults, strict=True):
+        where = f"ALTER TABLE {writer.path(table)} ALTER COLUMN {writer.name(column)}"
+        if default is not None:
+            writer.run(f"{where} DROP DEFAULT")
+        _retype(writer, where, column, writer.table(name, schema), array=array, cast=cast[0] if cast else None)
+        if default is not None and not _named(default) & (set(was) - set(labels)):
+            writer.run(f"{where} SET DEFAULT {default}")
     writer.run(f"DROP TYPE {writer.table(old, schema)}")
     for _, put_on in held:
         writer.run(put_on)
@@ -95,30 +102,30 @@ def _held(writer: Writer, table: str, column: str) -> list[tuple[str, str]]:
     return found + [(f"DROP INDEX {name}", text) for name, text in indexes]
 
 
-def _retype(writer: Writer, table: str, column: str, new: str, labels: Sequence[str], cast: Text | None) -> None:
-    where, what = writer.path(table), writer.name(column)
-    default, array = (None, False) if writer.offline else _default(writer, where, column)
-    text, target = ("text[]", f"{new}[]") if array else ("text", new)
-    if default:
-        writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} DROP DEFAULT")
+def _retype(writer: Writer, where: str, column: str, new: str, *, array: bool, cast: Text | None) -> None:
+    what, text, target = writer.name(column), *(("text[]", f"{new}[]") if array else ("text", new))
     if cast is not None:  # it may give a value that only the new type has, and ask for one that only the old one had
-        writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} TYPE {text} USING {what}::{text}")
+        writer.run(f"{where} TYPE {text} USING {what}::{text}")
     value = what if cast is None else f"({expression(writer, cast)})"
-    writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} TYPE {target} USING {value}::{text}::{target}")
-    if default and (array or default in {writer.value(label) for label in labels}):
-        writer.run(f"ALTER TABLE {where} ALTER COLUMN {what} SET DEFAULT {default}")
+    writer.run(f"{where} TYPE {target} USING {value}::{text}::{target}")
 
 
-def _default(writer: Writer, where: str, column: str) -> tuple[str | None, bool]:
-    """The column's default as the catalogue writes it, without the old type's name, and whether it is an array."""
+def _default(writer: Writer, table: str, column: str) -> tuple[str | None, bool]:
+    """The column's default as the catalogue writes it, and whether it is an array."""
     rows = writer.fetch(
         "SELECT pg_get_expr(d.adbin, d.adrelid), t.typcategory = 'A' FROM pg_attribute a"
         " JOIN pg_type t ON t.oid = a.atttypid"
         " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-        f" WHERE a.attrelid = {writer.value(where)}::regclass AND a.attname = {writer.value(column)}"
+        f" WHERE a.attrelid = {writer.value(writer.path(table))}::regclass AND a.attname = {writer.value(column)}"
     )
     default, array = rows[0]
-    return (str(default).rpartition("::")[0] if default else None), bool(array)
+    return default, bool(array)
+
+
+def _named(default: str) -> set[str]:
+    """The labels that a default names, by themselves or in an array's text."""
+    literals = [text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", default)]
+    return {*literals, *(each.strip('"') for text in literals for each in text.strip("{}").split(","))}
 
 
 @operation
