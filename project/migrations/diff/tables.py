@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
-from project.db.dialects import NAMES
+from project.db.dialects import NAMES, dialect
 from project.errors import WrongUse
 from project.schema.values import Constraint, Index, Schema, Table, equal
 from project.source import Call, Source, call, flat, items, quoted
@@ -236,7 +237,18 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
 
 def _held(changes: Changes, index: Index) -> Iterator[Constraint]:
     """Foreign keys that stay and that MariaDB needs this index for."""
-    return (key for key in changes.kept_keys if index.columns[: len(key.columns)] == key.columns)
+    for key in changes.kept_keys:
+        leading = zip(key.columns, index.parts, strict=False)
+        if len(key.columns) <= len(index.parts) and all(_is_about(column, *part) for column, part in leading):
+            yield key
+
+
+def _is_about(column: str, name: str | None, source: Source) -> bool:
+    """Whether a part of an index is the column, or the column in an order that is said."""
+    quoted_name = re.escape(dialect("mysql").identifier_preparer.quote(column))
+    return name == column or (
+        name is None and re.search(rf"(?<!\w){quoted_name} (DESC|ASC)\b", flat(source)) is not None
+    )
 
 
 # ------------------------------------------------------------------------------- options
