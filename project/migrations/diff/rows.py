@@ -6,7 +6,7 @@ Names are those before the stage. What a stage fills or casts is not asked about
 from __future__ import annotations
 
 from ast import literal_eval
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from project.db.dialects import dialect
 from project.schema.values import Constraint, Index
@@ -25,7 +25,8 @@ def constraint(draft: Draft, changes: Changes, new: Constraint) -> None:
         _unique(draft, changes, new.columns)
     if new.kind != "check" or new.condition is None or not all(new.ddl.values()):
         return
-    if not words(new.condition) & changes.fresh:
+    names = words(new.condition)
+    if not names & changes.fresh and not _are_cast(draft, changes, names):
         condition = by_server(renamed_on_each(f"NOT ({new.condition})", changes.named))
         _none_where(draft, changes, condition, f"breaks the check {new.name or new.condition}")
 
@@ -47,6 +48,8 @@ def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source 
         return
     if not all(is_constant(column) for column in added.values()) or (changes.fresh - set(added)) & set(names):
         return
+    if _are_cast(draft, changes, names):
+        return
     rest = [changes.name_before(name) for name in names if name not in added]
     if rest:
         made = call("op.require_unique", quoted(changes.before.name), items("[]", map(quoted, rest)), where=where)
@@ -64,7 +67,9 @@ def _path(changes: Changes, server: str) -> str:
 
 def parents(draft: Draft, changes: Changes, target: Changes | None, new: Constraint) -> None:
     """Draft that every row has its row at a new foreign key's other end; `target` is None where that is only made."""
-    if any(each not in changes.old.columns for each in new.columns):
+    if any(each not in changes.old.columns for each in new.columns) or _are_cast(draft, changes, new.columns):
+        return
+    if target is not None and _are_cast(draft, target, new.target_columns):
         return
     fresh = [each for each in new.target_columns if target is None or each not in target.old.columns]
     if any(draft.hints.name(new.target or "", each) in draft.hints.fill for each in fresh):
@@ -74,6 +79,11 @@ def parents(draft: Draft, changes: Changes, target: Changes | None, new: Constra
         return
     former = new.renamed(changes.named, {target.new.key: target.before.key}, {target.new.key: target.named})
     draft.do(Phase.REQUIRE, on("op.require_parents", changes.before, former.source))
+
+
+def _are_cast(draft: Draft, changes: Changes, names: Iterable[str]) -> bool:
+    """Whether the stage makes other values for one of these columns."""
+    return any(draft.hints.name(changes.new.key, name) in draft.hints.cast for name in names)
 
 
 def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
