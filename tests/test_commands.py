@@ -821,6 +821,22 @@ def test_pasting_the_lines_of_the_message_is_enough(inv: Inv, refused: Project) 
     assert inv("rebuild", "--config", str(refused.config)).code == 0
 
 
+def test_the_lines_to_paste_hold_what_the_stage_says_already(inv: Inv, refused: Project) -> None:
+    """So they take the place of its keys, whatever SQL stands in them."""
+    said = yaml.safe_load(refused.config.read_text(encoding="utf-8"))
+    email = {"default": "'\\n\"' ||\nlower(nome)", "mysql": "nome"}
+    said["stages"][1] |= {"drop": ["velhas"], "fill": {"pessoas.email": email}}
+    refused.configure(stages=said["stages"])
+    refused.module("mais", MAIS.replace("sa.String(20)", "sa.Boolean"))
+    hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
+    assert "    drop: [velhas, pessoas.idade]  # in place of the stage's own\n" in hint
+    pasted = yaml.safe_load(hint.partition("config.yaml:\n")[2])
+    assert pasted == [
+        {"name": "depois", "drop": ["velhas", "pessoas.idade"], "fill": {"pessoas.email": email, "pessoas.nome": "''"}},
+        {"name": "mais", "fill": {"pessoas.cidade": "false"}},
+    ]
+
+
 def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project) -> None:
     told = inv("rebuild", "--config", str(refused.config))
     assert "if it is a rename: rename: {pessoas.idade: email}" in told.err

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import sqlalchemy as sa
 
 from project.db.modules import Turn, metadata_of, turns
-from project.errors import Refused, WrongUse
+from project.errors import WrongUse
 from project.garbage import collected_seldom
 from project.plan import Plan, Stage
 from project.schema.describe import describe
@@ -19,6 +19,7 @@ from project.schema.values import Schema
 from project.schema.watch import Watch
 
 from .diff import Hints, Migration, Need, diff
+from .refusal import refused
 from .revision import Revision, make
 
 
@@ -99,7 +100,7 @@ def steps_of(
         metadata = load(number - 1) if succeeded and load else metadata
         _nothing_overlooked(metadata, before, watch)
     if needs:
-        raise _refused(needs)
+        raise refused(needs)
     last = [replace(made[-1], load=partial(_same, metadata))] if made else []  # it stays, so it is not loaded again
     return (*made[:-1], *last)
 
@@ -195,35 +196,3 @@ def _rows_fit(plan: Plan, index: int, stage: Stage, after: Schema) -> None:
 def _nearest(word: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, list(names), n=1)
     return f"Did you mean `{near[0]}`?" if near else "Take the line out."
-
-
-def _refused(needs: list[tuple[Stage, Need]]) -> Refused:
-    """One error for all that must be allowed, as lines to paste under each stage."""
-    lines = []
-    for stage in dict.fromkeys(stage.name for stage, _ in needs):
-        mine = [need for each, need in needs if each.name == stage]
-        lines.append(f"  - name: {stage}")
-        for key in ("rename", "drop", "fill", "cast"):
-            of_key = [need for need in mine if need.key == key]
-            if key == "drop" and of_key:
-                lines.append(f"    drop: [{', '.join(_yaml(need.name) for need in of_key)}]")
-            elif of_key:
-                lines.append(f"    {key}:")
-                lines += [f"      {_yaml(need.name)}: {_value(need.value)}" for need in of_key]
-    reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
-    number = len(needs)
-    message = f"{number} {'change needs' if number == 1 else 'changes need'} the stages' leave:{reasons}"
-    told = [{"stage": stage.name, "key": need.key, "name": need.name, "value": need.value} for stage, need in needs]
-    hint = "Think each one over, and add what is right to config.yaml:\n" + "\n".join(lines)
-    return Refused(message, hint=hint, needs=told)
-
-
-def _value(value: str | dict[str, str] | None) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_yaml(text)}" for key, text in value.items()) + "}"
-    return _yaml(value or "")
-
-
-def _yaml(text: str) -> str:
-    plain = text.replace("_", "").replace(".", "").isalnum() and not text[0].isdigit()
-    return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

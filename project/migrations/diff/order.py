@@ -46,6 +46,8 @@ class Need:
     name: str
     value: str | dict[str, str] | None
     why: str
+    up: bool = True
+    """Which way it is for."""
 
 
 @dataclass(frozen=True)
