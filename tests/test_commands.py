@@ -837,6 +837,56 @@ def test_the_lines_to_paste_hold_what_the_stage_says_already(inv: Inv, refused: 
     ]
 
 
+ONE = """
+import datetime as dt
+
+class T(Base):
+    __tablename__ = "t"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+# A type of `y` before and after, what the stage says of it for SQLite alone, and all that it must say.
+FOR_ONE_SERVER: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    "a column that comes": (
+        "", "int", {"fill": {"t.y": {"sqlite": "7"}}}, {"sqlite": "7", "mysql": "0"}
+    ),
+    "a column that comes back": (
+        "int", "", {"drop": ["t.y"], "fill": {"t.y": {"sqlite": "7"}}}, {"sqlite": "7", "mysql": "0"}
+    ),
+    "a column that becomes NOT NULL": (
+        "int | None", "int", {"fill": {"t.y": {"sqlite": "7"}}}, {"sqlite": "7", "mysql": "0"}
+    ),
+    "a column of another type": (
+        "int", "dt.date", {"cast": {"t.y": {"sqlite": "date(y)"}}}, {"sqlite": "date(y)", "mysql": "y"}
+    ),
+    "a column of another type, each way": (
+        "int", "dt.date", {"cast": {"t.y": {"up": {"sqlite": "date(y)"}, "down": {"sqlite": "0"}}}},
+        {"up": {"sqlite": "date(y)", "mysql": "y"}, "down": {"sqlite": "0", "mysql": "y"}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("was", "now", "said", "whole"), FOR_ONE_SERVER.values(), ids=FOR_ONE_SERVER)
+def test_what_is_said_for_one_server_is_no_leave_for_another(
+    inv: Inv, tmp_path: Path, was: str, now: str, said: dict[str, Any], whole: dict[str, Any]
+) -> None:
+    """Those count that the plan names, wherever it does; with what is asked for the stage may go on."""
+    stages = [
+        {"name": "antes", "enable": ["antes"]},
+        {"name": "depois", "disable": ["antes"], "enable": ["depois"], **said},
+    ]
+    modules = {name: ONE + (f"    y: Mapped[{of}]" if of else "") for name, of in (("antes", was), ("depois", now))}
+    project = write(tmp_path / "um", modules, stages)
+    words = ("stages", "--json", "--config", str(project.config))
+    assert inv(*words).code == 0
+    project.configure(prove_on=["sqlite://", "mariadb+pymysql://server/"])
+    told = inv(*words)
+    assert told.code == 6
+    assert all(need["value"] == whole for need in told.error["needs"])
+    key = told.error["needs"][0]["key"]
+    project.configure(stages=[stages[0], {**stages[1], key: {"t.y": whole}}])
+    assert inv(*words).code == 0
+
+
 def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project) -> None:
     told = inv("rebuild", "--config", str(refused.config))
     assert "if it is a rename: rename: {pessoas.idade: email}" in told.err

@@ -88,9 +88,9 @@ def steps_of(
         part = neighbours.part(before, after, stage.rename)
         _possible(plan, stage, *part)
         _rows_fit(plan, number - 1, stage, after)
-        up, down = _ways(stage, before, part)
+        up, down = _ways(plan, stage, before, part)
         _all_used(plan, number - 1, before, after, up.used | down.used)
-        needs += [(stage, need) for need in up.needs]
+        needs += [(stage, need) for need in (*up.needs, *(down.needs if stage.reversible else ()))]
         revision = make(stage, number, parent, up, down)
         filled = _copies(metadata, stage.rows)
         again = partial(load, number - 1) if load else partial(_same, metadata)
@@ -124,11 +124,12 @@ def _same(metadata: sa.MetaData) -> sa.MetaData:
     return metadata
 
 
-def _ways(stage: Stage, before: Schema, part: tuple[Schema, Schema]) -> tuple[Migration, Migration]:
+def _ways(plan: Plan, stage: Stage, before: Schema, part: tuple[Schema, Schema]) -> tuple[Migration, Migration]:
     """Up and down, given the part of the schemas that matters."""
     old, new = part
-    up = diff(old, new, Hints.of(stage, before.tables, up=True))
-    down = diff(new, old, Hints.of(stage, before.tables, up=False))
+    named = servers(plan)
+    up = diff(old, new, Hints.of(stage, before.tables, named, up=True))
+    down = diff(new, old, Hints.of(stage, before.tables, named, up=False))
     return up, down
 
 

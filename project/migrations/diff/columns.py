@@ -63,10 +63,14 @@ def add(draft: Draft, changes: Changes, column: Column) -> Source:
     """A new column, marked, with what the rows that are there get in it."""
     name = draft.hints.name(changes.new.key, column.name)
     fill = draft.fill(name, _text_names(changes))
-    if fill is None and not column.nullable and not column.has_value:
+    if not column.nullable and not column.has_value:
         why = f"{name} is NOT NULL, and the rows that are there have no value for it"
-        draft.need("fill", name, example(changes.new, column), why)
-        if not draft.hints.up:
+        value = example(changes.new, column)
+        if fill is not None:
+            draft.complete("fill", name, value, why)
+        elif draft.hints.up:
+            draft.need("fill", name, value, why)
+        else:
             advice = f"{why}. Give the stage a `fill` for {name}"
             draft.do(Phase.REQUIRE, on("op.require_no_rows", changes.before, quoted(advice)))
     draft.say(f"{changes.new.key}: + {column.name}")
@@ -102,10 +106,9 @@ def change(draft: Draft, changes: Changes, old: Column, new: Column) -> Source:
         if draft.hints.up and not draft.allowed_to_drop(name):
             draft.need("drop", name, None, f"column {name} becomes computed, its values go")
     elif new.computed is None:
-        if cast is None:
-            _values(draft, changes, old, new, name)
-        if old.nullable and not new.nullable and fill is None:
-            _no_nulls(draft, changes, new, name)
+        _values(draft, changes, old, new, name, cast)
+        if old.nullable and not new.nullable:
+            _no_nulls(draft, changes, new, name, fill)
     draft.say(f"{changes.new.key}: {new.name} {', '.join(_words(old, new))}")
     now, was = (_marked(changes, *side) for side in ((changes.new, new), (changes.old, old)))
     return call("op.changed", now, was=was, cast=cast, fill=fill)
@@ -120,20 +123,27 @@ def _marked(changes: Changes, table: Table, column: Column) -> Source:
     return replace(column, keywords=tuple((dict(column.keywords) | {"autoincrement": "False"}).items())).source
 
 
-def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str) -> None:
+def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str, fill: Source | None) -> None:
+    why = f"{name} becomes NOT NULL, and rows may have NULL there"
+    if fill is not None:
+        draft.complete("fill", name, example(changes.new, new), why)
+        return
     if new.default is None:
-        draft.need("fill", name, example(changes.new, new), f"{name} becomes NOT NULL, and rows may have NULL there")
+        draft.need("fill", name, example(changes.new, new), why)
     old_name = quoted(changes.name_before(new.name))
     draft.do(Phase.REQUIRE, on("op.require_no_nulls", changes.before, old_name))
 
 
-def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str) -> None:
+def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str, cast: Source | None) -> None:
     """What a change of type asks for: nothing, that every value survives, or a `cast`."""
     differs = [each for each in NAMES if _differs(old, new, each)]
     if not differs or _widens(old, new):
         return
+    why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
+    if cast is not None:
+        draft.complete("cast", name, _crossing(old, new), why, differs)
+        return
     if any(keeps(old.kinds[each], new.kinds[each]) is False for each in differs):
-        why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
         draft.need("cast", name, _crossing(old, new), why)
     was = replace(old, name=changes.name_before(old.name))
     column = replace(new, name=was.name)

@@ -23,13 +23,19 @@ class Hints:
     known: frozenset[str] = frozenset()
     """The keys of the tables before the stage: what tells `schema.table` from `table.column`."""
     up: bool = True
+    servers: frozenset[str] = frozenset()
+    """The servers that SQL must be given for, where any is, by the names that a revision knows them by."""
 
     @classmethod
-    def of(cls, stage: Stage, tables: Iterable[str], *, up: bool) -> Hints:
-        """Those of a stage for its upgrade or its downgrade; `tables` are the keys of those before it."""
+    def of(cls, stage: Stage, tables: Iterable[str], servers: Iterable[str] = (), *, up: bool) -> Hints:
+        """Those of a stage for its upgrade or its downgrade.
+
+        `tables` are the keys of those before it, `servers` those that the plan names, as SQLAlchemy calls them.
+        """
         sides = {name: cast.up if up else cast.down for name, cast in stage.cast.items()}
         casts = {name: sql for name, sql in sides.items() if sql is not None}
-        return cls(stage.rename, stage.drop, stage.fill, casts, frozenset(tables), up)
+        named = frozenset("mysql" if each == "mariadb" else each for each in servers)
+        return cls(stage.rename, stage.drop, stage.fill, casts, frozenset(tables), up, named)
 
     def _is_column(self, name: str) -> bool:
         return name not in self.known and "." in name

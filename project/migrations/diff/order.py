@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
@@ -10,6 +11,7 @@ from project.plan import Sql
 from project.source import Source
 
 from .hints import Hints, sql_source
+from .words import SERVERS
 
 
 class Phase(IntEnum):
@@ -87,6 +89,21 @@ class Draft:
             if any((each.key, each.name) == (key, name) for each in self.needs):
                 raise _ambiguous(key, name)
             self.needs.append(Need(key, name, value, why))
+
+    def complete(
+        self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = SERVERS
+    ) -> None:
+        """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.
+
+        On the way down, too: a server that has no SQL does not stop there, it invents a value.
+        """
+        sql = (self.hints.fill if key == "fill" else self.hints.cast)[name]
+        lacking = [server for server in SERVERS if server in self.hints.servers & set(on) and not sql.on(server)]
+        if lacking:
+            texts = value if isinstance(value, dict) else dict.fromkeys(lacking, value)
+            more = {server: texts.get(server) or texts["default"] for server in lacking}
+            said = f"{why}; its `{key}` says nothing for {', '.join(lacking)}"
+            self.needs.append(Need(key, name, more, said, self.hints.up))
 
     def allowed_to_drop(self, name: str) -> bool:
         """Whether the stage names this table or column in `drop`."""
