@@ -450,7 +450,13 @@ def nameless_index(metadata: sa.MetaData) -> None:
     sa.Table("item", metadata, identity(), sa.Column("v", sa.Integer, index=True))
 
 
+def domain(metadata: sa.MetaData) -> None:
+    """Its name is all that CREATE TABLE says of it."""
+    sa.Table("item", metadata, identity(), sa.Column("v", postgresql.DOMAIN("pos", sa.Integer, check="VALUE > 0")))
+
+
 UNSAYABLE = [
+    (domain, "Column item.v makes the domain pos, which a revision cannot do."),
     (nameless_index, "An index of table item has no name."),
     (unquoted, "Table item cannot be written as a revision: on sqlite the models say 'Mixed INTEGER', the revision"),
     (from_a_query, "Table copy is made from a query (CreateTableAs), and a history has no rows to ask."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateSequence
 
 from project.db.dialects import NAMES, dialect
@@ -78,6 +79,7 @@ def describe_table(table: sa.Table) -> Table:
     Raises WrongUse where its source would not make the table that the models describe.
     """
     compiler.cache_clear()
+    enums = tuple(_enums_of(table))
     try:
         columns = {column.name: column_of(table, column) for column in table.columns if not column.system}
         constraints = sorted(filter(None, map(constraint_of, table.constraints)), key=place)
@@ -96,7 +98,7 @@ def describe_table(table: sa.Table) -> Table:
         options=_options(table),
         option_texts=_option_texts(table),
         comment=table.comment,
-        enums=tuple(_enums_of(table)),
+        enums=enums,
         sequences=tuple(_sequences_of(table)),
     )
     return read_back(table, made)
@@ -125,9 +127,16 @@ def _option_texts(table: sa.Table) -> dict[str, str]:
 
 
 def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
+    """Raises WrongUse for a domain: its text in a table's DDL is its name, so what it says would be lost."""
     for column in table.columns:
         stored = stored_as(column.type, "postgresql")
         element = getattr(stored, "item_type", stored)
+        if isinstance(element, postgresql.DOMAIN) and element.create_type:
+            raise WrongUse(
+                f"Column {table.fullname}.{column.name} makes the domain {element.name}, which a revision cannot do.",
+                hint="Give the domain create_type=False, and make it by a before_create event of the metadata and drop "
+                "it by an after_drop event.",
+            )
         if isinstance(element, sa.Enum) and element.native_enum and element.name is not None:
             schema = element.schema or table.metadata.schema
             yield enum_key(element), Enum(str(element.name), schema, tuple(element.enums))
