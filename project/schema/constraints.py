@@ -154,10 +154,16 @@ def _exclusion_part(expression: Any) -> Source:
 
 
 def index_of(index: sa.Index) -> Index:
-    """One index. Raises WrongUse where it has no name."""
+    """One index. Raises WrongUse where it has no name, or is not for every server."""
+    what = "" if index.table is None else f" of table {index.table.fullname}"
     if index.name is None:
-        what = "" if index.table is None else f" of table {index.table.fullname}"
         raise WrongUse(f"An index{what} has no name.", hint="Give it one, or the naming convention an `ix`.")
+    if index._ddl_if is not None:  # no public way to ask
+        raise WrongUse(
+            f"Index {index.name}{what} is made under a condition (ddl_if), which a revision cannot say.",
+            hint="Take ddl_if out, or make the index by an after_create event of its table and drop it by a "
+            "before_drop event, for that server alone (execute_if).",
+        )
     parts = [_part(expression) for expression in index.expressions]
     keywords = dialect_options(index)
     return Index(
