@@ -481,6 +481,16 @@ def test_what_cannot_be_said_is_refused_with_a_sentence(model: Model, message: s
     assert error.value.hint
 
 
+def test_a_foreign_key_to_a_column_that_is_not_there_offers_the_nearest() -> None:
+    """Where the table is there, no module is off."""
+    metadata = sa.MetaData()
+    sa.Table("item", metadata, identity(), schema="shop")
+    sa.Table("child", metadata, identity(), sa.Column("i", sa.Integer, sa.ForeignKey("shop.item.idd")))
+    with pytest.raises(WrongUse) as error:
+        describe(metadata)
+    assert error.value.hint == "The nearest column is `id`."
+
+
 def test_a_table_that_one_server_cannot_have_says_why() -> None:
     metadata = sa.MetaData()
     column(postgresql.ARRAY(sa.Integer))(metadata)

@@ -10,6 +10,7 @@ from sqlalchemy.schema import CreateSequence
 
 from project.db.dialects import NAMES, dialect
 from project.errors import WrongUse
+from project.plan.words import nearest
 from project.source import Source, items, quoted
 
 from .columns import column_of, enum_key, sequence_source
@@ -87,7 +88,7 @@ def describe_table(table: sa.Table) -> Table:
     except sa.exc.NoReferenceError as error:
         raise WrongUse(
             f"Table {table.fullname} has a foreign key to a table or column that is not there: {error}.",
-            hint="Turn its module on in this stage, or in one before.",
+            hint=_instead(table, error),
         ) from error
     made = Table(
         name=table.name,
@@ -102,6 +103,15 @@ def describe_table(table: sa.Table) -> Table:
         sequences=tuple(_sequences_of(table)),
     )
     return read_back(table, made)
+
+
+def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
+    if not isinstance(error, sa.exc.NoReferencedColumnError):
+        return "Turn its module on in this stage, or in one before."
+    word, tables = error.column_name, table.metadata.tables
+    targets = (key.target_fullname.rpartition(".") for key in table.foreign_keys)
+    there = (tables[path].columns for path, _, column in targets if column == word and path in tables)
+    return nearest(word, next(columns for columns in there if word not in columns).keys(), "column")
 
 
 # --------------------------------------------------------------------------- options
