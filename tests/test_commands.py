@@ -909,6 +909,11 @@ HINTS = (
     ("rename", {"pessoas.nomes": "x"}, "`rename` names `pessoas.nomes`, which is neither in this stage nor before it.",
      "Did you mean `pessoas.nome`?"),
     ("rename", {"pessoas.nome": "x"}, "Stage email has no use for `rename: pessoas.nome`.", "Take the line out."),
+    ("rename", {"pessoas.nome": "nome"}, "`pessoas.nome` is renamed to itself.", "Take it out, or write its new name."),
+    ("rename", {"pessoas.id": "email", "pessoas.nome": "email"},
+     "`pessoas.id` and `pessoas.nome` cannot both be renamed to `email`.", "Give one of them another name."),
+    ("rename", {"cidades": "lugares", "pessoas": "lugares"},
+     "`cidades` and `pessoas` cannot both be renamed to `lugares`.", "Give one of them another name."),
     ("drop", ["cidade"], "`drop` names `cidade`, which is neither in this stage nor before it.",
      "Did you mean `cidades`?"),
     ("drop", ["cidades"], "Stage email has no use for `drop: cidades`.", "Take the line out."),
@@ -919,15 +924,13 @@ HINTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message", "hint"), HINTS, ids=[f"{key} {next(iter(of))}" for key, of, *_ in HINTS]
-)
+@pytest.mark.parametrize(("key", "value", "message", "hint"), HINTS, ids=[f"{key} {of}" for key, of, *_ in HINTS])
 def test_a_hint_that_names_nothing_or_is_of_no_use_is_an_error_at_its_place(
     given: Inv, project: Project, key: str, value: object, message: str, hint: str
 ) -> None:
     project.configure(stages=[*STAGES[:2], {**STAGES[2], key: value}])
     lines = project.config.read_text(encoding="utf-8").splitlines()
-    name = next(iter(value))  # type: ignore[call-overload]
+    name = list(value)[-1]  # type: ignore[call-overload]
     line, text = [(n, text) for n, text in enumerate(lines, 1) if re.match(rf"\s+(- )?{name}(:|$)", text)][-1]
     told = given("rebuild", "--json")
     assert told.code == 2

@@ -85,6 +85,7 @@ def steps_of(
         after = describe(metadata, before, changed)
         hear(stage, metadata, changed)
         watch.restore(changed)
+        _renames_fit(plan, number - 1, stage, before)
         part = neighbours.part(before, after, stage.rename)
         _possible(plan, stage, *part)
         _rows_fit(plan, number - 1, stage, after)
@@ -176,6 +177,21 @@ def _possible(plan: Plan, stage: Stage, before: Schema, after: Schema) -> None:
         for server in sorted(named & set(table.problems)):
             message = f"Stage {stage.name}: table {key} cannot be made on {server}: {table.problems[server]}."
             raise WrongUse(message, hint=f"Change the model, or take {server} out of database and prove_on.")
+
+
+def _renames_fit(plan: Plan, index: int, stage: Stage, before: Schema) -> None:
+    """Each of the stage's renames gives another name, and no two of them the same."""
+    hints = Hints.of(stage, before.tables, up=True)
+    given: dict[tuple[str, str], str] = {}
+    for old, new in stage.rename.items():
+        table, _, name = old.rpartition(".") if hints.is_column(old) else ("", "", old)
+        where = plan.where("stages", index, "rename", old)
+        if new == name:
+            raise WrongUse(f"`{old}` is renamed to itself.", where=where, hint="Take it out, or write its new name.")
+        other = given.setdefault((table, new), old)
+        if other != old:
+            message = f"`{other}` and `{old}` cannot both be renamed to `{new}`."
+            raise WrongUse(message, where=where, hint="Give one of them another name.")
 
 
 def _rows_fit(plan: Plan, index: int, stage: Stage, after: Schema) -> None:

@@ -37,17 +37,18 @@ class Hints:
         named = frozenset("mysql" if each == "mariadb" else each for each in servers)
         return cls(stage.rename, stage.drop, stage.fill, casts, frozenset(tables), up, named)
 
-    def _is_column(self, name: str) -> bool:
+    def is_column(self, name: str) -> bool:
+        """Whether the name, one before the stage, is a column's and no table's."""
         return name not in self.known and "." in name
 
     @cached_property
     def old_tables(self) -> dict[str, str]:
         """Renamed tables, each with its new key, as the stage says it."""
-        return {old: new for old, new in self.rename.items() if not self._is_column(old)}
+        return {old: new for old, new in self.rename.items() if not self.is_column(old)}
 
     @cached_property
     def _columns(self) -> dict[tuple[str, str], str]:
-        pairs = {old: new for old, new in self.rename.items() if self._is_column(old)}
+        pairs = {old: new for old, new in self.rename.items() if self.is_column(old)}
         return {(old.rpartition(".")[0], old.rpartition(".")[2]): new for old, new in pairs.items()}
 
     # ------------------------------------------------ in the direction that we go
