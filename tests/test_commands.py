@@ -924,6 +924,32 @@ HINTS = (
 )  # fmt: skip
 
 
+# What a stage says that makes `itens` (id, nome_completo, z) of `t` (id, nome, y), and the names that it means.
+MEANT: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"rename": {"t": "itens", "t.y": "z", "t.nome": "nome_complet"}}, "Did you mean `nome_completo`?"),
+    ({"rename": {"t": "item"}}, "Did you mean `itens`?"),
+    ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"itens.nome_completo": "''"}},
+     "Did you mean `t.nome_completo`? Names are those before the stage."),
+    ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"t.z": "0"}},
+     "Did you mean `t.y`? Names are those before the stage."),
+    ({"rename": {"t": "itens", "t.y": "z"}, "drop": ["itens.nome"]},
+     "Did you mean `t.nome`? Names are those before the stage."),
+    ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"itens.nome_complet": "''"}},
+     "Did you mean `t.nome_completo`?"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "hint"), MEANT, ids=[hint for _, hint in MEANT])
+def test_a_hint_with_a_name_that_the_database_does_not_have_yet_is_told_the_one_it_has(
+    inv: Inv, tmp_path: Path, said: dict[str, Any], hint: str
+) -> None:
+    new = ONE.replace('"t"', '"itens"') + "    nome_completo: Mapped[str]\n    z: Mapped[int]"
+    stages = [{"name": "um", "enable": ["um"]}, {"name": "dois", "disable": ["um"], "enable": ["dois"], **said}]
+    modules = {"um": ONE + "    nome: Mapped[str]\n    y: Mapped[int | None]", "dois": new}
+    told = inv("stages", "--json", "--config", str(write(tmp_path / "dois", modules, stages).config))
+    assert (told.code, told.error["hint"]) == (2, hint)
+
+
 @pytest.mark.parametrize(("key", "value", "message", "hint"), HINTS, ids=[f"{key} {of}" for key, of, *_ in HINTS])
 def test_a_hint_that_names_nothing_or_is_of_no_use_is_an_error_at_its_place(
     given: Inv, project: Project, key: str, value: object, message: str, hint: str

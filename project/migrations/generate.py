@@ -150,11 +150,37 @@ def _unused(plan: Plan, index: int, key: str, name: str, before: Schema, after: 
     stage = plan.stages[index]
     place = stage.drop.index(name) if key == "drop" else name
     where = plan.where("stages", index, key, place)
-    names = [each for schema in (before, after) for each in _names(schema)]
-    if name not in names:
-        message = f"`{key}` names `{name}`, which is neither in this stage nor before it."
-        return WrongUse(message, where=where, hint=_nearest(name, dict.fromkeys(names)))
-    return WrongUse(f"Stage {stage.name} has no use for `{key}: {name}`.", where=where, hint="Take the line out.")
+    hints = Hints.of(stage, before.tables, up=True)
+    was, now = list(_names(before)), list(_names(after))
+    hint = _meant(key, name, hints, before, after)
+    if name in was or name in now:
+        message = f"Stage {stage.name} has no use for `{key}: {name}`."
+        return WrongUse(message, where=where, hint=hint or "Take the line out.")
+    message = f"`{key}` names `{name}`, which is neither in this stage nor before it."
+    known = [*was, *(hints.name(*_parts(each, after)) for each in now)]
+    return WrongUse(message, where=where, hint=hint or _nearest(name, dict.fromkeys(known)))
+
+
+def _meant(key: str, name: str, hints: Hints, before: Schema, after: Schema) -> str | None:
+    """What to say where the hint has a name after the stage for one before it, or misspells a rename's new name."""
+    was, now = set(_names(before)), set(_names(after))
+    former = hints.name(*_parts(name, after))
+    if former != name and (key in {"fill", "cast"} if name in now else former in was):
+        return f"Did you mean `{former}`? Names are those before the stage."
+    if key != "rename" or name not in was:
+        return None
+    table, column = _parts(name, before)
+    if column is None:
+        return _nearest(hints.rename[name], after.tables.keys() - before.tables.keys())
+    there = after.tables.get(hints.old_tables.get(table, table))
+    new = [] if there is None else [each for each in there.columns if each not in before.tables[table].columns]
+    return _nearest(hints.rename[name], new)
+
+
+def _parts(name: str, schema: Schema) -> tuple[str, str | None]:
+    """The table's key, and the column where the name is one's."""
+    table, _, column = name.rpartition(".")
+    return (name, None) if name in schema.tables or not table else (table, column)
 
 
 def _names(schema: Schema) -> Iterator[str]:
