@@ -196,7 +196,8 @@ def outcome(case: Case) -> Outcome:
         asked = _asked(case, servers)
         return Outcome(servers, problems, asked=asked, step=steps(case, case.stage, servers)[-1])
     except WrongUse as error:
-        return Outcome(case.only, {}, refused=f"{error.message} {error.hint or ''}".strip())
+        message = error.message.removeprefix("Stage after: ")
+        return Outcome(case.only, {}, refused=f"{message} {error.hint or ''}".strip())
 
 
 def _problems(case: Case) -> dict[str, str]:

@@ -950,6 +950,20 @@ def test_a_hint_with_a_name_that_the_database_does_not_have_yet_is_told_the_one_
     assert (told.code, told.error["hint"]) == (2, hint)
 
 
+def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+    new = ONE + "    z: Mapped[int]\n    y: Mapped[int]"
+    stages = [
+        {"name": "um", "enable": ["um"]},
+        {"name": "dois", "disable": ["um"], "enable": ["dois"], "rename": {"t.y": "z"}},
+    ]
+    project = write(tmp_path / "dois", {"um": ONE + "    y: Mapped[int | None]", "dois": new}, stages)
+    told = inv("stages", "--json", "--config", str(project.config))
+    line = project.config.read_text(encoding="utf-8").splitlines().index("- name: dois") + 1
+    assert told.code == 2
+    assert told.error["message"].startswith("Stage dois: A column called t.y gets another name and a new one takes it")
+    assert told.error["where"] == f"{project.config}:{line}:3"
+
+
 @pytest.mark.parametrize(("key", "value", "message", "hint"), HINTS, ids=[f"{key} {of}" for key, of, *_ in HINTS])
 def test_a_hint_that_names_nothing_or_is_of_no_use_is_an_error_at_its_place(
     given: Inv, project: Project, key: str, value: object, message: str, hint: str

@@ -345,6 +345,21 @@ CASES = [
         ),
     ),
     Case(
+        "a column is renamed and changes, and a new one takes its name and is filled",
+        before='table("item", ID, sa.Column("v", sa.Integer, nullable=False))',
+        after='table("item", ID, sa.Column("w", sa.BigInteger, nullable=False), sa.Column("v", sa.Integer, nullable=False))',
+        hints={"rename": {"item.v": "w"}, "fill": {"item.v": "7"}},
+        operations=(
+            'op.rename_column("item", "v", "w")',
+            'op.change_table("item", <ID>, op.changed(sa.Column("w", sa.BigInteger(), nullable=False), was=sa.Column("w", sa.Integer(), nullable=False)), op.added(sa.Column("v", sa.Integer(), nullable=False), fill="7"), <PK>)',
+        ),
+        changes=(
+            "item: v → w",
+            "item: + v",
+            "item: w INTEGER → BIGINT",
+        ),
+    ),
+    Case(
         "a column and its table are renamed",
         before='table("item", ID, sa.Column("v", sa.Integer))',
         after='table("thing", ID, sa.Column("w", sa.Integer))',

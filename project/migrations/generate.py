@@ -89,7 +89,7 @@ def steps_of(
         part = neighbours.part(before, after, stage.rename)
         _possible(plan, stage, *part)
         _rows_fit(plan, number - 1, stage, after)
-        up, down = _ways(plan, stage, before, part)
+        up, down = _ways(plan, number - 1, stage, before, part)
         _all_used(plan, number - 1, before, after, up.used | down.used)
         needs += [(stage, need) for need in (*up.needs, *(down.needs if stage.reversible else ()))]
         revision = make(stage, number, parent, up, down)
@@ -125,12 +125,18 @@ def _same(metadata: sa.MetaData) -> sa.MetaData:
     return metadata
 
 
-def _ways(plan: Plan, stage: Stage, before: Schema, part: tuple[Schema, Schema]) -> tuple[Migration, Migration]:
+def _ways(
+    plan: Plan, index: int, stage: Stage, before: Schema, part: tuple[Schema, Schema]
+) -> tuple[Migration, Migration]:
     """Up and down, given the part of the schemas that matters."""
     old, new = part
     named = servers(plan)
-    up = diff(old, new, Hints.of(stage, before.tables, named, up=True))
-    down = diff(new, old, Hints.of(stage, before.tables, named, up=False))
+    try:
+        up = diff(old, new, Hints.of(stage, before.tables, named, up=True))
+        down = diff(new, old, Hints.of(stage, before.tables, named, up=False))
+    except WrongUse as error:
+        where = plan.where("stages", index)
+        raise WrongUse(f"Stage {stage.name}: {error.message}", where=where, hint=error.hint) from error
     return up, down
 
 

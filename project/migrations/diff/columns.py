@@ -101,7 +101,8 @@ def change(draft: Draft, changes: Changes, old: Column, new: Column) -> Source:
     name = draft.hints.name(changes.new.key, new.name)
     names = _text_names(changes)
     cast = draft.cast(name, names)
-    fill = draft.fill(name, names) if not new.nullable else None
+    may_be_null = old.nullable or cast is not None
+    fill = draft.fill(name, names) if may_be_null and not new.nullable else None
     if old.computed is None and new.computed is not None:
         if draft.hints.up and not draft.allowed_to_drop(name):
             draft.need("drop", name, None, f"column {name} becomes computed, its values go")
