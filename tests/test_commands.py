@@ -1042,6 +1042,19 @@ def test_a_url_that_is_none_is_wrong_use(given: Inv) -> None:
     assert given("up", "--url", "oracle://ana:s3gredo@x/y").code == 2
 
 
+@pytest.mark.parametrize(
+    "words", [["up", "--url"], ["down", "--url"], ["adopt", "--url"], ["status", "--url"], ["identify", "--url"],
+              ["up", "--to"], ["down", "--to"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_variable_that_is_not_set_is_not_the_default(given: Inv, project: Project, words: Sequence[str]) -> None:
+    given("rebuild", "--no-apply")
+    given("up", "--to", "cidades")
+    before = (project.folder / "dev.db").read_bytes()
+    assert given(*words, "").code == 2
+    assert (project.folder / "dev.db").read_bytes() == before
+
+
 @pytest.mark.parametrize("words", [["rebuild", "--no-proof"], ["stages"], ["check"], ["sql"]])
 def test_no_output_has_a_password(given: Inv, project: Project, words: Sequence[str]) -> None:
     given("rebuild", "--no-apply")

@@ -15,7 +15,7 @@ from project.migrations.generate import Step
 from project.migrations.history import File
 from project.plan import Plan
 
-from .placing import Repointed, missing, repoint, stage_at
+from .placing import Repointed, chosen, missing, repoint, stage_at
 from .telling import WAIT, Told, healed, silent
 
 
@@ -52,7 +52,7 @@ def bring_up(
     return Brought(applied, created, repointed)
 
 
-def make_if_missing(url: str) -> bool:
+def make_if_missing(url: str | sa.URL) -> bool:
     """Make the database where there is none, and let it say that it is ours. True where it was made."""
     if database.exists(url):
         return False
@@ -77,7 +77,7 @@ def up(
     """
     healed(plan, told)
     known = apply.files(plan)
-    target = to or _last(known)
+    target = _last(known) if to is None else to
     _require(plan, target, known)
     at, _, quiet = _found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
@@ -122,11 +122,11 @@ def _found(
 
     Nothing is locked for it. Raises Unreachable, Locked where a SQLite file is being written for longer than `wait`.
     """
-    there = database.parsed(url or plan.database.url)
+    there = chosen(plan, url)
     if database.server_kind(there) == "sqlite":
-        make_if_missing(str(url or plan.database.url))
+        make_if_missing(there)
     elif not database.exists(there):
-        raise missing(str(url or plan.database.url))
+        raise missing(there)
     with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 

@@ -17,7 +17,7 @@ from project.migrations.identity import Fit, compare
 from project.migrations.revision import Revision
 from project.plan import Plan
 
-from .placing import fitting, swept
+from .placing import chosen, fitting, swept
 from .telling import Told, healed, silent
 
 
@@ -92,13 +92,13 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
 
     Raises Unreachable and WrongUse.
     """
-    url = url or plan.database.url
+    there = chosen(plan, url)
     healed(plan, told)
     known = apply.files(plan)
-    if not database.exists(url):
+    if not database.exists(there):
         return Status(None, None, tuple(stage.name for stage in plan.stages), schema_matches=True)
-    swept(url)
-    with database.connect(database.engine(url, reading=True)) as connection:
+    swept(there)
+    with database.connect(database.engine(there, reading=True)) as connection:
         return _status(connection, known, steps(plan))
 
 

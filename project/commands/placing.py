@@ -55,16 +55,19 @@ def swept(url: str | sa.URL) -> None:
 
 def existing(plan: Plan, url: str | None) -> sa.Connection:
     """A connection that only reads to a database that is there. Raises Unreachable where there is none."""
-    there = url or plan.database.url
+    there = chosen(plan, url)
     if not database.exists(there):
         raise missing(there)
     return database.connect(database.engine(there, reading=True))
 
 
-def missing(url: str) -> Unreachable:
-    return Unreachable(
-        f"There is no {database.title(database.parsed(url))}.", hint="`inv onboard` makes the development database."
-    )
+def chosen(plan: Plan, url: str | None) -> sa.URL:
+    """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL is none."""
+    return database.parsed(plan.database.url if url is None else url)
+
+
+def missing(url: sa.URL) -> Unreachable:
+    return Unreachable(f"There is no {database.title(url)}.", hint="`inv onboard` makes the development database.")
 
 
 def is_protected(plan: Plan, url: str | None) -> bool:
@@ -228,6 +231,6 @@ def repoint(
 
 
 __all__ = [
-    "Adopted", "Repointed", "adopt", "existing", "fitting", "gone", "identify", "is_protected", "missing",
+    "Adopted", "Repointed", "adopt", "chosen", "existing", "fitting", "gone", "identify", "is_protected", "missing",
     "repoint", "stage_at", "swept", "unfit",
 ]  # fmt: skip

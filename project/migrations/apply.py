@@ -291,4 +291,4 @@ def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
 
 def connected(plan: Plan, url: str | sa.URL | None = None, *, wait: float = 60) -> sa.Connection:
     """A connection to the development database, or to another one. Raises Unreachable."""
-    return database.connect(database.engine(url or plan.database.url, wait=wait))
+    return database.connect(database.engine(plan.database.url if url is None else url, wait=wait))
