@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import secrets
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -681,6 +682,52 @@ def test_up_past_rows_that_are_in_the_way_stops_before_it_touches_anything(given
     assert told.code == 9
     assert "nome = 'Olinda' in 2 rows" in told.error["message"]
     assert given("status", "--json").json["stage"] == "email"
+
+
+def spoiled(text: str) -> Callable[[Project], object]:
+    """Add a text to the second revision; none makes it empty."""
+    return lambda project: (project.versions / "0002_cidades.py").write_text(
+        text and (project.versions / "0002_cidades.py").read_text(encoding="utf-8") + text, encoding="utf-8"
+    )
+
+
+BROKEN: tuple[tuple[Callable[[Project], object], str, str], ...] = (
+    (
+        lambda project: (project.versions / "0002_cidades.py").unlink(),
+        "versions/0003_email.py", "The history on disk cannot be run: it follows revision ",
+    ),
+    (spoiled("<<<<<<< HEAD\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: SyntaxError: "),
+    (spoiled("import nada\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: ModuleNotFoundError: "),
+    (spoiled(""), "versions/0002_cidades.py", "The history on disk cannot be run: the file names no revision."),
+    (
+        lambda project: (project.versions.parent / "env.py").unlink(),
+        "migrations/env.py", "The history on disk cannot be run: the file is missing.",
+    ),
+    (
+        lambda project: shutil.rmtree(project.versions.parent / "operations"),
+        "operations/__init__.py", "The history on disk cannot be run: the file is missing.",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("do", "where", "message"), BROKEN, ids=["file missing", "conflict", "import", "empty", "env.py", "operations"]
+)
+def test_a_history_that_alembic_cannot_load_is_told_with_its_place_before_anything_is_done(
+    given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
+) -> None:
+    given("rebuild")
+    do(project)
+    before = (project.folder / "dev.db").read_bytes()
+    for words in (["up"], ["down"], ["sql"], ["verify"], ["onboard"], ["reset", "--yes"]):
+        told = given(*words, "--json")
+        assert told.code == 3, words
+        if words[0] in {"up", "down", "sql"}:
+            assert told.error["where"].endswith(where)
+            assert told.error["message"].startswith(message)
+        assert "`inv rebuild" in told.error["hint"]
+        assert "`inv check`" in told.error["hint"]
+    assert (project.folder / "dev.db").read_bytes() == before
 
 
 # ------------------------------------------------ sql

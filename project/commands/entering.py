@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from project.db import database, ownership
-from project.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable, WrongUse
+from project.errors import Protected, SchemaDiffers, Unreachable, WrongUse
 from project.migrations import history
 from project.migrations.generate import Step, steps
 from project.migrations.identity import compare
@@ -20,7 +20,7 @@ from project.plan import Plan
 
 from .going import Brought, bring_up
 from .making import rebuild
-from .placing import Repointed
+from .placing import Repointed, require_history
 from .telling import WAIT, Told, healed, silent
 
 
@@ -57,19 +57,9 @@ def onboard(plan: Plan, *, wait: float = WAIT, told: Told = silent) -> Onboarded
     rebuilt = not history.read(plan.migrations / "versions")
     if rebuilt:
         rebuild(plan, apply_it=False, told=told, wait=wait)
-    _require_history(plan, made)
+    require_history(plan, made)
     brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
     return _looked(plan, made, brought, rebuilt=rebuilt)
-
-
-def _require_history(plan: Plan, made: tuple[Step, ...]) -> None:
-    mismatch = history.compare(history.read(plan.migrations / "versions"), tuple(step.revision for step in made))
-    if mismatch is not None:
-        raise HistoryDiffers(
-            f"The history on disk is not what the stages give: {mismatch.cause}.",
-            where=mismatch.file,
-            hint="Run `inv check` to see how, and `inv rebuild`. The database was left as it is.",
-        )
 
 
 def _looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: bool) -> Onboarded:
@@ -144,7 +134,7 @@ def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, t
     url = database.parsed(plan.database.url)
     healed(plan, told)
     made = steps(plan)
-    _require_history(plan, made)
+    require_history(plan, made)
     if not database.exists(url):
         return onboard(plan, wait=wait, told=told)
     with database.connect(database.engine(url, reading=True)) as connection:

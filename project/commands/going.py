@@ -76,7 +76,7 @@ def up(
     With `protect` the database says afterwards that nothing here may drop, reset or re-stamp it.
     """
     healed(plan, told)
-    known = apply.files(plan)
+    known = apply.runnable(plan)
     target = _last(known) if to is None else to
     _require(plan, target, known)
     at, _, quiet = _found(plan, known, url, wait)
@@ -100,7 +100,7 @@ def down(
     A stage that is half done (MariaDB) is undone first; without `to` that is all.
     """
     healed(plan, told)
-    known = apply.files(plan)
+    known = apply.runnable(plan)
     at, half, quiet = _found(plan, known, url, wait)
     if at is None and quiet:
         return ()
@@ -157,7 +157,7 @@ def sql(plan: Plan, start: str | None = None, to: str | None = None, dialect: st
     dialect = dialect or sa.make_url(plan.database.url).get_backend_name()
     if dialect not in NAMES:
         raise WrongUse(f"There is no dialect {dialect} here.", hint=f"Take one of {', '.join(NAMES)}.")
-    known = apply.files(plan)
+    known = apply.runnable(plan)
     _last(known)
     for name in (start, to):
         if name not in {None, "base"}:

@@ -12,7 +12,7 @@ from project.db import database, ownership
 from project.db.scratch import sweep
 from project.db.snapshot.values import OURS
 from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable
-from project.migrations import apply
+from project.migrations import apply, history
 from project.migrations.generate import Step, steps
 from project.migrations.history import File
 from project.migrations.identity import Fit
@@ -70,6 +70,19 @@ def missing(url: sa.URL) -> Unreachable:
     return Unreachable(f"There is no {database.title(url)}.", hint="`inv onboard` makes the development database.")
 
 
+def require_history(plan: Plan, made: Sequence[Step]) -> None:
+    """Raise HistoryDiffers where the history on disk is not what the stages give, or could not be run."""
+    files = history.read(plan.migrations / "versions")
+    mismatch = history.compare(files, tuple(step.revision for step in made))
+    if mismatch is not None:
+        raise HistoryDiffers(
+            f"The history on disk is not what the stages give: {mismatch.cause}.",
+            where=mismatch.file,
+            hint=f"Run `inv check` to see how, and {history.remedy(files)}. No database was changed.",
+        )
+    history.require_runnable(plan.migrations)
+
+
 def is_protected(plan: Plan, url: str | None) -> bool:
     """Whether config.yaml says that the database is protected: its own, under whatever URL."""
     return plan.database.protected and (url is None or database.same(url, plan.database.url))
@@ -103,7 +116,7 @@ def adopt(
     made = steps(plan)
     with existing(plan, url) as connection:
         before = apply.revision_of(connection)
-        fit = fitting(connection, made, _stage_or_none(before, apply.files(plan)))
+        fit = fitting(connection, made, _stage_or_none(before, apply.runnable(plan)))
         if not fit.exact:
             raise unfit(fit)
         target = _revision_on_disk(plan, made, fit.stage)
@@ -232,5 +245,5 @@ def repoint(
 
 __all__ = [
     "Adopted", "Repointed", "adopt", "chosen", "existing", "fitting", "gone", "identify", "is_protected", "missing",
-    "repoint", "stage_at", "swept", "unfit",
+    "repoint", "require_history", "stage_at", "swept", "unfit",
 ]  # fmt: skip

@@ -14,14 +14,13 @@ from typing import Any
 
 from project import errors
 from project.db import database
-from project.errors import HistoryDiffers, StrataError
-from project.migrations import history
+from project.errors import StrataError
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
 from project.plan import Plan, read
 
-from .placing import swept
+from .placing import require_history, swept
 from .telling import Told, healed, silent
 
 _WORK = """
@@ -59,14 +58,7 @@ def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verifie
     """
     healed(plan, told)
     made = steps(plan)
-    versions = plan.migrations / "versions"
-    mismatch = history.compare(history.read(versions), tuple(step.revision for step in made))
-    if mismatch is not None:
-        raise HistoryDiffers(
-            f"The history on disk is not what the stages give: {mismatch.cause}.",
-            where=mismatch.file,
-            hint="Run `inv rebuild`, which proves what it writes.",
-        )
+    require_history(plan, made)
     addresses = [database.address(database.parsed(url)) for url in urls or plan.prove_on]
     runs = [_Run(plan, url, where, told) for url, where in zip(urls or plan.prove_on, addresses, strict=True)]
     try:

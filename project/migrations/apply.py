@@ -29,7 +29,7 @@ from project.garbage import collected_seldom
 from project.plan import Plan
 from project.template import operations
 
-from .history import File, read
+from .history import File, read, require_runnable
 
 Told = Callable[[str], None]
 
@@ -46,6 +46,12 @@ def silent(said: str) -> None:
 def files(plan: Plan) -> tuple[File, ...]:
     """The revisions on disk, first to last."""
     return tuple(each for each in read(plan.migrations / "versions") if each.id is not None)
+
+
+def runnable(plan: Plan) -> tuple[File, ...]:
+    """The revisions on disk. Raises HistoryDiffers where Alembic could not run them."""
+    require_runnable(plan.migrations)
+    return files(plan)
 
 
 def configuration(migrations: Path, **attributes: object) -> Config:
