@@ -948,6 +948,9 @@ def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: P
         "Stage email cannot be undone (downgrade: false). Nothing was changed. The database is at stage email."
     )
     assert given("status").code == 0
+    told = given("sql", "--from-stage", "email", "--to", "base", "--json")
+    assert told.code == 6
+    assert told.error["message"] == "Stage email cannot be undone (downgrade: false). Nothing was changed."
 
 
 # ------------------------------------------------ hints that are wrong

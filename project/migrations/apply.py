@@ -202,7 +202,7 @@ class _Run:
 
     def _failed(self, error: Exception, way: str) -> StrataError:
         """What went wrong, and what state the database is in."""
-        code = getattr(error, "code", None) if isinstance(error, CommandError) else None
+        code = code_of(error)
         if code == Locked.code:
             return Locked(str(error), hint="Wait until it has ended, or give it longer with `--wait SECONDS`.")
         message = " ".join([reason(error), *getattr(error, "__notes__", ()), self._state(way)])
@@ -228,6 +228,11 @@ class _Run:
         self.done[:] = [name for name in self.done if (name in below) == (way == "up")]
         where = f"The database is at {'stage ' + stage if stage else 'no stage' if revision is None else revision}"
         return f"{where}." if half is None else f"{where}, and the next one is half done."
+
+
+def code_of(error: Exception) -> object:
+    """The exit code that a revision which stops gives; None for any other error."""
+    return getattr(error, "code", None) if isinstance(error, CommandError) else None
 
 
 def reason(error: Exception) -> str:
@@ -281,7 +286,8 @@ def _python(column: sa.Column[Any], value: object) -> object:
 def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
     """The SQL that leads from one stage to another on a server of this dialect, without a database.
 
-    `frm` None is nothing, `to` None the last stage, and `base` nothing.
+    `frm` None is nothing, `to` None the last stage, and `base` nothing. Raises Refused where a stage on the way down
+    cannot be undone, MigrationFailed where there is no SQL for what a stage does.
     """
     known = list(files(plan))
     order = [file.stage for file in known]
@@ -291,7 +297,10 @@ def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
     config = configuration(plan.migrations, dialect=dialect, output_buffer=buffer)
     ids = ["base", *(str(file.id) for file in known)]
     direction = command.upgrade if end >= start else command.downgrade
-    direction(config, f"{ids[start + 1]}:{ids[end + 1]}", sql=True)
+    try:
+        direction(config, f"{ids[start + 1]}:{ids[end + 1]}", sql=True)
+    except (CommandError, sa.exc.SQLAlchemyError) as error:
+        raise (Refused if code_of(error) == Refused.code else MigrationFailed)(reason(error)) from error
     return buffer.getvalue()
 
 

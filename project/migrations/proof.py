@@ -35,7 +35,7 @@ from project.garbage import collected_seldom
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
-from .apply import configuration, insert, reason
+from .apply import code_of, configuration, insert, reason
 from .carried import Carried, altered, computed, lost, told_otherwise
 from .excerpt import Excerpt
 from .generate import Step
@@ -120,7 +120,7 @@ class _Proof:
                 return index, True
             if isinstance(error, NotProved):
                 raise
-            if direction != "down" or not isinstance(error, CommandError) or _code(error) not in _REFUSALS:
+            if direction != "down" or code_of(error) not in _REFUSALS:
                 raise self._failed(self.steps[index], direction, error) from error
             self._refused(index)
             return index + 1, False
@@ -355,10 +355,6 @@ _REFUSALS = (6, 9)
 _LARGE = 50  # tables: from here on SQLite takes longer to read its schema than an excerpt takes to fill
 # A name in a statement, in the quotes of any server or bare.
 _NAME = re.compile(r'"((?:[^"]|"")+)"|`((?:[^`]|``)+)`|([^\W\d][\w$]*)')
-
-
-def _code(error: CommandError) -> object:
-    return getattr(error, "code", None)
 
 
 def _not_proved(server: str, faults: Sequence[Fault]) -> NotProved:
