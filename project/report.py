@@ -160,6 +160,7 @@ class Report:
                 for each in found.revisions
             ],
             "database": found.at,
+            "unreachable": found.unreachable,
             "unlisted": list(found.unlisted),
         }
         if self.json:
@@ -175,7 +176,10 @@ class Report:
             for each in found.revisions
         ]
         _table(("", "stage", "modules on", "revision", "changes"), rows)
-        print(f"The database is at stage {found.at}." if found.at else "The database is at no stage.")
+        if found.unreachable is not None:
+            print(f"Where the database is cannot be told. {found.unreachable}")
+        else:
+            print(f"The database is at stage {found.at}." if found.at else "The database is at no stage.")
         if found.unlisted:
             print(f"In no stage: {', '.join(found.unlisted)}.")
 

@@ -1086,6 +1086,23 @@ def test_another_database_that_does_not_answer_is_told_without_its_password(give
     assert "s3gredo" not in told.out + told.err
 
 
+@pytest.mark.parametrize("words", [["status"], ["identify"], ["adopt"], ["up"], ["down"], ["onboard"]])
+def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
+    given: Inv, project: Project, words: Sequence[str]
+) -> None:
+    given("rebuild", "--no-apply")
+    file = project.folder / "dev.db"
+    file.write_bytes(b"no database" * 300)
+    told = given(*words, "--json")
+    assert told.code == 8
+    assert told.error["message"] == f"SQLite file {file} is not a SQLite database."
+    assert given("stages").out.endswith(f"Where the database is cannot be told. {told.error['message']}\n")
+    assert file.read_bytes() == b"no database" * 300
+    file.unlink()
+    file.mkdir()
+    assert given(*words).code == 8
+
+
 def test_a_url_that_is_none_is_wrong_use(given: Inv) -> None:
     given("rebuild", "--no-apply")
     assert given("status", "--url", "nowhere", "--json").error["message"] == "This is not a database URL."

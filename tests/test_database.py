@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -190,9 +191,20 @@ def test_a_file_that_is_no_database_is_not_dropped(tmp_path: Path) -> None:
     """SQLAlchemy-Utils would remove whatever file the URL names."""
     file = tmp_path / "tese.txt"
     file.write_text("x" * 200)
-    with pytest.raises(WrongUse):
+    with pytest.raises(Unreachable):
         database.drop(f"sqlite:///{file}")
     assert file.exists()
+
+
+def test_a_file_that_may_not_be_read_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said to be missing, and is nobody's bug. Root may read everything, so the refusal is played."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(Unreachable, match=r"dev\.db cannot be reached: Permission denied\."):
+        database.exists(f"sqlite:///{tmp_path / 'dev.db'}")
 
 
 @pytest.mark.parametrize("prefix", ["mariadb+pymysql", "mysql+pymysql"])

@@ -44,28 +44,29 @@ def check(plan: Plan, told: Told = silent) -> Checked:
 
 @dataclass(frozen=True)
 class Planned:
-    """What `stages` shows: the revisions as the stages give them, and where the database is."""
+    """What `stages` shows: the revisions as the stages give them, and where the database is, or why nobody can tell."""
 
     revisions: tuple[Revision, ...]
     at: str | None
     unlisted: tuple[str, ...]
+    unreachable: str | None = None
 
 
 def stages(plan: Plan) -> Planned:
-    """The plan, stage by stage. Read-only; a database that cannot be reached is at no stage."""
+    """The plan, stage by stage. Read-only; that a database cannot be reached is in the result."""
     revisions = tuple(step.revision for step in steps(plan))
-    return Planned(revisions, _at(plan, revisions), unlisted(plan))
+    try:
+        return Planned(revisions, _at(plan, revisions), unlisted(plan))
+    except StrataError as error:
+        return Planned(revisions, None, unlisted(plan), error.message)
 
 
 def _at(plan: Plan, revisions: tuple[Revision, ...]) -> str | None:
-    url = plan.database.url
-    try:
-        if sa.make_url(url).get_backend_name() == "sqlite" and not database.exists(url):
-            return None
-        with database.connect(database.engine(url, reading=True)) as connection:
-            current = apply.revision_of(connection)
-    except (StrataError, sa.exc.SQLAlchemyError):
+    url = database.parsed(plan.database.url)
+    if database.server_kind(url) == "sqlite" and not database.exists(url):
         return None
+    with database.telling(url), database.engine(url, reading=True).connect() as connection:
+        current = apply.revision_of(connection)
     return next((each.stage for each in revisions if each.id == current), None)
 
 

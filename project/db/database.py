@@ -25,6 +25,8 @@ _DRIVERS = {
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
 _SECONDS = "10"
+_BEGIN = b"SQLite format 3\0"
+"""How every file that SQLite has written to begins (sqlite.org/fileformat.html)."""
 _NO_RIGHT = {"42501", 1044, 1142, 1227}
 """PostgreSQL's SQLSTATE and MariaDB's error numbers for a right that is missing."""
 _IN_USE = {"55006", "SQLITE_BUSY"}
@@ -165,7 +167,7 @@ def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
     if _NO_RIGHT & _codes(error):
         message = f"{where} does not let {url.username or 'this user'} do this: {reason}."
         return Unreachable(message, hint=_grant(url))
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if server_kind(url) == "sqlite" or isinstance(error, (OperationalError, InterfaceError)):
         return Unreachable(f"{where} cannot be reached: {reason}.", hint=_HINTS.get(server_kind(url), _HINT))
     return WrongUse(f"{where} does not take this URL: {reason}.", hint="Look at its options.")
 
@@ -196,15 +198,38 @@ def _grant(url: sa.URL) -> str:
 
 
 def exists(url: str | sa.URL) -> bool:
-    """Is there such a database? Raises Unreachable where its server does not answer, so that no is a no."""
+    """Is there such a database? Raises Unreachable where its server does not answer, so that no is a no.
+
+    So it does for a SQLite file that cannot be read, or that holds something else; an empty one is none yet.
+    """
     value = parsed(url)
-    if server_kind(value) != "sqlite":
-        with suppress(Unreachable):
-            connect(engine(value)).close()
-            return True
-        connect(engine(server(value))).close()  # SQLAlchemy-Utils says no for a server that does not answer, too
+    if server_kind(value) == "sqlite":
+        return _in_memory(value) or _file_exists(value)
+    with suppress(Unreachable):
+        connect(engine(value)).close()
+        return True
+    connect(engine(server(value))).close()  # SQLAlchemy-Utils says no for a server that does not answer, too
     with telling(value):
         return bool(sqlalchemy_utils.database_exists(_for_utils(value)))
+
+
+def _in_memory(url: sa.URL) -> bool:
+    return url.database in {None, "", ":memory:"}
+
+
+def _file_exists(url: sa.URL) -> bool:
+    """SQLAlchemy-Utils says no for any other file or folder, too, and lets a right that is missing through."""
+    try:
+        with Path(str(url.database)).open("rb") as file:
+            begin = file.read(len(_BEGIN))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Unreachable(f"{address(url)} cannot be reached: {error.strerror}.", hint=_HINTS["sqlite"]) from error
+    if begin not in {b"", _BEGIN}:
+        message = f"{address(url)} is not a SQLite database."
+        raise Unreachable(message, hint="Look at the URL. If the file may go, move it away.")
+    return begin == _BEGIN
 
 
 def create(url: str | sa.URL) -> None:
@@ -231,7 +256,8 @@ def drop(url: str | sa.URL) -> None:
     """Drop the database, whatever it is: whether it may go is for the caller to know.
 
     Only on SQLite is something looked at: a file that is no SQLite database stays. Connections to a PostgreSQL database
-    are not cut off. Raises Unreachable where the server refuses, WrongUse where there is no such database.
+    are not cut off. Raises Unreachable where the server refuses, also for such a file, and WrongUse where there is no
+    such database.
     """
     value = parsed(url)
     if not exists(value):
