@@ -37,41 +37,46 @@ def _help(*names: str, **more: str) -> dict[str, str]:
 @contextmanager
 def ending(json: bool) -> Iterator[Report]:
     """Print what a command reports, tell known errors in a sentence, and set the exit code."""
-    from project.errors import StrataError
     from project.report import Report
 
+    _open_what_is_closed()
     report = Report(json=json)
     try:
-        yield report
-        report.finish()
+        with _errors_told(report):
+            yield report
+            report.finish()
         sys.stdout.flush()
-    except StrataError as error:
-        report.fail(error)
-        raise Exit(code=error.code) from None
-    except KeyboardInterrupt:
-        report.stopped()
-        raise Exit(code=130) from None
-    except Exception as error:  # noqa: BLE001 - the one place where what nobody expected is told, and exits with 1
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            raise Exit(code=141) from None
-        report.crashed()
-        raise Exit(code=1) from None
+    except OSError as error:
+        # What is left goes nowhere (Python's documentation, signal, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        report.unwritten(error)
     if report.code:
         raise Exit(code=report.code)
 
 
-def _nobody_reads() -> bool:
-    """Whether who read our output has enough of it, as `head` has; what is left goes nowhere then.
+@contextmanager
+def _errors_told(report: Report) -> Iterator[None]:
+    """Tell every error but that standard output cannot be written."""
+    from project.errors import StrataError
 
-    The way is that of Python's documentation (signal, "Note on SIGPIPE"), the exit code that of other programs.
-    """
     try:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        yield
+    except StrataError as error:
+        report.fail(error)
+    except KeyboardInterrupt:
+        report.stopped()
+    except Exception as error:  # noqa: BLE001 - the one place where what nobody expected is told, and exits with 1
+        if isinstance(error, OSError):
+            sys.stdout.write("\n")  # so that there is something to write
+            sys.stdout.flush()
+        report.crashed()
+
+
+def _open_what_is_closed() -> None:
+    """Give a standard stream that the caller has closed (`>&-`) a place where what is said goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 def _plan(config: str | None) -> Plan:
@@ -88,7 +93,8 @@ def commands(_: Context) -> None:
     from invoke import Collection, Program
 
     shown = Program(namespace=Collection.from_module(sys.modules[__name__]), name="inv", binary="inv")
-    shown.run(["inv", "--list"], exit=False)
+    with ending(json=False):
+        shown.run(["inv", "--list"], exit=False)
 
 
 @task(

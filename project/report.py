@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """One command's output. `code` is its exit code where nothing was raised."""
+    """One command's output. `code` is its exit code."""
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
@@ -52,12 +52,14 @@ class Report:
 
     def fail(self, error: StrataError) -> None:
         """An error: where, what, what to do next, on standard error; with --json the object besides."""
+        self.code = error.code
         print(str(error), file=sys.stderr)
         if self.json:
             self._print({**(self.object or {}), "error": error.to_json()})
 
     def crashed(self) -> None:
         """What should not happen: the traceback, without passwords."""
+        self.code = 1
         trace = masked(traceback.format_exc())
         print(trace, file=sys.stderr, end="")
         if self.json:
@@ -66,7 +68,16 @@ class Report:
 
     def stopped(self) -> None:
         """Ctrl-C."""
+        self.code = 130
         print("Stopped.", file=sys.stderr)
+
+    def unwritten(self, error: OSError) -> None:
+        """Standard output cannot be written. Who has read enough of it, as `head` has, is told no more."""
+        if isinstance(error, BrokenPipeError):
+            self.code = self.code or 141
+        else:
+            self.code = self.code or 2
+            print(f"Standard output cannot be written: {error.strerror}.", file=sys.stderr)
 
     def finish(self) -> None:
         """Print the object, if one is wanted."""

@@ -197,15 +197,31 @@ def test_rebuild_tells_each_stage_its_revision_what_changed_and_the_time(given: 
     assert told.endswith("Development database: applied pessoas, cidades, email.\n")
 
 
-@pytest.mark.parametrize("words", [("stages",), ("stages", "--json")])
-def test_who_has_read_enough_is_told_no_more(project: Project, words: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words, "--config", str(project.config)]
+@pytest.mark.parametrize("words", [["stages"], ["stages", "--json"], ["verify"], []], ids=" ".join)
+def test_who_has_read_enough_is_told_no_more(given: Inv, project: Project, words: Sequence[str]) -> None:
+    given("rebuild", "--no-apply")
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words]
     reading, writing = os.pipe()
     os.close(reading)
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CONFIG": str(project.config)}
     with os.fdopen(writing, "w") as nobody:
         run = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=environ, check=False)
     assert (run.returncode, run.stderr) == (141, b"")
+
+
+FULL = "Standard output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("words", [["stages"], ["check", "--json"], ["verify"], []], ids=" ".join)
+@pytest.mark.parametrize(("output", "code", "said"), [(">&-", 0, ""), (">/dev/full", 2, FULL)], ids=["closed", "full"])
+def test_an_output_that_takes_nothing_is_no_crash(
+    given: Inv, project: Project, words: Sequence[str], output: str, code: int, said: str
+) -> None:
+    given("rebuild", "--no-apply")
+    command = ["sh", "-c", f'"$@" {output}', "sh", sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CONFIG": str(project.config)}
+    run = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environ, check=False)
+    assert (run.returncode, run.stderr) == (code, said)
 
 
 def test_on_a_terminal_a_table_has_lines_and_fits_its_width(project: Project) -> None:

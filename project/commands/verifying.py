@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,18 +61,19 @@ def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verifie
     require_history(plan, made)
     addresses = [database.address(database.parsed(url)) for url in urls or plan.prove_on]
     runs = [_Run(plan, url, where, told) for url, where in zip(urls or plan.prove_on, addresses, strict=True)]
-    try:
-        for run in runs:
-            run.thread.join()
-    finally:
-        for run in runs:
-            run.process.kill()  # those that ended do not mind
-            run.process.wait()
+    with ThreadPoolExecutor(len(runs) or 1) as threads:
+        try:
+            for heard in [threads.submit(run.hear) for run in runs]:
+                heard.result()
+        finally:
+            for run in runs:
+                run.process.kill()  # those that ended do not mind
+                run.process.wait()
     return Verified(tuple(step.stage.name for step in made), tuple(run.outcome for run in runs))
 
 
 class _Run:
-    """One server's process, and the thread that hears it."""
+    """One server's process, and what it says."""
 
     def __init__(self, plan: Plan, url: str, address: str, told: Told) -> None:
         self.address, self.told = address, told
@@ -88,10 +89,9 @@ class _Run:
         assert self.process.stdin is not None
         json.dump({"path": sys.path, "plan": str(plan.path), "url": url}, self.process.stdin)  # no password in `ps`
         self.process.stdin.close()
-        self.thread = threading.Thread(target=self._hear, daemon=True)
-        self.thread.start()
 
-    def _hear(self) -> None:
+    def hear(self) -> None:
+        """Pass on what the process says, until it ends."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         for line in self.process.stdout:
