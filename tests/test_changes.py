@@ -40,9 +40,9 @@ from conftest import SERVERS, answering
 from project.db.modules import Turn
 from project.db.scratch import Scratch, scratch
 from project.migrations import history, proof
-from project.migrations.apply import insert
 from project.migrations.generate import Step, steps_of
 from project.migrations.proof import prove
+from project.migrations.rows import insert
 
 NUMBERED = tuple(enumerate(cases()))
 BY_HAND = yaml.safe_load(TABLE.read_text(encoding="utf-8"))["by hand"]["things"]

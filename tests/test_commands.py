@@ -1062,6 +1062,36 @@ def test_rows_of_a_column_that_is_not_there_are_an_error_at_their_place(given: I
     assert "nomes" in told.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("sa.Integer", 10**25),
+        ("sa.String(50)", ["x"]),
+        ("sa.String(50)", {"x": 1}),
+        ("sa.Uuid", "x"),
+        ("sa.Date", "x"),
+        ("sa.Date", 5),
+        ("sa.DateTime", "x"),
+        ("sa.Time", "x"),
+        ("sa.Numeric", "x"),
+    ],
+)
+def test_a_value_that_its_column_cannot_take_is_an_error_at_its_place(
+    given: Inv, project: Project, column: str, value: object
+) -> None:
+    project.module("valores", f'valores = sa.Table("valores", Base.metadata, sa.Column("valor", {column}))')
+    project.configure(stages=[{"name": "valores", "enable": ["valores"], "rows": {"valores": [{"valor": value}]}}])
+    told = given("rebuild", "--json")
+    assert told.code == 2
+    line, text = next(
+        (number, line)
+        for number, line in enumerate(project.config.read_text(encoding="utf-8").splitlines(), start=1)
+        if "valor:" in line
+    )
+    assert told.error["where"] == f"{project.config}:{line}:{text.index('valor:') + 1}"
+    assert project.files() == {}
+
+
 def test_a_wrong_plan_is_told_with_its_place(given: Inv, project: Project) -> None:
     project.configure(stages=[{**STAGES[0], "enabel": []}])
     told = given("stages")

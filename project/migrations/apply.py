@@ -5,12 +5,9 @@ All of it goes through the folder's own env.py, exactly as `alembic upgrade` doe
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 import io
 import sys
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +27,7 @@ from project.plan import Plan
 from project.template import operations
 
 from .history import File, read, require_runnable
+from .rows import insert
 
 Told = Callable[[str], None]
 
@@ -250,37 +248,6 @@ def _statement(error: sa.exc.DBAPIError) -> str:
     text = " ".join((error.statement or "").split())
     driver = sys.modules[type(error.orig).__module__.partition(".")[0]]
     return text.replace("%%", "%") if getattr(driver, "paramstyle", None) in {"format", "pyformat"} else text
-
-
-def insert(
-    connection: sa.Connection, metadata: sa.MetaData, rows: Mapping[str, Sequence[Mapping[str, object]]]
-) -> None:
-    """Put rows into the tables of a stage, as its models would: with their types and defaults."""
-    for name, given in rows.items():
-        table = metadata.tables[name]
-        columns = {column.name: column for column in table.columns}
-        for row in given:
-            values = {columns[key]: _python(columns[key], value) for key, value in row.items()}
-            connection.execute(table.insert().values(values))
-
-
-def _python(column: sa.Column[Any], value: object) -> object:
-    """What YAML gives, as the column's type wants it."""
-    if isinstance(value, str) and isinstance(column.type, sa.DateTime):
-        return dt.datetime.fromisoformat(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime) and isinstance(column.type, sa.DateTime):
-        return dt.datetime.combine(value, dt.time())
-    if isinstance(value, str) and isinstance(column.type, sa.Date):
-        return dt.date.fromisoformat(value)
-    if isinstance(value, str) and isinstance(column.type, sa.Time):
-        return dt.time.fromisoformat(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and isinstance(column.type, sa.Numeric):
-        return decimal.Decimal(str(value))
-    if isinstance(value, str) and isinstance(column.type, sa.Uuid):
-        return uuid.UUID(value) if column.type.as_uuid else value
-    if isinstance(value, str) and isinstance(column.type, sa.LargeBinary):
-        return value.encode()
-    return value
 
 
 def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,8 @@ from project.db.modules import Turn, metadata_of, turns
 from project.errors import WrongUse
 from project.garbage import collected_seldom
 from project.plan import Plan, Stage
+from project.plan.values import Key
+from project.plan.words import kind
 from project.schema.describe import describe
 from project.schema.part import Neighbours
 from project.schema.values import Schema
@@ -21,6 +24,7 @@ from project.schema.watch import Watch
 from .diff import Hints, Migration, Need, diff
 from .refusal import refused
 from .revision import Revision, make
+from .rows import takes
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def steps_of(
         needs += [(stage, need) for need in (*up.needs, *(down.needs if stage.reversible else ()))]
         revision = make(stage, number, parent, up, down)
         filled = _copies(metadata, stage.rows)
+        _values_fit(plan, number - 1, stage, filled)
         again = partial(load, number - 1) if load else partial(_same, metadata)
         made.append(Step(stage, after, revision, filled, again))
         before, parent = after, revision.id
@@ -240,6 +245,29 @@ def _rows_fit(plan: Plan, index: int, stage: Stage, after: Schema) -> None:
                     where = plan.where("stages", index, "rows", name, number, column)
                     raise WrongUse(f"Table `{name}` has no column `{column}` in stage {stage.name}.", where=where,
                                    hint=_nearest(column, table.columns))  # fmt: skip
+
+
+def _values_fit(plan: Plan, index: int, stage: Stage, filled: sa.MetaData) -> None:
+    """The stage's rows hold nothing that its columns cannot take on a server that the plan names."""
+    named = sorted(servers(plan))
+    for table, number, key, value in _cells(stage):
+        column = next(each for each in filled.tables[table].columns if each.name == key)
+        for server in named:
+            if not takes(server, column, value):
+                raise _no_value(plan, ("stages", index, "rows", table, number, key), column, server, value)
+
+
+def _cells(stage: Stage) -> Iterator[tuple[str, int, str, object]]:
+    """Every value of the stage's rows: its table, the number of its row, its column, and itself."""
+    for table, rows in stage.rows.items():
+        for number, row in enumerate(rows):
+            yield from ((table, number, key, value) for key, value in row.items())
+
+
+def _no_value(plan: Plan, key: tuple[Key, ...], column: sa.Column[Any], server: str, value: object) -> WrongUse:
+    shown = f"`{source}`" if (source := plan.marks.at(*key).source) else kind(value)
+    message = f"`rows` gives {column} {shown}, and its type {type(column.type).__name__} takes none such on {server}."
+    return WrongUse(message, where=plan.where(*key), hint="Correct the value, or take it out.")
 
 
 def _nearest(word: str, names: Iterable[str]) -> str:

@@ -35,11 +35,12 @@ from project.garbage import collected_seldom
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
-from .apply import code_of, configuration, insert, reason
+from .apply import code_of, configuration, reason
 from .carried import Carried, altered, computed, lost, told_otherwise
 from .excerpt import Excerpt
 from .generate import Step
 from .mirror import Mirror, Shown
+from .rows import insert
 
 Told = Callable[[str], None]
 
