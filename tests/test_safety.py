@@ -226,6 +226,21 @@ def test_who_waits_in_vain_leaves_with_code_7_and_says_who_holds_it(project: Pro
     require_whole(project, "lojas")
 
 
+@pytest.mark.parametrize("protect", [False, True])
+def test_who_adopts_waits_no_longer_than_was_said(project: Project, *, protect: bool) -> None:
+    if not project.url.startswith("sqlite"):
+        pytest.skip("the other servers let a database that has its revision say whose it is, whoever is at work")
+    holder = Holding(project.url)
+    try:
+        begun = time.monotonic()
+        with pytest.raises(Locked, match="is in use"):
+            commands.adopt(project.plan(), protect=protect, wait=1)
+        assert 0.9 < time.monotonic() - begun < 10
+    finally:
+        holder.close()
+    assert commands.adopt(project.plan(), protect=protect, wait=1).protected is protect
+
+
 def test_who_waits_long_enough_goes_on(project: Project) -> None:
     holder = Holding(project.url)
     run = inv(project, "up", "--json", "--wait", "60")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from project.db import database, ownership
 from project.db.scratch import sweep
 from project.db.snapshot.values import OURS
-from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable
+from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable, WrongUse
 from project.migrations import apply, history
 from project.migrations.generate import Step, steps
 from project.migrations.history import File
@@ -110,7 +110,8 @@ def adopt(
 
     With `protect` the database says from now on that nothing here may drop, reset or re-stamp it. Afterwards the
     database is one that `inv reset` knows. Raises SchemaDiffers where no stage fits, Protected where the database is
-    protected and has another revision, HistoryDiffers where the history on disk is not what the stages give.
+    protected and has another revision, HistoryDiffers where the history on disk is not what the stages give, Locked
+    where somebody else is at work there for longer than `wait`.
     """
     healed(plan, told)
     made = steps(plan)
@@ -122,10 +123,11 @@ def adopt(
         target = _revision_on_disk(plan, made, fit.stage)
         if before is not None and before != target:
             ownership.require_unprotected(connection, "given another revision", configured=is_protected(plan, url))
-    with apply.connected(plan, url) as connection:
+    with apply.connected(plan, url, wait=wait) as connection:
         if before != target:
             apply.stamp(connection, plan, target, wait, lambda sentence: told(sentence, ""))
-        with suppress(*(() if protect else (StrataError,))):  # whose it is may stay unsaid, that it is protected not
+        # Whose it is may stay unsaid, that it is protected not.
+        with suppress(*(() if protect else (Unreachable, WrongUse))):
             ownership.say(connection, "adopted", *(("protected",) if protect else ()))
     return Adopted(fit.stage, target, before, before != target, protect, fit.also)
 

@@ -36,13 +36,14 @@ def words(connection: sa.Connection) -> frozenset[Word]:
 def say(connection: sa.Connection, *more: Word) -> None:
     """Let the database say these words from now on, too; committed afterwards.
 
-    Raises Unreachable where the user has not the right, WrongUse where the database has no room for them.
+    Raises Unreachable where the user has not the right, WrongUse where the database has no room for them, Locked where
+    somebody else is writing to a SQLite file.
     """
-    said = words(connection) | set(more)
-    if said == words(connection):
-        connection.rollback()
-        return
     with database.telling(connection.engine.url):
+        said = words(connection) | set(more)
+        if said == words(connection):
+            connection.rollback()
+            return
         if connection.dialect.name == "sqlite":
             _mark_file(connection, sum(1 << _WORDS.index(word) for word in said))
         else:
