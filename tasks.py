@@ -87,6 +87,18 @@ def _plan(config: str | None) -> Plan:
     return read(Path(config or os.environ.get("CONFIG") or "config.yaml"))
 
 
+_LONGEST = 1_000_000.0  # servers count milliseconds in 31 bits
+
+
+def _seconds(wait: float) -> float:
+    """What `--wait` says, which Invoke takes for any number, nan among them."""
+    from project.errors import WrongUse
+
+    if not 0 <= wait <= _LONGEST:
+        raise WrongUse(f"`--wait {wait:g}` is no time to wait.", hint=f"Give seconds, from 0 to {_LONGEST:.0f}.")
+    return wait
+
+
 @task(default=True)
 def commands(_: Context) -> None:
     """Show these commands; so does `inv` alone."""
@@ -125,7 +137,13 @@ def rebuild(
         with report.progress() as told:
             plan = _plan(config)
             done = commands.rebuild(
-                plan, dry_run=dry_run, apply_it=not no_apply, proof=not no_proof, force=force, told=told, wait=wait
+                plan,
+                dry_run=dry_run,
+                apply_it=not no_apply,
+                proof=not no_proof,
+                force=force,
+                told=told,
+                wait=_seconds(wait),
             )
         report.rebuilt(plan, done)
 
@@ -173,7 +191,7 @@ def up(
         from project import commands
 
         with report.progress() as told:
-            done = commands.up(_plan(config), to, url, told, wait=wait, protect=protect)
+            done = commands.up(_plan(config), to, url, told, wait=_seconds(wait), protect=protect)
         report.went("up", done)
 
 
@@ -191,7 +209,7 @@ def down(
         from project import commands
 
         with report.progress() as told:
-            done = commands.down(_plan(config), to, url, told, wait=wait)
+            done = commands.down(_plan(config), to, url, told, wait=_seconds(wait))
         report.went("down", done)
 
 
@@ -252,7 +270,7 @@ def adopt(
     with ending(json) as report:
         from project import commands
 
-        report.adopted(commands.adopt(_plan(config), url, protect=protect, wait=wait, told=report.tell))
+        report.adopted(commands.adopt(_plan(config), url, protect=protect, wait=_seconds(wait), told=report.tell))
 
 
 @task(help=_help("config", "json", wait="seconds to wait for a server that is starting (default: 60)"))
@@ -262,7 +280,7 @@ def onboard(_: Context, config: str | None = None, json: bool = False, wait: flo
         from project import commands
 
         with report.progress() as told:
-            done = commands.onboard(_plan(config), wait=wait, told=told)
+            done = commands.onboard(_plan(config), wait=_seconds(wait), told=told)
         report.onboarded(done)
 
 
@@ -273,7 +291,7 @@ def reset(_: Context, config: str | None = None, json: bool = False, yes: bool =
         from project import commands
 
         # No line of progress: it would stand over the question.
-        done = commands.reset(_plan(config), (lambda _: True) if yes else _asked, wait=wait, told=report.tell)
+        done = commands.reset(_plan(config), (lambda _: True) if yes else _asked, wait=_seconds(wait), told=report.tell)
         report.onboarded(done, again=True)
 
 

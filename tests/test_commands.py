@@ -1278,6 +1278,16 @@ def test_a_plan_that_is_not_there_is_wrong_use(inv: Inv, monkeypatch: pytest.Mon
     assert "config.yaml" in f"{told.error['where']} {told.error['message']}"
 
 
+@pytest.mark.parametrize("wait", ["nan", "inf", "-inf", "-1", "1e300"])
+@pytest.mark.parametrize("name", ["adopt", "down", "onboard", "rebuild", "reset", "up"])
+def test_a_wait_that_is_no_time_is_wrong_use(given: Inv, project: Project, name: str, wait: str) -> None:
+    before = tree(project.folder)
+    told = given(name, "--wait", wait, "--json")
+    assert told.code == 2
+    assert "--wait" in told.error["message"]
+    assert tree(project.folder) == before
+
+
 def test_two_projects_whose_packages_have_one_name_in_one_process(inv: Inv, project: Project, tmp_path: Path) -> None:
     other = write(
         tmp_path / "outro",
