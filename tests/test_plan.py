@@ -173,6 +173,8 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     # stages and modules
     ("a stage name with capitals and accents", stages("[{name: Usuário 2, enable: [usuario]}]"), "6:11", "`Usuário 2` is not a stage's name: a to z, 0 to 9 and _, a letter first. Write it as in `name: usuario_2`."),
     ("a stage name of digits", stages("[{name: '1', enable: [usuario]}]"), "6:11", "`1` is not a stage's name: a to z, 0 to 9 and _, a letter first. Write it as in `name: usuario`."),
+    ("a stage name that means nothing", stages("[{name: base, enable: [usuario]}]"), "6:11", "A stage cannot be called `base`, which is what stands before the first stage. Give it another name."),
+    ("a stage name that no file can have", stages(f"[{{name: {'a' * 247}, enable: [usuario]}}]"), "6:11", "This stage's name has 247 letters, and so no file can have it. Take no more than 246."),
     ("a stage name twice", stage() + "  - {name: usuario, enable: [produto]}\n", "10:6", "There are two stages `usuario`, the first in line 7. Give one of them another name."),
     ("a module twice in one stage", stages("[{name: usuario, enable: [usuario, usuario]}]"), "6:44", "The module `usuario` is turned on twice in this stage. Take one of them out."),
     ("a module on already", stage() + "  - {name: produto, enable: [usuario]}\n", "10:30", "The module `usuario` is on already, since stage `usuario`. Take it out, or turn it off first with `disable`."),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from project.plan.document import Entry
     from project.plan.form import StageForm
 
+_LONGEST_NAME = 255 - len("00000_.py")  # what file systems take, less what stands around it
 _MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
@@ -39,12 +40,18 @@ def stages(top: Entry, forms: tuple[StageForm, ...]) -> tuple[Stage, ...]:
 
 
 def _named(entry: Entry, seen: Mapping[str, int]) -> None:
-    """Refuse a stage's name that is no slug, or that one seen before it has, in the line that is given for it."""
+    """Refuse a stage's name that is no slug, has a meaning of its own, is too long for a file, or was seen before."""
     if not re.fullmatch("[a-z][a-z0-9_]*", entry.text):
         plain = unicodedata.normalize("NFKD", entry.text).encode("ascii", "ignore").decode().lower()
         slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")
         message = f"`{entry.text}` is not a stage's name: a to z, 0 to 9 and _, a letter first."
         raise entry.wrong(message, f"Write it as in `name: {slug or 'usuario'}`.")
+    if entry.text == "base":
+        message = "A stage cannot be called `base`, which is what stands before the first stage."
+        raise entry.wrong(message, "Give it another name.")
+    if len(entry.text) > _LONGEST_NAME:
+        message = f"This stage's name has {len(entry.text)} letters, and so no file can have it."
+        raise entry.wrong(message, f"Take no more than {_LONGEST_NAME}.")
     if entry.text in seen:
         message = f"There are two stages `{entry.text}`, the first in line {seen[entry.text]}."
         raise entry.wrong(message, "Give one of them another name.")
