@@ -80,7 +80,7 @@ def require_history(plan: Plan, made: Sequence[Step]) -> None:
             where=mismatch.file,
             hint=f"Run `inv check` to see how, and {history.remedy(files)}. No database was changed.",
         )
-    history.require_runnable(plan.migrations)
+    history.require_runnable(plan.migrations, files)
 
 
 def is_protected(plan: Plan, url: str | None) -> bool:

@@ -43,13 +43,18 @@ def silent(said: str) -> None:
 
 def files(plan: Plan) -> tuple[File, ...]:
     """The revisions on disk, first to last."""
-    return tuple(each for each in read(plan.migrations / "versions") if each.id is not None)
+    return _revisions(read(plan.migrations / "versions"))
 
 
 def runnable(plan: Plan) -> tuple[File, ...]:
     """The revisions on disk. Raises HistoryDiffers where Alembic could not run them."""
-    require_runnable(plan.migrations)
-    return files(plan)
+    there = read(plan.migrations / "versions")
+    require_runnable(plan.migrations, there)
+    return _revisions(there)
+
+
+def _revisions(there: tuple[File, ...]) -> tuple[File, ...]:
+    return tuple(each for each in there if each.id is not None)
 
 
 def configuration(migrations: Path, **attributes: object) -> Config:

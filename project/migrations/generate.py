@@ -80,7 +80,7 @@ def steps_of(
     """
     made: list[Step] = []
     needs: list[tuple[Stage, Need]] = []
-    before, parent = Schema(), None
+    before, parent, named = Schema(), None, servers(plan)
     watch, neighbours = Watch(), Neighbours()
     succeeded = False
     for number, (stage, metadata, touched, by_others) in enumerate(stages, start=1):
@@ -91,14 +91,14 @@ def steps_of(
         watch.restore(changed)
         _renames_fit(plan, number - 1, stage, before)
         part = neighbours.part(before, after, stage.rename)
-        _possible(plan, stage, *part)
+        _possible(named, stage, *part)
         _rows_fit(plan, number - 1, stage, after)
-        up, down = _ways(plan, number - 1, stage, before, part)
+        up, down = _ways(plan, number - 1, named, before, part)
         _all_used(plan, number - 1, before, after, up.used | down.used)
         needs += [(stage, need) for need in (*up.needs, *(down.needs if stage.reversible else ()))]
         revision = make(stage, number, parent, up, down)
         filled = _copies(metadata, stage.rows)
-        _values_fit(plan, number - 1, stage, filled)
+        _values_fit(plan, number - 1, named, filled)
         again = partial(load, number - 1) if load else partial(_same, metadata)
         made.append(Step(stage, after, revision, filled, again))
         before, parent = after, revision.id
@@ -131,11 +131,11 @@ def _same(metadata: sa.MetaData) -> sa.MetaData:
 
 
 def _ways(
-    plan: Plan, index: int, stage: Stage, before: Schema, part: tuple[Schema, Schema]
+    plan: Plan, index: int, named: Collection[str], before: Schema, part: tuple[Schema, Schema]
 ) -> tuple[Migration, Migration]:
     """Up and down, given the part of the schemas that matters."""
+    stage = plan.stages[index]
     old, new = part
-    named = servers(plan)
     try:
         up = diff(old, new, Hints.of(stage, before.tables, named, up=True))
         down = diff(new, old, Hints.of(stage, before.tables, named, up=False))
@@ -205,9 +205,8 @@ def servers(plan: Plan) -> set[str]:
     return {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
 
 
-def _possible(plan: Plan, stage: Stage, before: Schema, after: Schema) -> None:
+def _possible(named: set[str], stage: Stage, before: Schema, after: Schema) -> None:
     """Every table can be made on every server that the plan names."""
-    named = servers(plan)
     for key, table in after.tables.items():
         if table == before.tables.get(key):
             continue
@@ -247,12 +246,11 @@ def _rows_fit(plan: Plan, index: int, stage: Stage, after: Schema) -> None:
                                    hint=_nearest(column, table.columns))  # fmt: skip
 
 
-def _values_fit(plan: Plan, index: int, stage: Stage, filled: sa.MetaData) -> None:
+def _values_fit(plan: Plan, index: int, named: Iterable[str], filled: sa.MetaData) -> None:
     """The stage's rows hold nothing that its columns cannot take on a server that the plan names."""
-    named = sorted(servers(plan))
-    for table, number, key, value in _cells(stage):
+    for table, number, key, value in _cells(plan.stages[index]):
         column = next(each for each in filled.tables[table].columns if each.name == key)
-        for server in named:
+        for server in sorted(named):
             if not takes(server, column, value):
                 raise _no_value(plan, ("stages", index, "rows", table, number, key), column, server, value)
 

@@ -26,11 +26,11 @@ from project.errors import StrataError, WrongUse
 from project.plan import Stage
 from project.schema.columns import enum_key
 from project.schema.ddl import UNSAYABLE
-from project.schema.events import listens
-from project.schema.types import stored_as
+from project.schema.events import listens, maker
+from project.schema.types import element_as
 
 from .apply import reason
-from .diff.words import words
+from .diff.words import naming, words
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Mirror:
 
     def _view(self, view: sa.Table) -> _Known:
         assert self._connection is not None
-        made = view._creator_ddl  # no public way to ask what makes it
+        made = maker(view)
         assert isinstance(made, sa.CreateView)
         try:
             text = str(made.compile(dialect=self._connection.dialect))
@@ -208,13 +208,7 @@ class Mirror:
     def _standing_on(self, keys: Collection[str]) -> frozenset[str]:
         """The views whose texts name one of these, or a view that does."""
         views = {key: known.said for key, known in self._known.items() if known.said}
-        found = set[str]()
-        names = {key.rpartition(".")[2] for key in keys}
-        while names:
-            new = {key for key, said in views.items() if said & names} - found
-            found |= new
-            names = {key.rpartition(".")[2] for key in new}
-        return frozenset(found)
+        return frozenset(naming({_name(key) for key in keys}, views, _name))
 
     def _drop(self, keys: Sequence[str], types: Iterable[str]) -> None:
         """Drop views, tables and types; on PostgreSQL the foreign keys that point at the tables go as well."""
@@ -270,6 +264,11 @@ class Mirror:
         return found
 
 
+def _name(key: str) -> str:
+    """A table's or view's name without its schema."""
+    return key.rpartition(".")[2]
+
+
 def _order(tables: Iterable[sa.Table]) -> tuple[list[sa.Table], bool]:
     """Tables and views in the order in which create_all makes them, and whether some of their keys come later."""
     *order, (_, later) = sort_tables_and_constraints(tables)  # type: ignore[no-untyped-call]
@@ -278,8 +277,7 @@ def _order(tables: Iterable[sa.Table]) -> tuple[list[sa.Table], bool]:
 
 def _own_type(column: sa.Column[object]) -> sa.types.SchemaType | None:
     """The type that PostgreSQL makes for the column, which is not its table's to make and drop."""
-    stored = stored_as(column.type, "postgresql")
-    element = getattr(stored, "item_type", stored)
+    element = element_as(column.type, "postgresql")
     if not isinstance(element, sa.types.SchemaType) or isinstance(element, sa.Boolean):
         return None
     return None if isinstance(element, sa.Enum) and not element.native_enum else element

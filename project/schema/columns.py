@@ -21,7 +21,7 @@ from project.template.operations.conversion import family
 from .constraints import constraint_of
 from .ddl import compiler, ddl, dialect_options, expression_texts, is_extended, on_each, quoted_at_will, sql_source
 from .evaluation import evaluate
-from .types import stored_as, type_source, type_texts
+from .types import element_as, stored_as, type_source, type_texts
 from .values import Column, Texts, same_everywhere
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
@@ -136,8 +136,7 @@ def _described(table: sa.Table, column: sa.Column[Any]) -> Column:
         keywords["quote"] = "True"
     keywords |= dict(dialect_options(column))
     created = CreateColumn(column)
-    enum = stored_as(column.type, "postgresql")
-    element = getattr(enum, "item_type", enum)
+    element = element_as(column.type, "postgresql")
     native = isinstance(element, sa.Enum) and element.native_enum and element.name is not None
     return Column(
         name=column.name,

@@ -18,7 +18,7 @@ from .constraints import constraint_of, index_of, place
 from .ddl import compiler, dialect_options, quoted_at_will
 from .events import statements
 from .read_back import read_back
-from .types import stored_as
+from .types import element_as
 from .values import Enum, Schema, Sequence, Table
 
 
@@ -139,8 +139,7 @@ def _option_texts(table: sa.Table) -> dict[str, str]:
 def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
     """Raises WrongUse for a domain: its text in a table's DDL is its name, so what it says would be lost."""
     for column in table.columns:
-        stored = stored_as(column.type, "postgresql")
-        element = getattr(stored, "item_type", stored)
+        element = element_as(column.type, "postgresql")
         if isinstance(element, postgresql.DOMAIN) and element.create_type:
             raise WrongUse(
                 f"Column {table.fullname}.{column.name} makes the domain {element.name}, which a revision cannot do.",

@@ -42,7 +42,7 @@ def statements(
     """
     fresh = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
     for table in fresh:
-        if isinstance(_maker(table), sa.sql.ddl.CreateTableAs):
+        if isinstance(maker(table), sa.sql.ddl.CreateTableAs):
             message = f"Table {table.fullname} is made from a query (CreateTableAs), and a history has no rows to ask."
             raise WrongUse(message, hint="Make it a table of its own, and fill it with the stage's `data`.")
     if not before and not listens(metadata) and not any(table.is_view or listens(table) for table in fresh):
@@ -55,15 +55,16 @@ def statements(
     return found
 
 
-def _maker(table: sa.Table) -> object:
-    return getattr(table, "_creator_ddl", None)  # no public way to ask what made a table
+def maker(table: sa.Table) -> object:
+    """The statement that makes a view, or a table of a query; None for any other table."""
+    return getattr(table, "_creator_ddl", None)  # no public way to ask
 
 
 # ------------------------------------------------------------------------------ views
 
 
 def _view(view: sa.Table) -> Statements:
-    made, name = _maker(view), f"view {view.fullname}"
+    made, name = maker(view), f"view {view.fullname}"
     dropped = sa.sql.ddl.DropView(view, materialized=bool(getattr(made, "materialized", False)))
     create = {on: _texts([made], on) for on in _SERVERS}
     return Statements(name, create, {on: _texts([dropped], on) for on in _SERVERS})

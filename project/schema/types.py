@@ -90,6 +90,12 @@ def stored_as(type_: Type, name: str) -> Type:
     return found
 
 
+def element_as(type_: Type, name: str) -> object:
+    """The same; of an array, what its elements are."""
+    stored = stored_as(type_, name)
+    return getattr(stored, "item_type", stored)
+
+
 def _variants(type_: Type) -> dict[str, Type]:
     return dict(type_._variant_mapping)  # no public way to read them
 

@@ -10,7 +10,7 @@ from project.schema.values import Schema, Statements
 from project.source import Call, Source, items, quoted
 
 from .order import Draft, Phase
-from .words import words
+from .words import naming, words
 
 _EARLY = "events before tables"
 
@@ -33,16 +33,12 @@ def compare(draft: Draft, before: Schema, after: Schema) -> None:
 
 def _standing_on(before: Schema, after: Schema) -> set[str]:
     """What is other, and what names a table that is, or a view that is taken down."""
-    said = {key: _words(before.statements.get(key)) | _words(after.statements.get(key))
-            for key in {*before.statements, *after.statements}}  # fmt: skip
-    new = {key for key in said if before.statements.get(key) != after.statements.get(key)}
+    keys = {*before.statements, *after.statements}
+    said = {key: _words(before.statements.get(key)) | _words(after.statements.get(key)) for key in keys - {_EARLY}}
+    other = {key for key in keys if before.statements.get(key) != after.statements.get(key)}
     changed = {key for key in {*before.tables, *after.tables} if before.tables.get(key) != after.tables.get(key)}
-    found = set[str]()
-    while new or changed:
-        names = {key.rpartition(".")[2] for key in changed} | {_name(key) for key in new}
-        found, changed = found | new, set()
-        new = {key for key, words_ in said.items() if key != _EARLY and words_ & names} - found
-    return found
+    names = {key.rpartition(".")[2] for key in changed} | set(map(_name, other))
+    return other | naming(names, said, _name)
 
 
 def _words(statements: Statements | None) -> set[str]:

@@ -18,6 +18,16 @@ def words(text: str) -> set[str]:
     return {_bare(piece) for piece in _PIECE.findall(text) if piece[0] != "'"}
 
 
+def naming(names: set[str], said: Mapping[str, set[str] | frozenset[str]], own: Callable[[str], str]) -> set[str]:
+    """The keys of what says one of these names, or the `own` name of what does; `said` has the names that each says."""
+    found = set[str]()
+    while names:
+        new = {key for key, each in said.items() if each & names} - found
+        found |= new
+        names = set(map(own, new))
+    return found
+
+
 def renamed(text: str, names: Mapping[str, str], on: str) -> str:
     """One server's SQL with other names in it, quoted where they must be."""
     quote = dialect(on).identifier_preparer.quote

@@ -10,7 +10,7 @@ from alembic.util import to_tuple
 
 from project.errors import HistoryDiffers
 
-from .files import foreign, read
+from .files import foreign
 from .folder import shown
 
 if TYPE_CHECKING:
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 _NEEDED = ("env.py", "operations/__init__.py")
 
 
-def require_runnable(migrations: Path) -> None:
-    """Raise HistoryDiffers, which names the file and its line, where Alembic could not load the folder.
+def require_runnable(migrations: Path, files: Sequence[File]) -> None:
+    """Raise HistoryDiffers, which names the file and its line, where Alembic could not load the folder of these files.
 
     Files that are not as a rebuild made them are executed for it, as Alembic does; what still runs is nothing to raise.
     A folder without revisions needs nothing.
     """
     versions = migrations / "versions"
-    files = read(versions)
     for name in _NEEDED if files else ():
         if not (migrations / name).is_file():
             raise _differs(files, shown(migrations / name), "the file is missing")
