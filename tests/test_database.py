@@ -138,6 +138,20 @@ def test_a_wrong_url_is_told_with_what_to_write(url: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///a.db?timeout=nada",
+        "postgresql+psycopg://u:segredo@127.0.0.1:1/x?nada=1",
+        "mariadb+pymysql://u:segredo@127.0.0.1:1/x?nada=1",
+    ],
+)
+def test_an_option_that_the_driver_does_not_take_is_told(url: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match=r"does not take this URL: .*nada.*\. Look at its options") as raised:
+        database.connect(database.engine(url.replace("a.db", str(tmp_path / "a.db"))))
+    assert "segredo" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("url", "start"),
     [
         ("postgresql+psycopg://u:segredo@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1 cannot be reached: "),

@@ -1134,6 +1134,11 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
         {},
         f"estagios/usuario.py:2: The module `usuario` fails on import: SystemExit: fim. {HINT}",
     ),
+    "a module that raises what is no Exception": (
+        {"usuario": "raise GeneratorExit('fim')\n"},
+        {},
+        f"estagios/usuario.py:1: The module `usuario` fails on import: GeneratorExit: fim. {HINT}",
+    ),
     "an error without a text": (
         {"usuario": "raise KeyError\n"},
         {},

@@ -185,7 +185,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("a module of no name", stages("[{name: usuario, enable: ['']}]"), "6:35", "Item 1 of `enable` is empty and must be the name of a module. Write it as in `enable: [usuario]`."),
     ("a relative module", stages("[{name: usuario, enable: [.usuario]}]"), "6:35", "`.usuario` is not the name of a module. Write it as in an import, inside the package: `usuario`."),
     ("a stage that does nothing", stages("[{name: usuario, rows: {}}]"), "6:10", "The stage `usuario` turns no module on or off and carries no `data`. Add `enable`, `disable` or `data`, or take the stage out."),
-    ("a message with a NUL", stages('[{name: usuario, message: "a\\0b", enable: [usuario]}]'), "6:26", "`message` has a character NUL, which no Python file can hold. Take it out."),
+    ("a message with a NUL", stages('[{name: usuario, message: "a\\0b", enable: [usuario]}]'), "6:35", "The text has the character U+0000, which no file or database can hold. Take its escape out; above U+FFFF write it as \\U with eight digits."),
     ("a stage with empty lists", stages("[{name: usuario, enable: [], disable: []}]"), "6:10", "The stage `usuario` turns no module on or off and carries no `data`. Add `enable`, `disable` or `data`, or take the stage out."),
     # what a stage allows and adds
     ("drop of four parts", stage("drop: [a.b.c.d]"), "10:12", "`a.b.c.d` is not the name of a table or column. Write table, table.column or schema.table.column."),
@@ -223,6 +223,8 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("migrations is the folder itself", HEAD + STAGE + "migrations: .\n", "10:1", "`migrations` must be a folder of its own, for it is replaced whole. Write it as in `migrations: migrations`."),
     ("migrations is above the folder", HEAD + STAGE + "migrations: x/../..\n", "10:1", "`migrations` must be a folder of its own, for it is replaced whole. Write it as in `migrations: migrations`."),
     ("no server to prove on", prove_on("[]"), "10:1", "`prove_on` is empty, so nothing would be proved. Name a server, as in `prove_on: [sqlite://]`, or leave the key out."),
+    ("a character that no file can hold", HEAD + STAGE + 'migrations: "a\\0b"\n', "10:13", "The text has the character U+0000, which no file or database can hold. Take its escape out; above U+FFFF write it as \\U with eight digits."),
+    ("half a character", HEAD + STAGE + 'migrations: "\\ud83d\\ude00"\n', "10:13", "The text has the character U+D83D, which no file or database can hold. Take its escape out; above U+FFFF write it as \\U with eight digits."),
     # variables and URLs
     ("a variable that is not set", url("sqlite:///${NAME}.db"), "2:3", "The environment variable NAME is not set. Set it, or say what holds without it: ${NAME:-default}."),
     ("a variable that is not set, in prove_on", prove_on("[sqlite://, '${SERVER}']"), "10:23", "The environment variable SERVER is not set. Set it, or say what holds without it: ${SERVER:-default}."),
@@ -253,6 +255,11 @@ def test_what_is_wrong_is_told_with_its_place_and_a_way_out(
         read(text, EMPTY="", WORD="maybe")
     assert str(caught.value) == f"config.yaml:{place}: {message}"
     assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_nests_without_end_is_told(read: Read) -> None:
+    with pytest.raises(WrongUse, match="more deeply than can be read"):
+        read("[" * 5000 + "]" * 5000)
 
 
 def test_every_value_of_a_form_says_what_it_must_be() -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy_utils
@@ -110,6 +112,9 @@ def engine(
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise _no_driver(value) from error
+    except (TypeError, ValueError) as error:
+        raise _not_taken(value, error) from error
+    sa.event.listen(made, "do_connect", partial(_open, value))
     if made.dialect.name == "sqlite":
         _make_transactional(made, "BEGIN" if reading else "BEGIN IMMEDIATE")
     return made
@@ -123,6 +128,19 @@ def _connect_arguments(url: sa.URL, wait: float | None) -> dict[str, object]:
         return {}
     timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _SECONDS}
     return {"prepare_threshold": None, **timeout}
+
+
+def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> object:
+    """Connect as SQLAlchemy does; drivers tell options that they do not take as any caller's mistake."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        raise _not_taken(url, error) from error
+
+
+def _not_taken(url: sa.URL, error: Exception) -> WrongUse:
+    reason = str(error).rstrip(".")
+    return WrongUse(f"{address(url)} does not take this URL: {reason}.", hint="Look at its options, behind the `?`.")
 
 
 def _no_driver(url: sa.URL) -> WrongUse:

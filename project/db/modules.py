@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -253,6 +253,7 @@ class _Stages:
         try:
             with (
                 warnings.catch_warnings(record=True) as caught,
+                redirect_stdout(sys.stderr),  # what a module prints is no part of what a command says
                 self.imports.turn(self._on(modules)),
                 self.aside.there(self.known),
             ):
@@ -328,7 +329,9 @@ class _Stages:
     def _import(self, name: str, hint: str) -> ModuleType:
         try:
             return importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # a module of the user's may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module of the user's may raise anything
             message = f"The module `{self._short(name)}` fails on import: {_last_line(error)}"
             raise WrongUse(message, where=self._raised_at(error, name), hint=hint) from error
 

@@ -70,10 +70,14 @@ class Entry:
 
 def load(path: Path) -> Entry:
     """Read a file as YAML. Raises WrongUse with the first mistake."""
-    node = _compose(_text(path), path)
-    if node is None:
-        raise WrongUse("The file is empty.", where=Where(str(path), 1, 1), hint=f"Write {TOP}.")
-    data, mark = _plain(node, str(path), {})
+    try:
+        node = _compose(_text(path), path)
+        if node is None:
+            raise WrongUse("The file is empty.", where=Where(str(path), 1, 1), hint=f"Write {TOP}.")
+        data, mark = _plain(node, str(path), {})
+    except RecursionError:
+        message = "The file has lists or mappings in each other more deeply than can be read."
+        raise WrongUse(message, where=str(path), hint=f"Write {TOP}.") from None
     return Entry(data, Marks(str(path), mark))
 
 
@@ -196,6 +200,9 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 def _scalar(node: yaml.ScalarNode, path: str) -> object:
     if node.tag == "tag:yaml.org,2002:str":
+        if stranger := _UNWRITABLE.search(node.value):
+            message = f"The text has the character U+{ord(stranger[0]):04X}, which no file or database can hold."
+            raise _at(node, path, message, "Take its escape out; above U+FFFF write it as \\U with eight digits.")
         return node.value
     if node.tag not in _SCALARS:
         raise _at(node, path, f"The tag {_tag(node)} means nothing here.", "Leave it out.")
@@ -217,6 +224,7 @@ def _scalar(node: yaml.ScalarNode, path: str) -> object:
 
 
 _SCALARS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "timestamp", "binary")}
+_UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")  # NUL, and half a character
 _SURPRISING = re.compile(r"[-+]?(0[0-9_]+$|[0-9_]+:)")  # octal and base 60 of YAML 1.1: 010 is 8, 12:30 is 750
 
 

@@ -96,7 +96,7 @@ def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
         raise entry["data"]["downgrade"].wrong(message, "Take it out, or `downgrade: false`.")
     return Stage(
         name=form.name,
-        message=form.name if form.message is UNSET else _message(entry["message"]),
+        message=form.name if form.message is UNSET else filled(entry["message"]).strip(),
         enable=form.enable,
         disable=form.disable,
         rename=hints.each(entry, "rename", hints.rename),
@@ -109,11 +109,3 @@ def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
         rows=hints.each(entry, "rows", hints.rows),
         modules=modules,
     )
-
-
-def _message(entry: Entry) -> str:
-    """Give a stage's message, which becomes the docstring of its revision."""
-    text = filled(entry).strip()
-    if "\0" in text:
-        raise entry.wrong("`message` has a character NUL, which no Python file can hold.", "Take it out.")
-    return text
