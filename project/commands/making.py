@@ -164,4 +164,9 @@ def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
         history.environment(folder)
         (folder / "versions").mkdir()
         history.write(folder / "versions", revisions)
-        yield folder
+        try:
+            yield folder
+        except StrataError as error:
+            if error.where is not None:
+                error.where = error.where.replace(str(folder), str(plan.migrations))
+            raise

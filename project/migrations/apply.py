@@ -26,7 +26,7 @@ from project.garbage import collected_seldom
 from project.plan import Plan
 from project.template import operations
 
-from .history import File, read, require_runnable
+from .history import File, edited_place, read, require_runnable
 from .rows import insert
 
 Told = Callable[[str], None]
@@ -195,15 +195,16 @@ class _Run:
         try:
             go(config)
             self.connection.commit()
-        except (CommandError, sa.exc.SQLAlchemyError) as error:
+        except Exception as error:
             self._undo()
-            raise self._failed(error, way) from error
+            place = where(error, self.plan.migrations)
+            raise self._failed(error, way, place) from error
 
     def _undo(self) -> None:
         with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost has nothing to roll back
             self.connection.rollback()
 
-    def _failed(self, error: Exception, way: str) -> StrataError:
+    def _failed(self, error: Exception, way: str, place: str | None) -> StrataError:
         """What went wrong, and what state the database is in."""
         code = code_of(error)
         if code == Locked.code:
@@ -214,7 +215,7 @@ class _Run:
         hint = "Mend the cause, and run the command again."
         if "half done" in message:
             hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
-        return MigrationFailed(message, hint=hint, applied=list(self.done))
+        return MigrationFailed(message, where=place, hint=hint, applied=list(self.done))
 
     def _state(self, way: str) -> str:
         """Where the database is now; asked anew, because the connection may be lost. `done` is what is done then."""
@@ -233,6 +234,20 @@ class _Run:
         return f"{where}." if half is None else f"{where}, and the next one is half done."
 
 
+def where(error: Exception, migrations: Path) -> str | None:
+    """The place of a failure, None where its message tells all. Raises the error where nobody but we can mend it.
+
+    What stops Alembic is told by itself; what else is raised by a file that is not as this program makes it, by its
+    place.
+    """
+    if isinstance(error, CommandError | sa.exc.SQLAlchemyError):
+        return None
+    place = edited_place(error, migrations)
+    if place is None:
+        raise error
+    return place
+
+
 def code_of(error: Exception) -> object:
     """The exit code that a revision which stops gives; None for any other error."""
     return getattr(error, "code", None) if isinstance(error, CommandError) else None
@@ -245,6 +260,8 @@ def reason(error: Exception) -> str:
         shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
         return f"The migration failed: {str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
     text = " ".join(str(error).split())
+    if not isinstance(error, CommandError | sa.exc.SQLAlchemyError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if text.endswith(".") else f"{text}."
 
 
@@ -271,8 +288,9 @@ def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
     direction = command.upgrade if end >= start else command.downgrade
     try:
         direction(config, f"{ids[start + 1]}:{ids[end + 1]}", sql=True)
-    except (CommandError, sa.exc.SQLAlchemyError) as error:
-        raise (Refused if code_of(error) == Refused.code else MigrationFailed)(reason(error)) from error
+    except Exception as error:
+        kind = Refused if code_of(error) == Refused.code else MigrationFailed
+        raise kind(reason(error), where=where(error, plan.migrations)) from error
     return buffer.getvalue()
 
 

@@ -25,7 +25,6 @@ from alembic import command
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 from project.columns import columns
 from project.db.scratch import Scratch, scratch
@@ -35,7 +34,7 @@ from project.garbage import collected_seldom
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
-from .apply import code_of, configuration, reason
+from .apply import code_of, configuration, reason, where
 from .carried import Carried, altered, computed, lost, told_otherwise
 from .excerpt import Excerpt
 from .generate import Step
@@ -114,7 +113,8 @@ class _Proof:
         """Go on from a stage, or from the way `back` from it; give where the next run goes on."""
         try:
             self._together(self._ways(start, told, back=back))
-        except (CommandError, sa.exc.SQLAlchemyError, NotProved) as error:
+        except Exception as error:
+            place = None if isinstance(error, NotProved) else where(error, self.migrations)
             index, direction = self.now
             self.connection.rollback()
             if self._returned():
@@ -122,7 +122,7 @@ class _Proof:
             if isinstance(error, NotProved):
                 raise
             if direction != "down" or code_of(error) not in _REFUSALS:
-                raise self._failed(self.steps[index], direction, error) from error
+                raise self._failed(self.steps[index], direction, error, place) from error
             self._refused(index)
             return index + 1, False
         return len(self.steps), False
@@ -331,18 +331,18 @@ class _Proof:
             try:
                 (command.downgrade if direction == "down" else command.upgrade)(config, target)
                 connection.commit()
-            except (CommandError, sa.exc.SQLAlchemyError) as error:
+            except Exception as error:
                 connection.rollback()
-                raise self._failed(step, said, error) from error
+                raise self._failed(step, said, error, where(error, self.migrations)) from error
             wanted = self._wanted(index - 1 if direction == "down" else index, None)
             found = differences(wanted, snapshot(connection, self.schemas))
             connection.rollback()
             if found:
                 raise _not_proved(self.server, [Fault(step.stage.name, said, each) for each in found])
 
-    def _failed(self, step: Step, direction: str, error: Exception) -> NotProved:
+    def _failed(self, step: Step, direction: str, error: Exception, place: str | None) -> NotProved:
         message = f"Stage {step.stage.name} does not go {direction} on {self.server}: {reason(error)}"
-        return NotProved(message, hint="Nothing was written; only scratch databases were touched.")
+        return NotProved(message, where=place, hint="Nothing was written; only scratch databases were touched.")
 
 
 class _Way(RevisionStep):

@@ -1,8 +1,8 @@
 """The folder of revision files: what is in it, how it differs from what the stages give, and replacing it in one step.
 
-How revisions are made is not known here. `read`, `compare`, `foreign` and `require_runnable` change nothing. `locked`,
-`replace` and `environment` write; whatever stops them, also `kill -9`, a folder is the old one or the new one: `heal`,
-which every command calls first, puts back what an ended run left in between.
+How revisions are made is not known here. `read`, `compare`, `foreign`, `require_runnable` and `edited_place` change
+nothing. `locked`, `replace` and `environment` write; whatever stops them, also `kill -9`, a folder is the old one or
+the new one: `heal`, which every command calls first, puts back what an ended run left in between.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .comparison import Cause, Mismatch, compare
 from .files import File, foreign, read
 from .lock import heal, locked
 from .replacement import Replaced, replace, require_ours, write
-from .runnable import remedy, require_runnable
+from .runnable import edited_place, remedy, require_runnable
 from .surroundings import environment, environment_differs, environment_mismatch
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Mismatch",
     "Replaced",
     "compare",
+    "edited_place",
     "environment",
     "environment_differs",
     "environment_mismatch",

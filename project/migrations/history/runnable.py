@@ -1,21 +1,22 @@
-"""Whether Alembic can load what lies in a migrations folder, and what to do where it is not what it should be."""
+"""Whether Alembic can run what lies in a migrations folder, and what to do where it is not what it should be."""
 
 from __future__ import annotations
 
 import runpy
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
 
 from project.errors import HistoryDiffers
 
-from .files import foreign
-from .folder import shown
+from .files import foreign, parsed
+from .folder import real, shown
+from .surroundings import is_edited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from .files import File
 
@@ -42,6 +43,33 @@ def require_runnable(migrations: Path, files: Sequence[File]) -> None:
                 raise _differs(files, shown(versions / name), why)
 
 
+def edited_place(error: BaseException, migrations: Path) -> str | None:
+    """The place in a migrations folder, file:line, that an error comes from, where the file is not this program's own.
+
+    None for any other error: then it is this program that is wrong.
+    """
+    folder = real(migrations)
+    for path, line in reversed(_places(error)):
+        if path.is_relative_to(folder):
+            return f"{shown(path)}:{line}" if _is_edited(path, folder) else None
+    return None
+
+
+def _is_edited(path: Path, folder: Path) -> bool:
+    first = path.relative_to(folder).parts[0]
+    if first == "versions":
+        return parsed(path.name, path.read_text(encoding="utf-8", errors="surrogateescape")).wrong is not None
+    return is_edited(folder, first)
+
+
+def _places(error: BaseException) -> list[tuple[Path, int]]:
+    """The lines that an error went through, the innermost last."""
+    lines = [(frame.filename, frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append((error.filename, error.lineno or 1))
+    return [(real(Path(name)), line) for name, line in lines if not name.startswith("<")]
+
+
 def remedy(files: Sequence[File]) -> str:
     """The command that makes the history again, over what lies in the folder."""
     return "`inv rebuild --force` (it keeps a copy of what was edited by hand)" if foreign(files) else "`inv rebuild`"
@@ -62,9 +90,8 @@ def _said(file: File, path: Path, files: Sequence[File]) -> tuple[object, tuple[
 
 def _place(path: Path, error: Exception) -> str:
     """The line of a file where it went wrong."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(path) else next(iter(lines[-1:]), 1)
-    return f"{shown(path)}:{line}"
+    lines = [line for place, line in _places(error) if place == real(path)]
+    return f"{shown(path)}:{next(iter(lines[-1:]), 1)}"
 
 
 def _differs(files: Sequence[File], where: str, why: str) -> HistoryDiffers:

@@ -53,6 +53,13 @@ def environment_mismatch(migrations: Path) -> Mismatch | None:
     return None
 
 
+def is_edited(migrations: Path, name: str) -> bool:
+    """Whether a file or folder beside the revisions is not as this program makes it."""
+    given = _contents(TEMPLATE / name) if (TEMPLATE / name).is_dir() else _single().get(name)
+    place = migrations / name
+    return given != (_contents(place) if place.is_dir() else place.read_bytes())
+
+
 def environment_differs(migrations: Path) -> str | None:
     """Name the file that `environment_mismatch` finds."""
     found = environment_mismatch(migrations)
