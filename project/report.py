@@ -152,7 +152,7 @@ class Report:
                 print(mismatch.diff)
             place = f", first at stage {mismatch.stage}" if mismatch.stage else ""
             message = f"The history is not what the stages give{place}: {mismatch.cause}."
-            raise HistoryDiffers(message, where=mismatch.file, hint="Run `inv rebuild`, and look at what changed.")
+            raise HistoryDiffers(message, where=mismatch.file, hint=f"Run {found.remedy}, and look at what changed.")
         if not self.json:
             print("The history is what the stages give.")
 
@@ -226,7 +226,9 @@ class Report:
             )
         fit = found.fit
         fits = "" if fit is None or not fit.exact else f" It is exactly that of {_stage(fit.stage)}."
-        advice = "Undo what was changed by hand, or put it into the models."
+        advice = _MEND
+        if found.outdated:
+            advice = "The history on disk is not what the stages give either: `inv check` shows how; run `inv rebuild`."
         if fits:
             advice = "`inv adopt` gives the database that stage's revision."
         if found.gone:
@@ -242,16 +244,17 @@ class Report:
                 hint=advice,
             )
         if not found.schema_matches:
-            said = (
-                f"The database's schema is not what {_stage(found.stage)} says: {len(found.differences)} differences."
-            )
-            raise SchemaDiffers(said + fits, hint=advice)
+            number = len(found.differences)
+            said = f"stage {found.stage} says" if found.stage else "it says, which is that it is at no stage"
+            message = f"The database's schema is not what {said}: {number} difference{'s' * (number != 1)}."
+            raise SchemaDiffers(message + fits, hint=advice)
         if found.pending:
             number = len(found.pending)
-            raise DatabaseBehind(
-                f"The database is behind by {number} {'stage' if number == 1 else 'stages'}.",
-                hint="Run `inv up`.",
-            )
+            behind = f"behind by {number} {'stage' if number == 1 else 'stages'}."
+            if found.missing:
+                message = f"There is no database yet, so it is {behind}"
+                raise DatabaseBehind(message, hint="`inv onboard` makes the development database.")
+            raise DatabaseBehind(f"The database is {behind}", hint="Run `inv up`.")
 
     def identified(self, found: Fit) -> None:
         """Which stage a database is at."""
@@ -275,7 +278,7 @@ class Report:
         raise SchemaDiffers(
             f"No stage fits exactly. The nearest is {_stage(found.stage)}, with {number} "
             f"difference{'s' * (number != 1)}.",
-            hint="Undo what was changed by hand, or put it into the models.",
+            hint=_MEND,
         )
 
     def adopted(self, done: Adopted) -> None:
@@ -387,6 +390,9 @@ class Report:
         self.object = {"sql": text}
         if not self.json:
             print(text, end="")
+
+
+_MEND = "Undo what was changed by hand, or put it into the models."
 
 
 def _stage(name: str | None) -> str:

@@ -483,6 +483,7 @@ def test_check_shows_the_way_from_the_file_to_the_stages(given: Inv, project: Pr
     assert '-        sa.Column("nome", sa.String(length=51), nullable=False),\n' in told.out
     assert '+        sa.Column("nome", sa.String(length=50), nullable=False),\n' in told.out
     assert told.err.startswith("0002_cidades.py: ")
+    assert "Run `inv rebuild --force` (it keeps a copy of what was edited by hand), and look" in told.err
     assert "None" not in told.err
 
 
@@ -564,6 +565,8 @@ def test_status_of_a_database_that_is_not_there_makes_none(given: Inv, project: 
     told = given("status", "--json")
     assert told.code == 4
     assert (told.json["stage"], told.json["revision"], told.json["pending"]) == (None, None, NAMES)
+    assert told.error["message"] == "There is no database yet, so it is behind by 3 stages."
+    assert "`inv onboard`" in told.error["hint"]
     assert not (project.folder / "dev.db").exists()
 
 
@@ -584,6 +587,28 @@ def test_status_of_a_database_whose_schema_was_changed_by_hand(given: Inv, proje
         {"table": "pessoas", "what": "column apelido", "expected": None, "found": "type VARCHAR(10)"}
     ]
     assert "apelido" in given("status").out
+    message = "The database's schema is not what stage email says: 1 difference."
+    assert told.error["message"] == message
+    assert told.error["hint"] == "Undo what was changed by hand, or put it into the models."
+
+
+def test_status_after_the_models_have_changed_names_the_command(given: Inv, project: Project) -> None:
+    given("rebuild")
+    project.module("cidades", CIDADES.replace("50", "60"))
+    told = given("status", "--json")
+    assert told.code == 5
+    assert "`inv check` shows how; run `inv rebuild`." in told.error["hint"]
+
+
+def test_status_of_a_database_without_a_revision_that_is_not_empty(given: Inv, project: Project) -> None:
+    given("rebuild")
+    execute(project.url, "DELETE FROM alembic_version")
+    told = given("status", "--json")
+    assert told.code == 5
+    assert told.error["message"] == (
+        "The database's schema is not what it says, which is that it is at no stage: 2 differences. "
+        "It is exactly that of stage email."
+    )
 
 
 @pytest.mark.parametrize("words", [["status"], ["up"], ["down"]])
@@ -634,6 +659,14 @@ def test_status_of_another_database(given: Inv, tmp_path: Path) -> None:
 
 
 # ------------------------------------------------ up and down
+
+
+def test_down_makes_no_database(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    told = given("down", "--json")
+    assert told.code == 8
+    assert told.error["message"] == f"There is no SQLite file {project.folder / 'dev.db'}."
+    assert not (project.folder / "dev.db").exists()
 
 
 def test_down_goes_one_stage_back_and_up_to_the_last(given: Inv, project: Project) -> None:
@@ -744,6 +777,71 @@ def test_a_history_that_alembic_cannot_load_is_told_with_its_place_before_anythi
         assert "`inv rebuild" in told.error["hint"]
         assert "`inv check`" in told.error["hint"]
     assert (project.folder / "dev.db").read_bytes() == before
+
+
+def lines_in(name: str, old: str, new: str) -> Callable[[Project], object]:
+    """Change a text in a file of the migrations folder."""
+
+    def do(project: Project) -> None:
+        path = project.versions.parent / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return do
+
+
+STOPPING: tuple[tuple[Callable[[Project], object], str, str], ...] = (
+    (
+        lines_in("versions/0002_cidades.py", "def upgrade() -> None:\n", "def upgrade() -> None:\n    1 / 0\n"),
+        "versions/0002_cidades.py:18", "ZeroDivisionError: division by zero.",
+    ),
+    (lines_in("env.py", "load_operations()\nif", "nada()\nif"), "env.py:", "NameError: name 'nada' is not defined."),
+    (lines_in("env.py", "load_operations()\nif", "load_operations(\nif"), "env.py:", "SyntaxError: "),
+    (
+        lambda project: (project.versions.parent / "operations" / "lock.py").unlink(),
+        "operations/journal.py:", "lock'",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("do", "where", "message"), STOPPING, ids=["a revision", "env.py", "env.py's syntax", "an operation"]
+)
+def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_place(
+    given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
+) -> None:
+    given("rebuild")
+    given("down", "--to", "pessoas")
+    do(project)
+    told = given("up", "--json")
+    assert told.code == 9
+    assert where in told.error["where"]
+    assert message in told.error["message"]
+    assert told.error["message"].endswith("The database is at stage pessoas.")
+    assert given("sql", "--json").error["where"] == told.error["where"]
+    assert rows(project.url, "SELECT count(*) FROM pessoas") == [(3,)]
+
+
+def test_an_env_py_that_does_not_run_is_told_by_the_proof(given: Inv, project: Project) -> None:
+    given("rebuild")
+    lines_in("env.py", "load_operations()\nif", "nada()\nif")(project)
+    project.module("cidades", CIDADES.replace("50", "60"))
+    before = tree(project.folder)
+    told = given("rebuild", "--json")
+    assert told.code == 9
+    assert told.error["where"].startswith(f"{project.folder / 'migrations' / 'env.py'}:")
+    assert "NameError: name 'nada' is not defined." in told.error["message"]
+    assert tree(project.folder) == before
+
+
+def test_what_a_module_prints_is_no_part_of_the_object(given: Inv, project: Project) -> None:
+    project.module("cidades", f"print('CIDADES')\n{CIDADES}")
+    for words in (["rebuild"], ["stages"], ["status"], ["verify"]):
+        told = given(*words, "--json")
+        assert told.code == 0, words
+        assert told.json
+        assert "CIDADES" in told.err or words == ["verify"]
 
 
 # ------------------------------------------------ sql
@@ -1153,6 +1251,7 @@ def test_a_url_that_is_none_is_wrong_use(given: Inv) -> None:
     given("rebuild", "--no-apply")
     assert given("status", "--url", "nowhere", "--json").error["message"] == "This is not a database URL."
     assert given("up", "--url", "oracle://ana:s3gredo@x/y").code == 2
+    assert given("up", "--url", "sqlite:///file:outro.db?uri=true").code == 2
 
 
 @pytest.mark.parametrize(

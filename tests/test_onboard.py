@@ -209,6 +209,16 @@ def test_a_protected_plan_is_not_reset(local: Project) -> None:
     assert commands.status(local.plan()).stage == "email"
 
 
+def test_what_a_rebuild_did_beside_a_protected_database_is_told(local: Project) -> None:
+    commands.rebuild(local.plan())
+    local.configure(database={"url": "sqlite:///dev.db", "protected": True})
+    local.module("cidades", MODULES["cidades"] + "    nome: Mapped[str | None]\n")
+    with pytest.raises(Protected) as caught:
+        commands.rebuild(local.plan())
+    assert caught.value.message.endswith("The new history is written.")
+    assert str(caught.value.hint).startswith("It was left as it is.")
+
+
 def test_reset_cuts_nobody_off(project: Project, url: str) -> None:
     if not url.startswith("postgresql"):
         pytest.skip("MariaDB drops a database that is looked at; SQLite's case is its write lock")

@@ -15,7 +15,7 @@ from project.migrations.generate import Step
 from project.migrations.history import File
 from project.plan import Plan
 
-from .placing import Repointed, chosen, missing, repoint, stage_at
+from .placing import Repointed, chosen, existing, repoint, stage_at
 from .telling import WAIT, Told, healed, silent
 
 
@@ -79,6 +79,8 @@ def up(
     known = apply.runnable(plan)
     target = _last(known) if to is None else to
     _require(plan, target, known)
+    if database.server_kind(chosen(plan, url)) == "sqlite":
+        make_if_missing(chosen(plan, url))
     at, _, quiet = _found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
     done: tuple[str, ...] = ()
@@ -118,16 +120,11 @@ def _found(
 ) -> tuple[str | None, apply.Unfinished | None, bool]:
     """The stage that a database is at, what is half done there, and whether nobody is at work or was cut off there.
 
-    On SQLite the file is made where there is none, and says that it is ours.
-
-    Nothing is locked for it. Raises Unreachable, Locked where a SQLite file is being written for longer than `wait`.
+    Nothing is locked for it. Raises Unreachable, also where there is no such database, and Locked where a SQLite file
+    is being written for longer than `wait`.
     """
     there = chosen(plan, url)
-    if database.server_kind(there) == "sqlite":
-        make_if_missing(there)
-    elif not database.exists(there):
-        raise missing(there)
-    with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+    with database.telling(there), existing(there, wait=wait) as connection:
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 
 

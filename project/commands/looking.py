@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -23,10 +23,11 @@ from .telling import Told, healed, silent
 
 @dataclass(frozen=True)
 class Checked:
-    """What `check` found; `mismatch` is the first stage that differs."""
+    """What `check` found; `mismatch` is the first stage that differs, `remedy` what makes the history right again."""
 
     mismatch: history.Mismatch | None
     unlisted: tuple[str, ...]
+    remedy: str
 
 
 def check(plan: Plan, told: Told = silent) -> Checked:
@@ -34,12 +35,17 @@ def check(plan: Plan, told: Told = silent) -> Checked:
 
     Where config.yaml, the modules and the files are what they were when this program wrote the history, it is.
     """
-    versions = plan.migrations / "versions"
     healed(plan, told)
     mismatch = None
     if not remembered.is_unchanged(plan):
-        mismatch = history.compare(history.read(versions), tuple(step.revision for step in steps(plan)))
-    return Checked(mismatch or history.environment_mismatch(plan.migrations), unlisted(plan))
+        mismatch = _differing(plan, steps(plan))
+    mismatch = mismatch or history.environment_mismatch(plan.migrations)
+    remedy = "" if mismatch is None else history.remedy(history.read(plan.migrations / "versions"))
+    return Checked(mismatch, unlisted(plan), remedy)
+
+
+def _differing(plan: Plan, made: tuple[Step, ...]) -> history.Mismatch | None:
+    return history.compare(history.read(plan.migrations / "versions"), tuple(step.revision for step in made))
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ class Status:
     """Where a database is.
 
     `revision` is what it says, `stage` what that means. Where the history has not that revision (`gone`), or there is
-    none, `fit` is what its schema says. `unfinished` is a stage that is half done (MariaDB).
+    none, `fit` is what its schema says. `unfinished` is a stage that is half done (MariaDB). `missing`: there is no
+    such database. `outdated`: the history on disk is not what the stages give; looked at where the schema differs.
     """
 
     stage: str | None
@@ -86,6 +93,8 @@ class Status:
     gone: bool = False
     fit: Fit | None = None
     unfinished: apply.Unfinished | None = None
+    missing: bool = False
+    outdated: bool = False
 
 
 def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
@@ -97,10 +106,12 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     healed(plan, told)
     known = apply.files(plan)
     if not database.exists(there):
-        return Status(None, None, tuple(stage.name for stage in plan.stages), schema_matches=True)
+        return Status(None, None, tuple(stage.name for stage in plan.stages), schema_matches=True, missing=True)
     swept(there)
     with database.connect(database.engine(there, reading=True)) as connection:
-        return _status(connection, known, steps(plan))
+        made = steps(plan)
+        found = _status(connection, known, made)
+        return found if found.schema_matches else replace(found, outdated=_differing(plan, made) is not None)
 
 
 def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:

@@ -30,7 +30,7 @@ def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
     """
     healed(plan, told)
     stages = outlines(plan)
-    with existing(plan, url) as connection:
+    with existing(chosen(plan, url)) as connection:
         said = _stage_or_none(apply.revision_of(connection), apply.files(plan))
         return _fit(connection, stages, said)
 
@@ -53,21 +53,23 @@ def swept(url: str | sa.URL) -> None:
         sweep(url)
 
 
-def existing(plan: Plan, url: str | None) -> sa.Connection:
+def existing(there: sa.URL, *, wait: float | None = None) -> sa.Connection:
     """A connection that only reads to a database that is there. Raises Unreachable where there is none."""
-    there = chosen(plan, url)
     if not database.exists(there):
-        raise missing(there)
-    return database.connect(database.engine(there, reading=True))
+        raise Unreachable(f"There is no {database.title(there)}.", hint=_MAKE)
+    return database.connect(database.engine(there, reading=True, wait=wait))
+
+
+_MAKE = "`inv onboard` makes the development database."
 
 
 def chosen(plan: Plan, url: str | None) -> sa.URL:
     """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL is none."""
-    return database.parsed(plan.database.url if url is None else url)
-
-
-def missing(url: sa.URL) -> Unreachable:
-    return Unreachable(f"There is no {database.title(url)}.", hint="`inv onboard` makes the development database.")
+    there = database.parsed(plan.database.url if url is None else url)
+    if database.server_kind(there) == "sqlite" and str(there.database).startswith("file:"):
+        message = f"{database.address(there)} is named by a URI, and what that stands for is up to SQLite."
+        raise WrongUse(message, hint="Write the path, as in sqlite:///exemplo.db.")
+    return there
 
 
 def require_history(plan: Plan, made: Sequence[Step]) -> None:
@@ -115,7 +117,7 @@ def adopt(
     """
     healed(plan, told)
     made = steps(plan)
-    with existing(plan, url) as connection:
+    with existing(chosen(plan, url)) as connection:
         before = apply.revision_of(connection)
         fit = fitting(connection, made, _stage_or_none(before, apply.runnable(plan)))
         if not fit.exact:
@@ -134,15 +136,19 @@ def adopt(
 
 def unfit(fit: Fit) -> SchemaDiffers:
     """The error where no stage fits exactly."""
-    near = "an empty database" if fit.stage is None else f"stage {fit.stage}"
-    number = len(fit.differences)
     return SchemaDiffers(
-        f"No stage fits this database exactly; the nearest is {near}, with {number} difference{'s' * (number != 1)}.",
+        f"No stage fits this database exactly; the nearest is {_nearest(fit)}.",
         hint="`inv identify` shows them. Undo what was changed by hand, or put it into the models.",
         stage=fit.stage,
         exact=False,
         differences=[each._asdict() for each in fit.differences],
     )
+
+
+def _nearest(fit: Fit) -> str:
+    near = "an empty database" if fit.stage is None else f"stage {fit.stage}"
+    number = len(fit.differences)
+    return f"{near}, with {number} difference{'s' * (number != 1)}"
 
 
 def _revision_on_disk(plan: Plan, made: Sequence[Step], stage: str | None) -> str | None:
@@ -204,8 +210,7 @@ def _require_unused(connection: sa.Connection, plan: Plan) -> None:
 
 def _likeness(fit: Fit) -> str:
     if not fit.exact:
-        near = "an empty database" if fit.stage is None else f"stage {fit.stage}"
-        return f"Its schema is that of no stage; the nearest is {near}, with {len(fit.differences)} differences."
+        return f"Its schema is that of no stage; the nearest is {_nearest(fit)}."
     return "It is empty." if fit.stage is None else f"Its schema is exactly that of stage {fit.stage}."
 
 
@@ -246,6 +251,6 @@ def repoint(
 
 
 __all__ = [
-    "Adopted", "Repointed", "adopt", "chosen", "existing", "fitting", "gone", "identify", "is_protected", "missing",
+    "Adopted", "Repointed", "adopt", "chosen", "existing", "fitting", "gone", "identify", "is_protected",
     "repoint", "require_history", "stage_at", "swept", "unfit",
 ]  # fmt: skip

@@ -62,14 +62,13 @@ def require_unprotected(connection: sa.Connection, what: str, *, configured: boo
     if configured:
         raise Protected(
             f"{name} is protected, and not to be {what}.",
-            hint="Nothing was changed. config.yaml says `protected: true`; if that is wrong, change it there.",
+            hint="It was left as it is. config.yaml says `protected: true`; if that is wrong, change it there.",
         )
     if "protected" in words(connection):
         raise Protected(
             f"{name} is protected, and not to be {what}.",
-            hint="Nothing was changed. The database itself says so since somebody asked for it with `--protect`; no "
-            "flag "
-            f"overrides that. Somebody who may can take the mark away: {_unmarking(connection)}",
+            hint="It was left as it is. The database itself says so since somebody asked for it with `--protect`; no "
+            f"flag overrides that. Somebody who may can take the mark away: {_unmarking(connection)}",
         )
 
 
