@@ -90,13 +90,17 @@ def _plan(config: str | None) -> Plan:
 _LONGEST = 1_000_000.0  # servers count milliseconds in 31 bits
 
 
-def _seconds(wait: float) -> float:
-    """What `--wait` says, which Invoke takes for any number, nan among them."""
+def _seconds(wait: str) -> float:
+    """What `--wait` says; Invoke itself would end what is no number with a traceback, and take nan for one."""
     from project.errors import WrongUse
 
-    if not 0 <= wait <= _LONGEST:
-        raise WrongUse(f"`--wait {wait:g}` is no time to wait.", hint=f"Give seconds, from 0 to {_LONGEST:.0f}.")
-    return wait
+    try:
+        seconds = float(wait)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST:
+        raise WrongUse(f"`--wait {wait}` is no time to wait.", hint=f"Give seconds, from 0 to {_LONGEST:.0f}.")
+    return seconds
 
 
 @task(default=True)
@@ -128,7 +132,7 @@ def rebuild(
     no_apply: bool = False,
     no_proof: bool = False,
     force: bool = False,
-    wait: float = 60.0,
+    wait: str = "60",
 ) -> None:
     """Make the whole history from the stages, prove it, write it, and bring the development database up."""
     with ending(json) as report:
@@ -183,7 +187,7 @@ def up(
     json: bool = False,
     url: str | None = None,
     to: str | None = None,
-    wait: float = 60.0,
+    wait: str = "60",
     protect: bool = False,
 ) -> None:
     """Bring a database up, to the last stage or to another."""
@@ -202,7 +206,7 @@ def down(
     json: bool = False,
     url: str | None = None,
     to: str | None = None,
-    wait: float = 60.0,
+    wait: str = "60",
 ) -> None:
     """Take a database one stage back, or down to a stage."""
     with ending(json) as report:
@@ -264,7 +268,7 @@ def adopt(
     json: bool = False,
     url: str | None = None,
     protect: bool = False,
-    wait: float = 60.0,
+    wait: str = "60",
 ) -> None:
     """Give a database that was made elsewhere the revision of the stage that its schema is exactly that of."""
     with ending(json) as report:
@@ -274,7 +278,7 @@ def adopt(
 
 
 @task(help=_help("config", "json", wait="seconds to wait for a server that is starting (default: 60)"))
-def onboard(_: Context, config: str | None = None, json: bool = False, wait: float = 60.0) -> None:
+def onboard(_: Context, config: str | None = None, json: bool = False, wait: str = "60") -> None:
     """From a fresh clone to a working database: create it, bring it up with its rows, say what is there."""
     with ending(json) as report:
         from project import commands
@@ -285,7 +289,7 @@ def onboard(_: Context, config: str | None = None, json: bool = False, wait: flo
 
 
 @task(help=_help("config", "json", "wait", yes="ask nothing"))
-def reset(_: Context, config: str | None = None, json: bool = False, yes: bool = False, wait: float = 60.0) -> None:
+def reset(_: Context, config: str | None = None, json: bool = False, yes: bool = False, wait: str = "60") -> None:
     """Drop the development database and make it anew; never a protected one, or one that is not ours."""
     with ending(json) as report:
         from project import commands

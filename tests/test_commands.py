@@ -1377,7 +1377,7 @@ def test_a_plan_that_is_not_there_is_wrong_use(inv: Inv, monkeypatch: pytest.Mon
     assert "config.yaml" in f"{told.error['where']} {told.error['message']}"
 
 
-@pytest.mark.parametrize("wait", ["nan", "inf", "-inf", "-1", "1e300"])
+@pytest.mark.parametrize("wait", ["nan", "inf", "-inf", "-1", "1e300", "abc", ""])
 @pytest.mark.parametrize("name", ["adopt", "down", "onboard", "rebuild", "reset", "up"])
 def test_a_wait_that_is_no_time_is_wrong_use(given: Inv, project: Project, name: str, wait: str) -> None:
     before = tree(project.folder)
@@ -1552,6 +1552,9 @@ def test_stock_alembic_works_in_a_folder_that_rebuild_made(
             cwd=loja.folder, env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
+    (loja.folder / "loja" / "__init__.py").write_text(
+        "from . import avisos\nfrom .cadastro import clientes, sem_fone\nfrom .clientes import Cliente\n"
+    )
     for words in (["upgrade", "head"], ["check"], ["downgrade", "-1"]):
         done = alembic(*words)
         assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering
+from conftest import SERVERS, answering
 from projects import Project, write
 from test_identify import MODULES, STAGES
 
@@ -66,6 +66,25 @@ def test_a_fresh_clone_becomes_a_working_database_and_twice_does_no_harm(project
     assert not again.changed
     assert again.tables == done.tables
     assert project.files() == files
+
+
+def test_a_schema_that_the_development_database_has_not_is_made(tmp_path: Path) -> None:
+    server = sa.make_url(answering("postgresql"))
+    made = server.set(database=f"strata_test_{secrets.token_hex(6)}").render_as_string(hide_password=False)
+    module = MODULES["pessoas"].replace('"pessoas"', '"pessoas"\n            __table_args__ = {"schema": "gente"}')
+    stages = [{"name": "pessoas", "enable": ["pessoas"], "rows": {"gente.pessoas": [{"nome": "Ana"}]}}]
+    project = write(tmp_path / "p", {"pessoas": module}, stages, url=made, prove_on=[SERVERS["postgresql"]])
+    said: list[str] = []
+    try:
+        assert commands.onboard(project.plan(), told=lambda sentence, _: said.append(sentence)).tables == {
+            "gente.pessoas": 1
+        }
+        assert said.count("Made the schema gente.") == 1
+        assert not commands.onboard(project.plan(), told=lambda sentence, _: said.append(sentence)).changed
+        assert commands.reset(project.plan(), YES).applied == ("pessoas",)
+        assert said.count("Made the schema gente.") == 1
+    finally:
+        database.drop(made)
 
 
 def test_a_history_that_is_not_what_the_stages_give_is_told_before_the_database_is_touched(local: Project) -> None:

@@ -31,7 +31,7 @@ class Brought:
 def bring_up(
     plan: Plan, made: tuple[Step, ...], told: Callable[[str], None], *, wait: float = WAIT, tell: Told = silent
 ) -> Brought:
-    """Bring the development database to the last stage, with each stage's rows; make it where there is none.
+    """Bring the development database to the last stage, with each stage's rows; make it, and schemas that it has not.
 
     A revision that is gone, because old ids changed, is replaced by that of the stage whose schema the database has.
     """
@@ -46,10 +46,26 @@ def bring_up(
         repointed = repoint(connection, plan, made, wait, waiting)
         stage_at(connection, plan, apply.files(plan))
     with apply.connected(plan, wait=wait) as connection:
+        _make_schemas(connection, made, waiting)
         applied = apply.up(
             connection, plan, plan.stages[-1].name, told, lambda name: known[name].filled, wait=wait, waiting=waiting
         )
     return Brought(applied, created, repointed)
+
+
+def _make_schemas(connection: sa.Connection, made: tuple[Step, ...], tell: Callable[[str], None]) -> None:
+    """Make the schemas of the stages' tables that a PostgreSQL database has not: revisions take them for granted.
+
+    On MariaDB a schema is another database, and not ours to make.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    wanted = {table.schema for step in made for table in step.schema.tables.values() if table.schema}
+    for name in sorted(wanted - set(sa.inspect(connection).get_schema_names()) if wanted else ()):
+        with database.telling(connection.engine.url):
+            connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+        tell(f"Made the schema {name}.")
+    connection.commit()
 
 
 def make_if_missing(url: str | sa.URL) -> bool:

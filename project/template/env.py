@@ -17,9 +17,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from logging.config import fileConfig
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,8 +81,11 @@ def models() -> sa.MetaData | None:
     if config.cmd_opts is None and find_spec(package.partition(".")[0]) is None:
         return None
     on: list[str] = []
+    known: set[str] = set()
     for stage in plan["stages"]:
         on = [module for module in on if module not in stage.get("disable", ())] + stage.get("enable", [])
+        known.update(on)
+    Unread({f"{package}.{module}" for module in known.difference(on)}).import_package(package)
     module, _, attribute = plan["models"]["base"].partition(":")
     base = getattr(import_module(f"{package}.{module}"), attribute)
     for each in on:
@@ -88,6 +94,35 @@ def models() -> sa.MetaData | None:
     # The models have their names by now. A revision's constraint without a name is to stay without one.
     metadata.naming_convention = sa.MetaData().naming_convention
     return metadata
+
+
+class Unread(MetaPathFinder, Loader):
+    """Finds modules that are not on, for a package's `__init__`: empty ones, with whatever name it takes from them."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in self.names else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        def name_of(name: str) -> type:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return type(name, (), {})
+
+        module.__getattr__ = name_of  # type: ignore[method-assign]
+
+    def import_package(self, name: str) -> None:
+        """Import a package; who asks for the modules afterwards gets them as they are."""
+        sys.meta_path.insert(0, self)
+        try:
+            import_module(name)
+        finally:
+            sys.meta_path.remove(self)
+            for each in self.names:
+                if getattr(sys.modules.get(each), "__loader__", None) is self:
+                    del sys.modules[each]
 
 
 def is_table(element: Any, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
