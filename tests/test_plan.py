@@ -215,6 +215,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("data for an unknown server", stage("data: {upgrade: {oracle: x}}"), "10:22", "`oracle` is not a key of `upgrade`. The keys are sqlite, postgresql, mysql, default."),
     ("data with an empty list", stage("data: {upgrade: []}"), "10:12", "`upgrade` is empty. Write the SQL, or take the key out."),
     ("data with no SQL in a list", stage("data: {upgrade: [SELECT 1, '']}"), "10:32", "Item 2 of `upgrade` is empty and must be SQL text. Write it as in `upgrade: [UPDATE usuarios SET idade = 0]`."),
+    ("data that ends the transaction", stage("data: {upgrade: [SELECT 1, commit]}"), "10:32", "Item 2 of `upgrade` says COMMIT, and the transaction is not the stage's to begin or end. Take it out: a stage is in the database whole, or not at all."),
     ("data that would never run", stage("downgrade: false", "data: {downgrade: SELECT 1}"), "11:12", "The stage `usuario` cannot be undone, so its SQL for the downgrade would never run. Take it out, or `downgrade: false`."),
     ("rows of a column", stage("rows: {s.usuarios.nome: []}"), "10:12", "`s.usuarios.nome` is not the name of a table. Write table or schema.table."),
     # the rest of the file

@@ -566,7 +566,7 @@ def test_a_stage_whose_commit_fails_is_not_told_as_applied(project: Project) -> 
 def test_sql_that_ends_sqlite_s_transaction_is_told(project: Project) -> None:
     if not project.url.startswith("sqlite"):
         pytest.skip("the other servers have no savepoint for each stage")
-    data = {"upgrade": ["COMMIT"], "downgrade": ["SELECT 1"]}
+    data = {"upgrade": ["/* hidden */ COMMIT"], "downgrade": ["SELECT 1"]}
     project.configure(stages=[{"message": each["name"], **each} for each in (*STAGES[:2], {**STAGES[2], "data": data})])
     commands.rebuild(project.plan(), apply_it=False, proof=False)
     with pytest.raises(MigrationFailed, match="no such savepoint"):

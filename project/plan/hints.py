@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from project.plan.form import EXPRESSION, SCRIPT, SERVERS, checked, filled, keys
@@ -116,12 +117,23 @@ def _sql(entry: Entry, form: type[object]) -> Sql:
     return Sql(**{server: _texts(entry[server]) for server in entry.data})
 
 
+_OF_TRANSACTIONS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+
+
 def _texts(entry: Entry) -> tuple[str, ...]:
     if not isinstance(entry.data, tuple):
-        return (filled(entry),)
+        return (_text(entry),)
     if not entry.data:
         raise _empty(entry)
-    return tuple(filled(entry[index]) for index in range(len(entry.data)))
+    return tuple(_text(entry[index]) for index in range(len(entry.data)))
+
+
+def _text(entry: Entry) -> str:
+    text = filled(entry)
+    if found := _OF_TRANSACTIONS.match(text):
+        message = f"{entry} says {found[1].upper()}, and the transaction is not the stage's to begin or end."
+        raise entry.wrong(message, "Take it out: a stage is in the database whole, or not at all.")
+    return text
 
 
 def _empty(entry: Entry) -> WrongUse:
