@@ -117,7 +117,10 @@ def _sql(entry: Entry, form: type[object]) -> Sql:
     return Sql(**{server: _texts(entry[server]) for server in entry.data})
 
 
-_OF_TRANSACTIONS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+# MariaDB's BEGIN NOT ATOMIC begins a block of statements.
+_OF_TRANSACTIONS = re.compile(
+    r"\s*(BEGIN(?!\s+NOT\s+ATOMIC)|START\s+TRANSACTION|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE
+)
 
 
 def _texts(entry: Entry) -> tuple[str, ...]:
