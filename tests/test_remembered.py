@@ -45,6 +45,26 @@ def test_what_has_not_changed_is_not_made_again(project: Project) -> None:
     assert commands.check(project.plan()).mismatch is None
 
 
+def test_a_package_may_be_in_others(project: Project) -> None:
+    """What these say counts, too; that they are packages at all, because a namespace may be found elsewhere."""
+    models, above = project.folder / "loja" / "modelos", project.folder / "loja" / "__init__.py"
+    models.parent.mkdir()
+    (project.folder / "modelos").rename(models)
+    for path in models.glob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8").replace("from modelos", "from loja.modelos"), encoding="utf-8")
+    project.configure(models={"package": "loja.modelos", "base": "base:Base"})
+    with pytest.raises(AssertionError, match="made again"):
+        commands.check(project.plan())
+    for text, quick in (("x = 1\n", True), ("import os\n", False), (None, False)):
+        above.unlink(missing_ok=True) if text is None else above.write_text(text, encoding="utf-8")
+        commands.rebuild(project.plan(), proof=False, apply_it=False)
+        if quick:
+            assert commands.check(project.plan()).mismatch is None
+            append(above)
+        with pytest.raises(AssertionError, match="made again"):
+            commands.check(project.plan())
+
+
 def place(project: Project) -> Path:
     return project.folder / "migrations" / "__pycache__" / "strata.json"
 
@@ -152,15 +172,35 @@ CLOSED = [
 
 @pytest.mark.parametrize("text", OPEN.values(), ids=OPEN)
 def test_a_module_that_could_say_something_else_the_next_time_is_not_remembered(project: Project, text: str) -> None:
-    assert not remembered.is_closed(text.encode(), project.plan().models.package)
+    assert not remembered.is_closed(text.encode(), "modelos", "modelos")
     append(project.folder / "modelos" / "cidades.py", f"\n{text}\n")
     remembered.remember(project.plan(), remembered.digest(project.plan()), ())
     assert not place(project).exists()
 
 
 @pytest.mark.parametrize("text", CLOSED)
-def test_a_plain_module_is_closed(project: Project, text: str) -> None:
-    assert remembered.is_closed(text.encode(), project.plan().models.package)
+def test_a_plain_module_is_closed(text: str) -> None:
+    assert remembered.is_closed(text.encode(), "modelos", "modelos")
+
+
+@pytest.mark.parametrize(
+    ("line", "closed"),
+    [
+        ("from . import x", True),
+        ("from .x import y", True),
+        ("from .. import x", True),
+        ("from ..x import y", True),
+        ("from ... import x", False),
+        ("from ...x import y", False),
+        ("from ...modelos import y", True),
+        ("import loja", False),
+        ("from loja import x", False),
+        ("import loja.x", False),
+        ("import loja.modelos.x", True),
+    ],
+)
+def test_what_is_outside_of_the_package_is_open(line: str, *, closed: bool) -> None:
+    assert remembered.is_closed(line.encode(), "loja.modelos", "loja.modelos.inner") == closed
 
 
 def test_what_is_remembered_are_digests(project: Project) -> None:

@@ -58,7 +58,8 @@ def digest(plan: Plan) -> str | None:
     """A digest of all that a history is made of now; None where something else could have a part in it."""
     with suppress(OSError, PackageNotFoundError):
         texts = _texts(plan)
-        if texts is not None and all(is_closed(text, plan.models.package) for text in texts.values()):
+        own = plan.models.package
+        if texts is not None and all(is_closed(text, own, _package_of(path)) for path, text in texts.items()):
             return _made_of(plan, texts)
     return None
 
@@ -95,8 +96,11 @@ def is_unchanged(plan: Plan) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def is_closed(text: bytes, own: str) -> bool:
-    """Whether a module of the package `own` says the same each time, with nothing but its modules and libraries."""
+def is_closed(text: bytes, own: str, here: str) -> bool:
+    """Whether a module says the same each time, with nothing but the modules of the package `own` and libraries.
+
+    `here` is the package that the module is in, or is.
+    """
     try:
         said = text.decode()
     except UnicodeDecodeError:
@@ -104,11 +108,20 @@ def is_closed(text: bytes, own: str) -> bool:
     found = list(_IMPORT.finditer(said))
     if len(found) != len(_WORD.findall(said)) or _OUTSIDE.search(said):
         return False
-    names = (str(each["whole"] or each["one"]) for each in found)
-    return all(
-        name.startswith(".") or f"{name}.".startswith(f"{own}.") or name.partition(".")[0] in _ALWAYS_THE_SAME
-        for name in names
-    )
+    names = (_resolved(each["whole"] or each["one"], here) for each in found)
+    return all(f"{name}.".startswith(f"{own}.") or name.partition(".")[0] in _ALWAYS_THE_SAME for name in names)
+
+
+def _resolved(name: str, here: str) -> str:
+    """A module's full name, as a module in the package `here` imports it."""
+    bare = name.lstrip(".")
+    dots = len(name) - len(bare)
+    above = here.split(".")
+    return ".".join([*above[: len(above) - dots + 1], bare]).rstrip(".") if dots else name
+
+
+def _package_of(path: str) -> str:
+    return path.rpartition("/")[0].replace("/", ".")
 
 
 def _place(plan: Plan) -> Path:
@@ -116,11 +129,15 @@ def _place(plan: Plan) -> Path:
 
 
 def _texts(plan: Plan) -> Mapping[str, bytes] | None:
-    """The package's modules by their paths; None where it is no folder beside the plan, or has more than texts."""
-    package = plan.folder / plan.models.package
-    if "." in plan.models.package or not (package / "__init__.py").is_file():
+    """The modules of the package, and the packages that it is in, by their paths.
+
+    None where it is no folder beside the plan, or has more than texts.
+    """
+    package = plan.folder.joinpath(*plan.models.package.split("."))
+    above = list(package.relative_to(plan.folder).parents)[:-1]
+    found = [plan.folder / each / "__init__.py" for each in above]
+    if not all(path.is_file() for path in (*found, package / "__init__.py")):
         return None
-    found = []
     for folder, folders, files in os.walk(package):
         folders[:] = sorted(set(folders) - {"__pycache__"})
         if any(os.path.islink(os.path.join(folder, each)) for each in folders):  # noqa: PTH114, PTH118 - many
