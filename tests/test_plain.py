@@ -44,6 +44,8 @@ PLAIN = {
     "an enum": "class Cor(Enum):\n    AZUL = 'azul'",
     "an annotated type": "Chave = Annotated[int, mapped_column(primary_key=True)]",
     "a table": "ligados = Table('ligados', MetaData(), Column('id', ForeignKey('usuarios.id')))",
+    "a table in the base's MetaData": "ligados = Table('ligados', Base.metadata, Column('id', String(9)))",
+    "a table's method": "Usuario.__table__.append_column(Column('email', String))",
     "what only a checker reads": "if TYPE_CHECKING:\n    import os",
     "methods": """
         class A(Base):
@@ -66,7 +68,10 @@ NOT_PLAIN = {
     "a MetaData's tables": "Base.metadata.tables['usuarios'].c.nome.nullable = True",
     "a column of one": "Index('ix', Base.metadata.tables['usuarios'].c.nome)",
     "a column's attribute": "Usuario.nome.nullable = True",
-    "a table's method": "Usuario.__table__.append_column(Column('email', String))",
+    "a column in another's place": "Usuario.__table__.append_column(Column('email', String), replace_existing=True)",
+    "a column's type, which keys may go by": "Usuario.__table__.c.idade.type = sa.BigInteger()",
+    "a method of a MetaData": "Base.metadata.remove(tipos)",
+    "a MetaData that is given to something else": "Column('x', Base.metadata)",
     "the MetaData itself": "Base.metadata = MetaData()",
     "a loop": "for cada in Base.__subclasses__():\n    cada.email = mapped_column(String)",
     "a comprehension": "[setattr(cada, 'x', 1) for cada in tipos]",
@@ -158,6 +163,70 @@ def test_a_plain_stage_touches_what_it_makes_and_what_it_names(tmp_path: Path) -
         filha=f"{MAPPED}from .usuario import Usuario\nclass Filha(Usuario):\n    cor = mapped_column(String(3))",
     )
     assert touched(plan) == [None, {"usuarios", "produtos"}, {"usuarios"}, {"produtos"}, {"usuarios"}]
+
+
+def test_what_is_done_to_a_table_by_its_class_touches_that(tmp_path: Path) -> None:
+    plan = shop(
+        tmp_path,
+        coluna="import sqlalchemy as sa\nfrom .produto import Produto\n"
+        "Produto.__table__.append_column(sa.Column('cor', sa.String(3)))",
+        filha=f"{MAPPED}from .usuario import Usuario\nclass Filha(Usuario):\n    cor = mapped_column(String(3))",
+        neta="import sqlalchemy as sa\nfrom .filha import Filha\n"
+        "Filha.__table__.append_constraint(sa.CheckConstraint('cor > 3', name='maior'))",
+    )
+    assert touched(plan)[2:] == [{"produtos"}, {"usuarios"}, {"usuarios"}]
+    assert [step.revision.changes for step in steps(plan)[2:]] == [
+        ("produtos: + cor",),
+        ("usuarios: + cor",),
+        ("usuarios: + check maior",),
+    ]
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        "from .base import Base\n__all__ = ['Base']",
+        "from .usuario import Usuario\nfrom lojas.produto import Produto\nfrom . import email",
+        "'Os modelos.'\nfrom .usuario import *",
+        "VERSION = '1'",
+    ],
+)
+def test_an_init_that_passes_names_on_touches_nothing(tmp_path: Path, init: str) -> None:
+    plan = shop(tmp_path, email=f"{MAPPED}from .usuario import Usuario\nUsuario.email = mapped_column(String(40))")
+    (tmp_path / "lojas" / "__init__.py").write_text(init, encoding="utf-8")
+    assert touched(plan) == [None, {"usuarios", "produtos"}, {"usuarios"}]
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        "from .base import Base\nBase.metadata.schema = 'x'",
+        "from .usuario import Usuario\nUsuario.x = 'x'",
+        "import os",
+        "for x in ():\n    pass",
+    ],
+)
+def test_an_init_that_does_more_may_touch_anything(tmp_path: Path, init: str) -> None:
+    plan = shop(tmp_path, email=f"{MAPPED}from .usuario import Usuario\nUsuario.email = mapped_column(String(40))")
+    (tmp_path / "lojas" / "__init__.py").write_text(init, encoding="utf-8")
+    assert touched(plan) == [None, None, None]
+
+
+def test_a_package_in_another_is_as_plain(tmp_path: Path) -> None:
+    plan = read(growing(tmp_path / "project", 12) / "config.yaml")
+    folder = plan.folder / "app" / "modelos"
+    folder.parent.mkdir()
+    (plan.folder / "modelos").rename(folder)
+    for path in folder.glob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8").replace("modelos.", "app.modelos."), encoding="utf-8")
+    said = plan.path.read_text(encoding="utf-8")
+    plan.path.write_text(said.replace("package: modelos", "package: app.modelos"), encoding="utf-8")
+    sizes = []
+    for init in (None, "", "__version__ = '1'", "import os"):
+        if init is not None:
+            (folder.parent / "__init__.py").write_text(init, encoding="utf-8")
+        sizes.append([len(each or ()) for each in touched(read(plan.path))][2:])
+    assert sizes == [[1] * 10] * 3 + [[0] * 10]
 
 
 def test_after_a_module_that_is_not_plain_every_stage_may_touch_anything(tmp_path: Path) -> None:

@@ -128,11 +128,17 @@ class Fatura(Base):
 
 from .usuario import Usuario
 """,
+    "cor": _HEAD + """
+from .usuario import Usuario
+Usuario.__table__.append_column(Column("cor", String({n}), ForeignKey("lugares.id")))
+lugares = Table("lugares", Base.metadata, Column("id", String({n}0), primary_key=True))
+""",
     "indice": _HEAD + "from .produto import Produto\nIndex('ix_dono_{n}', Produto.dono_id)\n",
 }  # fmt: skip
 NEEDS = {
     "pedido": ("produto", "usuario"), "produto": ("usuario",), "email": ("usuario",), "gerente": ("usuario",),
     "marca": ("comum",), "estado": ("tipos",), "ligacao": ("produto", "usuario"), "indice": ("produto", "usuario"),
+    "cor": ("usuario",),
     "estoque": ("produto", "usuario"), "fatura": ("usuario",),
 }  # fmt: skip
 FIXED = {"estoque", "caixa"}
@@ -205,6 +211,8 @@ def stages(draw: st.DrawFn) -> list[dict[str, int]]:
 @example([{"usuario": 10, "produto": 10, "estoque": 10}, {"usuario": 10, "produto": 20, "estoque": 10}])  # a key's type
 @example([{"fatura": 10, "usuario": 10}, {"fatura": 10, "usuario": 20}])  # a table is made before the import
 @example([{"outra": 10, "caixa": 10}, {"outra": 20, "caixa": 10}])  # its table is in another MetaData
+@example([{"usuario": 10, "cor": 10}, {"usuario": 20, "cor": 10}, {"usuario": 20}])  # a table is made beside a column
+@example([{"usuario": 10, "cor": 10, "email": 10}, {"email": 10, "usuario": 10, "cor": 10}])  # columns in another order
 @settings(max_examples=60, deadline=None)
 @given(stages())
 def test_a_stage_is_what_its_modules_give_afresh(made: list[dict[str, int]]) -> None:

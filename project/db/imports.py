@@ -264,17 +264,32 @@ class Imports(importlib.abc.MetaPathFinder):
     def plain(self, name: str) -> Plain | None:
         """What is known, from the text alone, of a module that was executed; None where that is not enough."""
         text = self.text_of(name)
-        if not self.within(name) or text is None or (self.passes_on(name) and text.imports):
+        of_package = self.within(name) or name in self._above
+        if not of_package or text is None or (self.passes_on(name) and text.imports):
             return None
 
         def is_own(node: ast.ImportFrom) -> bool:
-            return self.within(self.resolved("." * node.level + (node.module or ""), name))
+            return self._is_own(node, name)
 
         # What is the models' own depends on how deep in the package the text stands, and on nothing else of its place.
         key = text.source, name.count("."), self.is_package(name)
         if key not in self._plain:
             self._plain[key] = plain(text.tree, is_own)
         return self._plain[key]
+
+    def only_passes_on(self, name: str) -> bool:
+        """Whether a module hands names through, and its text does nothing else: then it touches no table."""
+        text = self.text_of(name)
+        if text is None or not self.passes_on(name):
+            return False
+        return all(
+            self._is_own(node, name) if isinstance(node, ast.ImportFrom) else _is_constant(node)
+            for node in text.tree.body
+        )
+
+    def _is_own(self, node: ast.ImportFrom, by: str) -> bool:
+        """Whether a module imports from the package of the models."""
+        return self.within(self.resolved("." * node.level + (node.module or ""), by))
 
     def resolved(self, said: str, by: str) -> str:
         """Give the full name of what a module calls by a name that may begin with dots."""
@@ -522,6 +537,17 @@ def _found_in(path: Iterable[str], name: str) -> ModuleSpec | None:
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = portions
     return spec
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    """A value that is written out: a docstring, or the names in `__all__`."""
+    match node:
+        case ast.Assign(targets=[ast.Name()], value=ast.List(elts=inner) | ast.Tuple(elts=inner)):
+            return all(isinstance(each, ast.Constant) for each in inner)
+        case ast.Assign(targets=[ast.Name()], value=value) | ast.Expr(value=value):
+            return isinstance(value, ast.Constant)
+        case _:
+            return False
 
 
 def _ancestors(package: str) -> Iterator[str]:

@@ -149,6 +149,8 @@ class _Touched:
             self.keys = self._gone.union(self.attached, *(each for each in found if each is not None))
 
     def _of(self, name: str) -> frozenset[str] | None:
+        if self.imports.only_passes_on(name):
+            return frozenset()
         plain = self.imports.plain(name)
         return None if plain is None else plain.tables(vars(sys.modules[name]))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -47,12 +47,14 @@ class Plain:
 
     `imports` are the modules of the models that it imports from, as it says them, each with the name that it wants.
     `begins` tells whether they come before all else, so that all that they make is there before what the module makes.
+    `alters` tells whether it does something to tables that others have made.
     """
 
     names: frozenset[str]
     extended: frozenset[str]
     imports: tuple[tuple[str, str], ...]
     begins: bool
+    alters: bool
 
     def tables(self, there: Mapping[str, object]) -> frozenset[str] | None:
         """The keys of the tables that the module can have touched, given what its names stand for once it has run.
@@ -72,7 +74,8 @@ def plain(tree: ast.Module, own: Own) -> Plain | None:
     if not all(map(text.is_plain, tree.body)):
         return None
     begins = all(map(_makes_nothing, tree.body[: text.last]))
-    return Plain(frozenset(text.own), frozenset(text.extended), tuple(text.imports), begins)
+    alters = any(map(_alters, tree.body))
+    return Plain(frozenset(text.own), frozenset(text.extended), tuple(text.imports), begins, alters)
 
 
 # ------------------------------------------------------------------------- names
@@ -264,10 +267,8 @@ class _Text:
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attr):
                 return self._has(name, attr) if name in self.modules else attr not in _ELSEWHERE
-            case ast.Attribute(value=ast.Attribute(value=ast.Attribute(value=ast.Name(), attr=table), attr=held)):
-                return table == "__table__" and held in {"c", "columns"}
-            case _:
-                return False
+            case ast.Attribute(value=held):
+                return _is_of_table(held, {"c", "columns"})
 
     def _has(self, name: str, attribute: str) -> bool:
         """Whether a library's module has a maker of that name."""
@@ -277,8 +278,9 @@ class _Text:
     def _calls(self, node: ast.Call) -> bool:
         """Whether a call is one of a maker. What is given as `default=` is called by nobody meanwhile."""
         now = [each for each in node.keywords if each.arg not in _LATER or not isinstance(each.value, ast.Lambda)]
-        touches = any(each.arg in {None, "extend_existing"} for each in node.keywords)
-        return self._makes(node.func) and not touches and all(map(self._reads, [*node.args, *(k.value for k in now)]))
+        touches = any(each.arg in {None, "extend_existing", "replace_existing"} for each in node.keywords)
+        given = [*_but_for_metadata(node), *(each.value for each in now)]
+        return self._makes(node.func) and not touches and all(map(self._reads, given))
 
     def _makes(self, func: ast.expr) -> bool:
         """Whether something is a maker, one of `func`'s, or the method of a type that was made here."""
@@ -294,7 +296,28 @@ class _Text:
             case ast.Attribute(value=ast.Call() as made, attr="with_variant"):
                 return self._reads(made)
             case _:
-                return False
+                return _is_of_table(func, {"append_column", "append_constraint"})
+
+
+def _is_of_table(node: ast.expr, what: Collection[str]) -> bool:
+    """Whether something is `Usuario.__table__.c`, say: it touches what `Usuario` is known to."""
+    match node:
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(), attr="__table__"), attr=attr):
+            return attr in what
+        case _:
+            return False
+
+
+def _but_for_metadata(node: ast.Call) -> list[ast.expr]:
+    """What a call is given, without the `Base.metadata` of a Table, in which that makes nothing but itself."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="Table") | ast.Attribute(attr="Table"),
+            args=[name, ast.Attribute(value=ast.Name(), attr="metadata"), *others],
+        ):
+            return [name, *others]
+        case _:
+            return node.args
 
 
 def _makes_nothing(node: ast.stmt) -> bool:
@@ -302,6 +325,15 @@ def _makes_nothing(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom | ast.If) or (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     )
+
+
+def _alters(node: ast.stmt) -> bool:
+    """Whether a statement of a plain module may do something to a table that others have made."""
+    match node:
+        case ast.Assign(targets=[ast.Attribute()]) | ast.AnnAssign(target=ast.Attribute()) | ast.Expr(value=ast.Call()):
+            return True
+        case _:
+            return False
 
 
 def _name(decorator: ast.expr) -> str:

@@ -64,13 +64,20 @@ def succeed(imports: Imports, before: frozenset[str], metadata: sa.MetaData) -> 
 def arrange(imports: Imports, names: Iterable[str], makers: Mapping[str, str], metadata: sa.MetaData) -> None:
     """Have the tables in the order in which importing these modules afresh would make them, given what made which.
 
-    Raises NotPlain.
+    Raises NotPlain, also where modules would alter a table in another order than they have.
     """
     ranks: dict[str, int] = {}
     for name in names:
         _rank(imports, name, ranks)
     if any(makers.get(key) not in ranks for key in metadata.tables):
         raise NotPlain
+    last: dict[str, int] = {}
+    for name in imports.executed:
+        plain = imports.plain(name)
+        for key in (plain.tables(vars(sys.modules[name])) or ()) if plain is not None and plain.alters else ():
+            if ranks[name] < last.get(key, 0):
+                raise NotPlain
+            last[key] = ranks[name]
     tables = sorted(metadata.tables.items(), key=lambda item: ranks[makers[item[0]]])
     dict.clear(metadata.tables)
     dict.update(metadata.tables, tables)
