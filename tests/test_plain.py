@@ -46,6 +46,9 @@ PLAIN = {
     "a table": "ligados = Table('ligados', MetaData(), Column('id', ForeignKey('usuarios.id')))",
     "a table in the base's MetaData": "ligados = Table('ligados', Base.metadata, Column('id', String(9)))",
     "a table's method": "Usuario.__table__.append_column(Column('email', String))",
+    "other properties": "from sqlalchemy.orm import backref, deferred, synonym\n"
+    "class A(Base):\n    nome = deferred(Column(String))\n    nick = synonym('nome')\n"
+    "    donos = relationship(Usuario, backref=backref('donos', uselist=False))",
     "what only a checker reads": "if TYPE_CHECKING:\n    import os",
     "methods": """
         class A(Base):

@@ -26,9 +26,9 @@ _DIALECTS = {f"sqlalchemy.dialects.{each.__name__.rpartition('.')[2]}": each for
 # What SQLAlchemy has, besides types and constraints, that touches nothing but what it is given.
 _MAKERS = frozenset(
     """Column Computed DefaultClause DeclarativeBase DeclarativeBaseNoMeta DynamicMapped FetchedValue ForeignKey
-    Identity Index Mapped MetaData Sequence Table WriteOnlyMapped and_ asc case cast column declarative_base
-    declared_attr desc false func literal literal_column mapped_column not_ null nulls_first nulls_last or_
-    relationship text true validates""".split()
+    Identity Index Mapped MappedAsDataclass MetaData Sequence Table WriteOnlyMapped and_ asc backref case cast column
+    column_property declarative_base declared_attr deferred desc false foreign func literal literal_column mapped_column
+    not_ null nulls_first nulls_last or_ relationship remote synonym text true validates""".split()
 )
 # What a class leads to that is not its own, and functions that do anything with what they are given.
 _ELSEWHERE = frozenset({"metadata", "mro", "property", "registry", "tables"})
