@@ -19,6 +19,9 @@ from project.db.modules import metadata_of, turns
 from project.errors import WrongUse
 from project.migrations.generate import steps
 from project.plan import Plan, read
+from project.schema.describe import describe
+from project.schema.values import Schema
+from project.schema.watch import Watch
 
 BASE = """\
 from sqlalchemy import MetaData
@@ -218,13 +221,19 @@ def stages(draw: st.DrawFn) -> list[dict[str, int]]:
 def test_a_stage_is_what_its_modules_give_afresh(made: list[dict[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as place:
         plan = written(Path(place), made)
+        watch, seen = Watch(), Schema()
         for number, turn in enumerate(turns(plan)):
-            assert said(turn.metadata) == said(metadata_of(plan, number))
+            afresh = metadata_of(plan, number)
+            assert said(turn.metadata) == said(afresh)
+            changed = watch.changed(turn.metadata, turn.touched)
+            seen = describe(turn.metadata, seen, changed)
+            watch.restore(changed)
+            assert seen.tables == describe(afresh).tables
 
 
 def test_what_says_the_same_is_not_executed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = dict.fromkeys(("comum", "marca", "usuario", "produto", "estoque", "caixa", "email"), 10)
-    plan = written(tmp_path, [stage, stage | {"email": 20}, stage | {"email": 20, "produto": 20}, stage])
+    plan = written(tmp_path, [stage, stage | {"email": 20}, stage | {"email": 20, "usuario": 20}, stage])
     heard: list[str] = []
     execute = imports._Loader.exec_module
 
@@ -238,12 +247,22 @@ def test_what_says_the_same_is_not_executed_again(tmp_path: Path, monkeypatch: p
         found.append({name.removeprefix("modelos.") for name in heard if name.count(".") > 1 or name[8:] in FIXED})
         heard.clear()
         assert turn.succeeded == (turn.stage.name != "s0")
-    # A column goes with its table, and what has a key to a table with that; `email` has one of its own in each folder.
+    # A column goes with its table; what has a key to that stays, and gets the new table's column.
     assert found == [
         {*(f"v0.{name}" for name in stage if name not in FIXED), *FIXED},
-        {"v1.email", "v1.usuario", "v1.produto", "estoque"},
-        {"v2.produto", "estoque"},
-        {"v3.email", "v3.usuario", "v3.produto", "estoque"},
+        {"v1.email", "v1.usuario"},
+        {"v2.email", "v2.usuario"},
+        {"v3.email", "v3.usuario"},
+    ]
+
+
+def test_a_key_s_column_that_has_another_type_has_all_executed_again(tmp_path: Path) -> None:
+    """A column without a type has that of the one that it refers to, and keeps it."""
+    stage = {"usuario": 10, "produto": 10, "estoque": 10}
+    plan = written(tmp_path, [stage, stage | {"produto": 20}])
+    assert [(turn.succeeded, str(turn.metadata.tables["contagens"].c.codigo.type)) for turn in turns(plan)] == [
+        (False, "VARCHAR(10)"),
+        (False, "VARCHAR(20)"),
     ]
 
 

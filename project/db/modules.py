@@ -223,18 +223,19 @@ class _Stages:
             base = self._base()
             if self.moved is not None:
                 aside.move(self.moved, into=base)
-            if before is not None:
-                self.touched.take_out(successors.succeed(self.imports, before, base))
+            change = None if before is None else successors.succeed(self.imports, before, base)
+            if change is not None:
+                self.touched.take_out(change)
             try:
-                for module in modules[self.imported if before is None else 0 :]:
+                for module in modules[self.imported if change is None else 0 :]:
                     self._turn_on(module, index)
             except WrongUse as error:
                 self._refuse([stray for stray in strays if stray.table.metadata is base], index, error)
                 raise
             self._refuse([stray for stray in strays if stray.is_in(base)], index)
-            if before is not None:
+            if change is not None:
                 names = map(self._full, (self.plan.models.base_module, *modules))
-                successors.arrange(self.imports, names, self.touched.makers, base)
+                successors.arrange(self.imports, names, self.touched.makers, base, change)
             self.touched.follow(afresh=not self.imported)
             self.imported = len(modules)
             self.moved = aside.move(base) if base in self.known else None

@@ -8,7 +8,7 @@ whose text is that of one that goes succeeds it, and has all that the other made
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from itertools import chain
@@ -27,10 +27,14 @@ class NotPlain(Exception):
 
 
 class Change(NamedTuple):
-    """The keys of the tables that have gone, and the modules that others succeeded, each with the one that did."""
+    """The keys of the tables that have gone, and the modules that others succeeded, each with the one that did.
+
+    `loose` are the foreign keys to these tables in those that stay, each with the type of the column that it had.
+    """
 
     gone: frozenset[str]
     heirs: Mapping[str, str]
+    loose: Sequence[tuple[sa.ForeignKey, sa.types.TypeEngine[object]]]
 
 
 def succeed(imports: Imports, before: frozenset[str], metadata: sa.MetaData) -> Change:
@@ -50,6 +54,7 @@ def succeed(imports: Imports, before: frozenset[str], metadata: sa.MetaData) -> 
     staying = {name: heirs.get(name, name) for name in executed.plain.keys() - going}
     if not _outlives(metadata, gone) or any(off & {*executed.asked(old, new)} for old, new in staying.items()):
         raise NotPlain
+    loose = executed.loosened(gone)
     for key in gone & metadata.tables.keys():
         metadata.remove(metadata.tables[key])
     for name in going:
@@ -58,14 +63,19 @@ def succeed(imports: Imports, before: frozenset[str], metadata: sa.MetaData) -> 
     modules = {heirs[name]: _taken(name) for name in heirs.keys() - going}
     for name, module in modules.items():
         _rename(module, name, imports.find(name))
-    return Change(gone, heirs)
+    return Change(gone, heirs, loose)
 
 
-def arrange(imports: Imports, names: Iterable[str], makers: Mapping[str, str], metadata: sa.MetaData) -> None:
+def arrange(
+    imports: Imports, names: Iterable[str], makers: Mapping[str, str], metadata: sa.MetaData, change: Change
+) -> None:
     """Have the tables in the order in which importing these modules afresh would make them, given what made which.
 
-    Raises NotPlain, also where modules would alter a table in another order than they have.
+    Raises NotPlain, also where modules would alter a table in another order than they have, or where a key that the
+    `change` loosened has no column of the same type again: a column without a type has that of the one it refers to.
     """
+    if not all(_is_tied(key, was) for key, was in change.loose):
+        raise NotPlain
     ranks: dict[str, int] = {}
     for name in names:
         _rank(imports, name, ranks)
@@ -81,6 +91,15 @@ def arrange(imports: Imports, names: Iterable[str], makers: Mapping[str, str], m
     tables = sorted(metadata.tables.items(), key=lambda item: ranks[makers[item[0]]])
     dict.clear(metadata.tables)
     dict.update(metadata.tables, tables)
+
+
+def _is_tied(key: sa.ForeignKey, was: sa.types.TypeEngine[object]) -> bool:
+    """Whether a foreign key has a column again, of a type that says what another has said."""
+    try:
+        now = key.column.type
+    except sa.exc.NoReferenceError:
+        return False
+    return type(now) is type(was) and type(now).__module__.startswith("sqlalchemy.") and repr(now) == repr(was)
 
 
 def _rank(imports: Imports, name: str, ranks: dict[str, int]) -> None:
@@ -109,7 +128,9 @@ class _Executed:
             if plain is None or tables is None:
                 raise NotPlain
             self.plain[name], self.tables[name] = plain, tables
-        self.targets = {key: _targets(table) for key, table in metadata.tables.items()}
+        self.keys = {
+            key: [(_target(each), each) for each in table.foreign_keys] for key, table in metadata.tables.items()
+        }
 
     def heirs(self, off: Collection[str], new: Collection[str]) -> dict[str, str]:
         """Those of the modules that go which others succeed, each with the one that does."""
@@ -133,14 +154,26 @@ class _Executed:
         return list(_asked(self.imports, self.plain[name], under))
 
     def hanging_on(self, names: Collection[str]) -> set[str]:
-        """These modules, and all that touch a table that one touches, or have made a key to such a table."""
+        """These modules, and all that touch a table that one touches."""
         going, found = set[str](), {name for name in names if name in self.plain}
         while not found <= going:
             going |= found
             tables = self.tables_of(going)
-            tables |= {key for key, targets in self.targets.items() if targets & tables}
             found = {name for name in self.tables if self.tables[name] & tables}
         return going
+
+    def loosened(self, gone: Collection[str]) -> list[tuple[sa.ForeignKey, sa.types.TypeEngine[object]]]:
+        """Have the keys to tables that go, in those that stay, forget their columns; SQLAlchemy ties them anew.
+
+        That is so for keys that name a column. Raises NotPlain where one was made with the column itself.
+        """
+        found = []
+        for target, key in (each for name, keys in self.keys.items() if name not in gone for each in keys):
+            if target in gone:
+                if not isinstance(key._colspec, str) or "column" not in vars(key):  # noqa: SLF001 - not to be asked
+                    raise NotPlain
+                found.append((key, vars(key).pop("column").type))
+        return found
 
     def tables_of(self, names: Iterable[str]) -> frozenset[str]:
         """The keys of the tables that these modules can have touched."""
@@ -156,8 +189,8 @@ def _asked(imports: Imports, plain: Plain, name: str) -> Iterator[str]:
             yield f"{module}.{wanted}"
 
 
-def _targets(table: sa.Table) -> frozenset[str]:
-    return frozenset(each.target_fullname.rpartition(".")[0] for each in table.foreign_keys)
+def _target(key: sa.ForeignKey) -> str:
+    return key.target_fullname.rpartition(".")[0]
 
 
 # ------------------------------------------------------------------------ taking out
