@@ -27,6 +27,7 @@ from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from project.db.plain import Plain, plain
 from project.db.text import Text
@@ -189,6 +190,9 @@ class Imports(importlib.abc.MetaPathFinder):
         self._seen: tuple[str | None, int] = (None, 0)
         self._texts: dict[str, Text] = {}
         self._plain: dict[tuple[bytes, int, bool], Plain | None] = {}
+        self._plain_of: dict[str, Plain | None] = {}
+        self._tables: WeakKeyDictionary[ModuleType, frozenset[str] | None] = WeakKeyDictionary()
+        self._wanted: dict[tuple[str, str], tuple[str, ...]] = {}
         self._found: dict[str, ModuleSpec | None] = {}
         self._above = tuple(_ancestors(package))
         self._roots = frozenset(self._read_afresh())
@@ -263,6 +267,37 @@ class Imports(importlib.abc.MetaPathFinder):
 
     def plain(self, name: str) -> Plain | None:
         """What is known, from the text alone, of a module that was executed; None where that is not enough."""
+        if name in self._plain_of:
+            return self._plain_of[name]
+        found = self._plain_text(name)
+        if not self.is_package(name):  # a package passes names on, or not, as it is on or off
+            self._plain_of[name] = found
+        return found
+
+    def tables(self, name: str) -> frozenset[str] | None:
+        """The keys of the tables that a module that was executed can have touched; None where it may be any."""
+        module = sys.modules[name]
+        if module in self._tables:
+            return self._tables[module]
+        plain = self.plain(name)
+        found = None if plain is None else plain.tables(vars(module))
+        if not self.is_package(name):
+            self._tables[module] = found
+        return found
+
+    def wanted(self, name: str, under: str) -> tuple[str, ...]:
+        """The full names of what a plain module's text imports of the models under a name, in its order."""
+        if (name, under) not in self._wanted:
+            plain = self.plain(name)
+            said = () if plain is None else plain.imports
+            pairs = [(self.resolved(module, under), wanted) for module, wanted in said]
+            names = [(module, f"{module}.{wanted}") for module, wanted in pairs]
+            self._wanted[name, under] = tuple(
+                each for module, inner in names for each in (module, inner) if each == module or self.find(each)
+            )
+        return self._wanted[name, under]
+
+    def _plain_text(self, name: str) -> Plain | None:
         text = self.text_of(name)
         of_package = self.within(name) or name in self._above
         if not of_package or text is None or (self.passes_on(name) and text.imports):

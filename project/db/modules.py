@@ -149,10 +149,7 @@ class _Touched:
             self.keys = self._gone.union(self.attached, *(each for each in found if each is not None))
 
     def _of(self, name: str) -> frozenset[str] | None:
-        if self.imports.only_passes_on(name):
-            return frozenset()
-        plain = self.imports.plain(name)
-        return None if plain is None else plain.tables(vars(sys.modules[name]))
+        return frozenset() if self.imports.only_passes_on(name) else self.imports.tables(name)
 
 
 class _Stages:
@@ -228,7 +225,8 @@ class _Stages:
                 self.touched.take_out(change)
             try:
                 for module in modules[self.imported if change is None else 0 :]:
-                    self._turn_on(module, index)
+                    if self.names[module] not in sys.modules:
+                        self._turn_on(module, index)
             except WrongUse as error:
                 self._refuse([stray for stray in strays if stray.table.metadata is base], index, error)
                 raise

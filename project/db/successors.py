@@ -8,7 +8,7 @@ whose text is that of one that goes succeeds it, and has all that the other made
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from itertools import chain
@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import mapperlib
 
 from project.db.imports import Imports
-from project.db.plain import Plain
 
 
 class NotPlain(Exception):
@@ -51,8 +50,8 @@ def succeed(imports: Imports, before: frozenset[str], metadata: sa.MetaData) -> 
     heirs = executed.heirs(off, imports.on - before)
     going = executed.hanging_on(off - heirs.keys())
     gone = executed.tables_of(going)
-    staying = {name: heirs.get(name, name) for name in executed.plain.keys() - going}
-    if not _outlives(metadata, gone) or any(off & {*executed.asked(old, new)} for old, new in staying.items()):
+    staying = {name: heirs.get(name, name) for name in executed.tables.keys() - going}
+    if not _outlives(metadata, gone) or any(off & {*imports.wanted(old, new)} for old, new in staying.items()):
         raise NotPlain
     loose = executed.loosened(gone)
     for key in gone & metadata.tables.keys():
@@ -84,7 +83,7 @@ def arrange(
     last: dict[str, int] = {}
     for name in imports.executed:
         plain = imports.plain(name)
-        for key in (plain.tables(vars(sys.modules[name])) or ()) if plain is not None and plain.alters else ():
+        for key in (imports.tables(name) or ()) if plain is not None and plain.alters else ():
             if ranks[name] < last.get(key, 0):
                 raise NotPlain
             last[key] = ranks[name]
@@ -110,7 +109,7 @@ def _rank(imports: Imports, name: str, ranks: dict[str, int]) -> None:
     if plain is None or not plain.begins:
         raise NotPlain
     ranks[name] = -1  # it is on its way: modules may import each other
-    for each in (name.rpartition(".")[0], *_asked(imports, plain, name)):
+    for each in (name.rpartition(".")[0], *imports.wanted(name, name)):
         _rank(imports, each, ranks)
     ranks[name] = len(ranks)
 
@@ -120,21 +119,19 @@ class _Executed:
 
     def __init__(self, imports: Imports, metadata: sa.MetaData) -> None:
         self.imports = imports
-        self.plain: dict[str, Plain] = {}
         self.tables: dict[str, frozenset[str]] = {}
         for name in imports.executed:
-            plain = imports.plain(name)
-            tables = None if plain is None else plain.tables(vars(sys.modules[name]))
-            if plain is None or tables is None:
+            tables = imports.tables(name)
+            if tables is None:
                 raise NotPlain
-            self.plain[name], self.tables[name] = plain, tables
+            self.tables[name] = tables
         self.keys = {
             key: [(_target(each), each) for each in table.foreign_keys] for key, table in metadata.tables.items()
         }
 
     def heirs(self, off: Collection[str], new: Collection[str]) -> dict[str, str]:
         """Those of the modules that go which others succeed, each with the one that does."""
-        texts = {self._source(name): name for name in sorted(off) if name in self.plain}
+        texts = {self._source(name): name for name in sorted(off) if name in self.tables}
         heirs = {texts[source]: name for name in sorted(new) if (source := self._source(name)) in texts}
         while strangers := [old for old, name in heirs.items() if not self._asks_alike(old, name, heirs)]:
             for each in strangers:
@@ -147,15 +144,11 @@ class _Executed:
 
     def _asks_alike(self, old: str, new: str, heirs: Mapping[str, str]) -> bool:
         """Whether what a text imports as one module is what it imports as another, or succeeds that."""
-        return [heirs.get(each, each) for each in self.asked(old, old)] == self.asked(old, new)
-
-    def asked(self, name: str, under: str) -> list[str]:
-        """What a module would import under a name."""
-        return list(_asked(self.imports, self.plain[name], under))
+        return [heirs.get(each, each) for each in self.imports.wanted(old, old)] == [*self.imports.wanted(old, new)]
 
     def hanging_on(self, names: Collection[str]) -> set[str]:
         """These modules, and all that touch a table that one touches."""
-        going, found = set[str](), {name for name in names if name in self.plain}
+        going, found = set[str](), {name for name in names if name in self.tables}
         while not found <= going:
             going |= found
             tables = self.tables_of(going)
@@ -178,15 +171,6 @@ class _Executed:
     def tables_of(self, names: Iterable[str]) -> frozenset[str]:
         """The keys of the tables that these modules can have touched."""
         return frozenset(chain.from_iterable(self.tables[name] for name in names))
-
-
-def _asked(imports: Imports, plain: Plain, name: str) -> Iterator[str]:
-    """The full names of what a module's text imports of the models, in its order."""
-    for said, wanted in plain.imports:
-        module = imports.resolved(said, name)
-        yield module
-        if imports.find(f"{module}.{wanted}") is not None:
-            yield f"{module}.{wanted}"
 
 
 def _target(key: sa.ForeignKey) -> str:
