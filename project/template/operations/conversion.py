@@ -66,7 +66,10 @@ def keeps(before: str, after: str) -> bool | None:
 
 
 def on_postgresql(value: str, old: sa.Column[Any], new: sa.Column[Any], target: str) -> str:
-    """The USING expression."""
+    """The USING expression.
+
+    By way of text where no value may cross, for there PostgreSQL may have no cast, and wants one for no rows, too.
+    """
     before, after = family(old.type), family(new.type)
     if {before, after} == {"integer", "boolean"}:
         return f"{value}::integer::{target}"
@@ -74,7 +77,7 @@ def on_postgresql(value: str, old: sa.Column[Any], new: sa.Column[Any], target: 
         return f"convert_from({value}, 'UTF8')::{target}"
     if (before, after) == ("string", "binary"):
         return f"convert_to({value}, 'UTF8')"
-    if "enum" in (before, after) or "json" in (before, after):
+    if "enum" in (before, after) or "json" in (before, after) or keeps(before, after) is False:
         return f"{value}::text::{target}"
     return f"{value}::{target}"
 
