@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from project.schema.values import Enum, Schema
 from project.source import Call, Source, call, items, quoted
 
@@ -50,28 +48,38 @@ def _named(function: str, arguments: tuple[Source, ...], schema: str | None) -> 
 
 
 def _change(draft: Draft, before: Schema, after: Schema, old: Enum, new: Enum) -> None:
-    columns = [items("()", parts) for parts in _columns(draft, before, after, new.key)]
+    """A column that goes, or gets another type, keeps its values in the old type until it does."""
+    staying, leaving = _columns(before, after, new.key)
+    columns = [items("()", _crossing(draft, *each)) for each in staying]
     made = call(
         "op.change_enum",
         *(quoted(each) for each in (new.name, *new.labels)),
         was=items("[]", map(quoted, old.labels)),
         columns=items("[]", columns),
+        keep="True" if leaving else None,
         schema=None if new.schema is None else quoted(new.schema),
     )
     draft.do(Phase.TYPES_ON, made)
+    if leaving:
+        draft.do(Phase.TYPES_OFF, _named("op.drop_enum", (quoted(f"{new.name}_before"),), new.schema))
 
 
-def _columns(draft: Draft, before: Schema, after: Schema, key: str) -> Iterator[tuple[Source, ...]]:
-    """Every column that has the type by then, and how its values cross where the stage says so."""
+def _columns(before: Schema, after: Schema, key: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Every column that has the type by then, with its table: those that have it after the stage, and the others."""
+    staying: list[tuple[str, str]] = []
+    leaving: list[tuple[str, str]] = []
     for table in before.tables.values():
         there = after.tables.get(table.key)
         if there is None:
             continue
         for column in table.columns.values():
-            if column.enum != key:
-                continue
-            if column.name in there.columns and there.columns[column.name].enum == key:
-                cast = draft.cast(draft.hints.name(table.key, column.name), {})
-                yield (quoted(table.key), quoted(column.name), *([] if cast is None else [cast]))
-            else:
-                yield quoted(table.key), quoted(column.name)
+            if column.enum == key:
+                stays = column.name in there.columns and there.columns[column.name].enum == key
+                (staying if stays else leaving).append((table.key, column.name))
+    return staying, leaving
+
+
+def _crossing(draft: Draft, table: str, column: str) -> tuple[Source, ...]:
+    """A column that stays, and how its values cross where the stage says so."""
+    cast = draft.cast(draft.hints.name(table, column), {})
+    return (quoted(table), quoted(column), *([] if cast is None else [cast]))

@@ -46,14 +46,16 @@ def change_enum(
     *labels: str,
     was: Sequence[str],
     columns: Sequence[tuple[str, str] | tuple[str, str, Text]],
+    keep: bool = False,
     schema: str | None = None,
 ) -> None:
-    """Give an enum type these labels, in this order, in all its `columns`, on PostgreSQL.
+    """Give an enum type these labels, in this order, in these of its `columns`, on PostgreSQL.
 
     Each of these is a table, a column and, where its values cross otherwise than as they are, the stage's `cast`.
     A new type takes the place of the old: ALTER TYPE … ADD VALUE can neither take away nor reorder, and what it adds
     cannot be used before the transaction ends. A column's default is taken off for the while, and stays off where it
-    names a label that goes; checks and partial indexes are taken off and put on again.
+    names a label that goes; checks and partial indexes are taken off and put on again. Where the type has other
+    columns, which are to lose it, `keep` leaves the old one to them, called `<name>_before`.
     """
     writer = Writer(operations)
     if writer.server != "postgresql":
@@ -72,7 +74,8 @@ def change_enum(
         _retype(writer, where, column, writer.table(name, schema), array=array, cast=cast[0] if cast else None)
         if default is not None and not _named(default) & (set(was) - set(labels)):
             writer.run(f"{where} SET DEFAULT {default}")
-    writer.run(f"DROP TYPE {writer.table(old, schema)}")
+    if not keep:
+        writer.run(f"DROP TYPE {writer.table(old, schema)}")
     for _, put_on in held:
         writer.run(put_on)
 
