@@ -50,6 +50,11 @@ class Changes:
         return {column.name for column in self.added} | retyped
 
     @cached_property
+    def of_another_kind(self) -> set[str]:
+        """Columns that get another type on PostgreSQL, and not only another length."""
+        return {new.name for old, new in self.changed if _kind(old) != _kind(new)}
+
+    @cached_property
     def kept_keys(self) -> list[Constraint]:
         """Foreign keys that stay as they are."""
         both = pairs(self.old.foreign_keys(), self.new.foreign_keys())
@@ -208,6 +213,16 @@ def _words(old: Column, new: Column) -> list[str]:
     if old.comment != new.comment:
         said.append("comment")
     return said or ["changed"]
+
+
+def is_made_again(old: Column, new: Column) -> bool:
+    """Whether the column is dropped and made anew on some server: what is computed has no values to keep."""
+    another = new.computed is not None and old.types != new.types
+    return another or flat(old.computed or "") != flat(new.computed or "")
+
+
+def _kind(column: Column) -> str:
+    return re.sub(r"\([^)]*\)", "", column.types["postgresql"] or "")
 
 
 def original(name: str) -> str:

@@ -116,7 +116,7 @@ def _changed(draft: Draft, changes: Changes) -> None:
     elements = [marks.get(name, column.source) for name, column in new.columns.items() if not light or name in marks]
     elements += [] if light else [marked.get(id(each), each.source) for each in new.constraints]
     if light:
-        elements = [*_needed(new, marks, marked), *marked.values()]
+        elements = [*_needed(new, marks, marked), *_understood_checks(changes, marked), *marked.values()]
     elements += gone + lost
     elements += [] if light else [index.source for index in kept_indexes]
     keywords = (*new.keywords, ("was", options)) if options else new.keywords
@@ -130,6 +130,12 @@ def _needed(new: Table, marks: dict[str, Source], marked: dict[int, Source]) -> 
     found = [marks.get(name, column.source) for name, column in new.columns.items() if name in marks or name in named]
     key = next((each for each in new.constraints if each.kind == "primary key"), None)
     return [*found, key.source] if marks and key is not None and id(key) not in marked else found
+
+
+def _understood_checks(changes: Changes, marked: dict[int, Source]) -> list[Source]:
+    """Checks that stay, and that PostgreSQL keeps as it understood them when a column was of another kind."""
+    kept = (each for each in changes.new.constraints if each.kind == "check" and id(each) not in marked)
+    return [each.source for each in kept if not changes.of_another_kind.isdisjoint(constraints.words_of(each))]
 
 
 def _options_of(constraint: Constraint) -> set[str]:
@@ -212,10 +218,11 @@ def _droppable(changes: Changes, name: str) -> bool:
 def _indexes(draft: Draft, changes: Changes) -> list[Index]:
     """Draft what becomes of the indexes; those that stay as they are are given back."""
     old, new, kept = changes.old, changes.new, []
-    rebuilt = {other.name for one, other in changes.changed if flat(one.computed or "") != flat(other.computed or "")}
+    rebuilt = {other.name for one, other in changes.changed if columns.is_made_again(one, other)}
     for name, index in old.indexes.items():
         other = new.indexes.get(name)
-        if other is not None and equal(index, other) and not rebuilt & set(other.columns):
+        stays = other is not None and equal(index, other)
+        if other is not None and stays and not rebuilt & set(other.columns) and not _understood(other, changes):
             kept.append(other)
             continue
         for key in _held(changes, index):
@@ -233,6 +240,12 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
         if index.unique and (before is None or not before.unique or before.parts != index.parts):
             rows.unique_index(draft, changes, index)
     return kept
+
+
+def _understood(index: Index, changes: Changes) -> bool:
+    """Whether PostgreSQL keeps SQL of the index as it understood it when a column was of another kind."""
+    has_sql = index.where is not None or any(name is None for name, _ in index.parts)
+    return has_sql and not changes.of_another_kind.isdisjoint(words(index.ddl["postgresql"] or ""))
 
 
 def _held(changes: Changes, index: Index) -> Iterator[Constraint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,21 +21,31 @@ def change(writer: Writer, change: Change) -> None:
     for mark in change.marks:
         if isinstance(mark, Changed | Removed) and isinstance(mark.element, sa.Constraint):
             table.take_off(mark)
-    gone = [removed.element for removed in change.removed() if isinstance(removed.element, sa.Column)]
-    for column in sorted(gone, key=lambda column: column.computed is None):  # first those that are made of others
-        table.alter(f"DROP COLUMN {writer.name(column.name)}")
-    generated = table.generated_of(table.retyped())
-    for column in generated:
-        table.drop(column)
-    for mark in change.marks:
-        if isinstance(mark.element, sa.Column):
-            table.column(mark)
-    for column in generated:
-        table.make_again(column)
+    _columns(table)
     for mark in change.marks:
         if isinstance(mark, Added | Changed) and isinstance(mark.element, sa.Constraint):
             table.put_on(mark)
     table.options()
+
+
+def _columns(table: _Table) -> None:
+    """Columns go, change and come; what PostgreSQL made of their types steps aside meanwhile."""
+    generated = table.generated_of(table.retyped())
+    checks = table.checks_of(generated)
+    for constraint in checks:
+        table.alter(f"DROP CONSTRAINT {table.name_of(constraint)}")
+    gone = [removed.element for removed in table.change.removed() if isinstance(removed.element, sa.Column)]
+    gone.sort(key=lambda column: column.computed is None)  # first those that are made of others
+    for column in (*gone, *generated):
+        table.drop(column)
+    for mark in table.change.marks:
+        if isinstance(mark.element, sa.Column):
+            table.column(mark)
+    for column in generated:
+        table.make_again(column)
+    for constraint in checks:
+        table.alter(f"ADD {table.writer.clause(constraint)}")
+        table.comment_on(constraint)
 
 
 class _Table:
@@ -54,9 +65,9 @@ class _Table:
             return
         if isinstance(mark, Changed) and self._only_renamed(mark):
             assert isinstance(mark.element, sa.Constraint)
-            self.alter(f"RENAME CONSTRAINT {self._name(old)} TO {self._name(mark.element)}")
+            self.alter(f"RENAME CONSTRAINT {self.name_of(old)} TO {self.name_of(mark.element)}")
         else:
-            self.alter(f"DROP CONSTRAINT {self._name(old)}")
+            self.alter(f"DROP CONSTRAINT {self.name_of(old)}")
 
     def put_on(self, mark: Added | Changed) -> None:
         new = mark.element
@@ -65,10 +76,12 @@ class _Table:
             return
         if not (isinstance(mark, Changed) and self._only_renamed(mark)):
             self.writer.run(self.writer.compile(AddConstraint(new)))
-        if new.comment is not None and new.name is not None:
-            self.writer.run(
-                f"COMMENT ON CONSTRAINT {self._name(new)} ON {self.where} IS {self.writer.value(new.comment)}"
-            )
+        self.comment_on(new)
+
+    def comment_on(self, constraint: sa.Constraint) -> None:
+        if constraint.comment is not None and constraint.name is not None:
+            text = self.writer.value(constraint.comment)
+            self.writer.run(f"COMMENT ON CONSTRAINT {self.name_of(constraint)} ON {self.where} IS {text}")
 
     def _text(self, constraint: sa.Constraint) -> str | None:
         """The constraint as it stands in a table; None where PostgreSQL gets none."""
@@ -90,11 +103,11 @@ class _Table:
         texts = self._text(old), self._text(new)
         if None in texts or not old.name or not new.name:
             return False
-        prefixes = [f"CONSTRAINT {self._name(each)} " for each in (old, new)]
+        prefixes = [f"CONSTRAINT {self.name_of(each)} " for each in (old, new)]
         bodies = [str(text).removeprefix(prefix) for text, prefix in zip(texts, prefixes, strict=True)]
         return bodies[0] == bodies[1]
 
-    def _name(self, constraint: sa.Constraint) -> str:
+    def name_of(self, constraint: sa.Constraint) -> str:
         """The constraint's name, or the one that the server gave it, quoted."""
         if constraint.name is not None:
             return str(self.writer.dialect.identifier_preparer.format_constraint(constraint))
@@ -137,7 +150,8 @@ class _Table:
         assert isinstance(old, sa.Column)
         assert isinstance(new, sa.Column)
         name = self.writer.name(new.name)
-        if _generated(self.writer, old) != _generated(self.writer, new):
+        another_type = new.computed is not None and self.writer.type(old) != self.writer.type(new)
+        if _generated(self.writer, old) != _generated(self.writer, new) or another_type:
             if new.computed is None:
                 self.alter(f"ALTER COLUMN {name} DROP EXPRESSION")
             else:
@@ -151,6 +165,39 @@ class _Table:
             text = "NULL" if new.comment is None else self.writer.value(new.comment)
             self.writer.run(f"COMMENT ON COLUMN {self.where}.{name} IS {text}")
 
+    def checks_of(self, generated: list[sa.Column[Any]]) -> list[sa.Constraint]:
+        """Checks that stay as they are, and name a column that becomes one of another kind.
+
+        PostgreSQL keeps a check as it understood it (`x = ANY (ARRAY[1, 2])`, of integers), and would go on with that,
+        or find no operator for it. Those of `generated` columns, which are dropped, go with them.
+        """
+        retyped = {new.name: (old, new) for old, new in self._pairs() if self._kind(old) != self._kind(new)}
+        marks = {mark.element.name: mark for mark in self.change.marks if isinstance(mark.element, sa.Column)}
+        fresh = {id(mark.element) for mark in self.change.marks}
+        found = [each for each in self.change.after.constraints if id(each) not in fresh]
+        for column in self.change.after.columns if retyped else ():
+            mark = marks.get(column.name)
+            was = mark.was if isinstance(mark, Changed) else column if mark is None else None
+            kept = {self._text(each) for each in was.constraints} if isinstance(was, sa.Column) else set()
+            found += [each for each in column.constraints if self._text(each) in kept]
+        return [
+            each
+            for each in sorted(found, key=lambda each: each._creation_order)  # no public way to ask which was first
+            if isinstance(each, sa.CheckConstraint)
+            and (text := self._text(each)) is not None
+            and _names(text, retyped)
+            and not _names(text, [column.name for column in generated])
+        ]
+
+    def _pairs(self) -> list[tuple[sa.Column[Any], sa.Column[Any]]]:
+        """Columns that change, each with what it was."""
+        pairs = [(mark.was, mark.element) for mark in self.change.changed()]
+        return [(old, new) for old, new in pairs if isinstance(old, sa.Column) and isinstance(new, sa.Column)]
+
+    def _kind(self, column: sa.Column[Any]) -> str:
+        """The column's type without its length."""
+        return re.sub(r"\([^)]*\)", "", self.writer.type(column))
+
     def generated_of(self, retyped: set[str]) -> list[sa.Column[Any]]:
         """Generated columns that stay as they are, and are made of a column that gets another type."""
         marked = {mark.element.name for mark in self.change.marks if isinstance(mark.element, sa.Column)}
@@ -159,19 +206,12 @@ class _Table:
             for column in self.change.after.columns
             if column.computed is not None
             and column.name not in marked
-            and any(re.search(rf"\b{re.escape(name)}\b", _generated(self.writer, column) or "") for name in retyped)
+            and _names(_generated(self.writer, column) or "", retyped)
         ]
 
     def retyped(self) -> set[str]:
         """Columns whose type changes."""
-        pairs = [(mark.was, mark.element) for mark in self.change.changed()]
-        return {
-            new.name
-            for old, new in pairs
-            if isinstance(old, sa.Column)
-            and isinstance(new, sa.Column)
-            and self.writer.type(old) != self.writer.type(new)
-        }
+        return {new.name for old, new in self._pairs() if self.writer.type(old) != self.writer.type(new)}
 
     def drop(self, column: sa.Column[Any]) -> None:
         self.alter(f"DROP COLUMN {self.writer.name(column.name)}")
@@ -250,7 +290,7 @@ class _Table:
         there = {self._text(each) for each in (new if drop else old).constraints}
         for text, constraint in here.items():
             if text not in there:
-                self.alter(f"DROP CONSTRAINT {self._name(constraint)}" if drop else f"ADD {text}")
+                self.alter(f"DROP CONSTRAINT {self.name_of(constraint)}" if drop else f"ADD {text}")
 
     # ------------------------------------------------------- counters behind a column
 
@@ -323,6 +363,11 @@ def _doubled(constraint: sa.Constraint) -> bool:
         and each.dialect_kwargs == constraint.dialect_kwargs
         for each in others
     )
+
+
+def _names(text: str, columns: Iterable[str]) -> bool:
+    """Whether the SQL names one of the columns."""
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in columns)
 
 
 def _generated(writer: Writer, column: sa.Column[Any]) -> str | None:
