@@ -961,17 +961,83 @@ def test_every_command_that_makes_the_history_refuses(inv: Inv, refused: Project
 
 
 def test_pasting_the_needs_is_enough(inv: Inv, refused: Project) -> None:
-    needs = inv("rebuild", "--json", "--config", str(refused.config)).error["needs"]
-    said = yaml.safe_load(refused.config.read_text(encoding="utf-8"))
+    paste(inv, refused)
+    assert inv("rebuild", "--config", str(refused.config)).code == 0
+    assert rows(refused.url, "SELECT nome, email, cidade FROM pessoas") == [("", "", "")]
+
+
+def paste(inv: Inv, project: Project) -> None:
+    """Give the stages what the refusal asks for."""
+    needs = inv("rebuild", "--json", "--config", str(project.config)).error["needs"]
+    said = yaml.safe_load(project.config.read_text(encoding="utf-8"))
     for stage in said["stages"]:
         for need in needs:
             if need["stage"] == stage["name"] and need["key"] == "drop":
                 stage.setdefault("drop", []).append(need["name"])
             elif need["stage"] == stage["name"]:
                 stage.setdefault(need["key"], {})[need["name"]] = need["value"]
-    refused.configure(stages=said["stages"])
-    assert inv("rebuild", "--config", str(refused.config)).code == 0
-    assert rows(refused.url, "SELECT nome, email, cidade FROM pessoas") == [("", "", "")]
+    project.configure(stages=said["stages"])
+
+
+POUCO = """
+class Lugar(Base):
+    __tablename__ = "lugares"
+    a: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    b: Mapped[str] = mapped_column(sa.String(5), primary_key=True)
+
+class Pessoa(Base):
+    __tablename__ = "pessoas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+MUITO = """
+from modelos.pouco import Pessoa
+
+for type_ in (
+    sa.Time, sa.Interval, sa.LargeBinary, sa.Uuid, sa.Uuid(native_uuid=False), sa.JSON, sa.Enum("x", "y", name="e"), sa.Boolean,
+    sa.Numeric(5, 2), sa.DateTime(timezone=True), sa.CHAR(3), sa.SmallInteger, sa.Double, sa.Date, *OWN,
+):
+    setattr(Pessoa, f"c{len(Pessoa.__table__.columns)}", mapped_column(type_, nullable=False))
+Pessoa.publico = mapped_column(sa.Uuid, nullable=False, unique=True)
+Pessoa.apelido = mapped_column(sa.String(9), nullable=False, unique=True)
+Pessoa.x = mapped_column(sa.Integer, nullable=False)
+Pessoa.y = mapped_column(sa.String(5), nullable=False)
+Pessoa.chefe = mapped_column(sa.ForeignKey("pessoas.id"), nullable=False)
+Pessoa.la = mapped_column(sa.Uuid, nullable=False)
+Pessoa.lb = mapped_column(sa.String(5), nullable=False)
+Pessoa.__table__.append_constraint(sa.UniqueConstraint("x", "y"))
+Pessoa.__table__.append_constraint(sa.ForeignKeyConstraint(["la", "lb"], ["lugares.a", "lugares.b"]))
+"""
+
+OWN = {
+    "sqlite": "",
+    "postgresql": """postgresql.INET, postgresql.CIDR, postgresql.MACADDR, postgresql.MACADDR8, postgresql.MONEY,
+        postgresql.OID, postgresql.REGCLASS, postgresql.BIT(3), postgresql.BIT(3, varying=True), postgresql.INT4RANGE,
+        postgresql.INT4MULTIRANGE, postgresql.TSVECTOR, postgresql.TSQUERY, postgresql.JSONPATH, postgresql.ARRAY(sa.Text),
+        postgresql.ARRAY(postgresql.ENUM("a", "b", name="f"))""",
+    "mariadb": 'mysql.YEAR, mysql.SET("a", "b"), mysql.BIT(4), mysql.ENUM("q", "r"), sa.BINARY(3), mysql.LONGTEXT',
+}
+"""Types that only one server has."""
+
+
+@pytest.mark.parametrize("kind", list(OWN))
+def test_what_is_offered_to_paste_is_a_value_of_its_type(inv: Inv, tmp_path: Path, kind: str) -> None:
+    """It is unique where that is asked, and refers to a row that is there."""
+    places = [{"a": f"00000000-0000-4000-8000-00000000000{n}", "b": f"{5 - n}"} for n in (1, 2)]
+    stages = [
+        {"name": "pouco", "enable": ["pouco"], "rows": {"lugares": places, "pessoas": [{"id": 1}, {"id": 2}]}},
+        {"name": "muito", "enable": ["muito"]},
+    ]
+    modules = {
+        "pouco": "import uuid\n" + POUCO,
+        "muito": "from sqlalchemy.dialects import mysql, postgresql\n" + MUITO.replace("OWN", f"[{OWN[kind]}]"),
+    }
+    server = answering(kind)
+    url = sa.make_url(server).set(database="strata_offered.db").render_as_string(hide_password=False)
+    project = write(tmp_path, modules, stages, url=url, prove_on=[server])
+    paste(inv, project)
+    told = inv("rebuild", "--no-apply", "--config", str(project.config))
+    assert (told.code, told.err) == (0, "")
 
 
 def test_pasting_the_lines_of_the_message_is_enough(inv: Inv, refused: Project) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from project.db.dialects import NAMES, dialect
+from project.db.dialects import NAMES
 from project.schema.values import Column, Constraint, Table, equal
 from project.source import Call, Source, call, flat, quoted
 from project.template.operations.conversion import keeps
 
 from .constraints import on, pairs
+from .examples import crossing, example
 from .order import Draft, Phase
 
 
@@ -147,10 +147,10 @@ def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str,
         return
     why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
     if cast is not None:
-        draft.complete("cast", name, _crossing(old, new), why, differs)
+        draft.complete("cast", name, crossing(old, new), why, differs)
         return
     if any(keeps(old.kinds[each], new.kinds[each]) is False for each in differs):
-        draft.need("cast", name, _crossing(old, new), why)
+        draft.need("cast", name, crossing(old, new), why)
     was = replace(old, name=changes.name_before(old.name))
     column = replace(new, name=was.name)
     draft.do(Phase.REQUIRE, on("op.require_convertible", changes.before, _bare(column), _bare(was)))
@@ -237,60 +237,3 @@ def _alike(one: Column, other: Column) -> bool:
 def _text_names(changes: Changes) -> dict[str, str]:
     """In SQL that a stage gives: what its columns are called by the time it runs."""
     return {old: new for new, old in changes.named.items()}
-
-
-_EXAMPLES: dict[str, str | dict[str, str]] = {
-    "string": "''",
-    "integer": "0",
-    "numeric": "0",
-    "float": "0",
-    "boolean": "false",
-    "date": "CURRENT_DATE",
-    "datetime": "CURRENT_TIMESTAMP",
-    "time": "CURRENT_TIME",
-    "json": "'{}'",
-    "binary": "''",
-    "array": "'{}'",
-    "interval": {"postgresql": "'0 seconds'", "default": "CURRENT_TIMESTAMP"},
-    "uuid": {
-        "sqlite": "'00000000000000000000000000000000'",
-        "default": "'00000000-0000-0000-0000-000000000000'",
-    },
-}
-
-
-def example(table: Table, column: Column) -> str | dict[str, str]:
-    """A value that would run, for a person to think over."""
-    key = next((each for each in table.foreign_keys() if each.columns == (column.name,)), None)
-    if key is not None and key.target is not None and key.target != table.key:
-        path, there = key.target.split("."), key.target_columns[0]
-        return _by_server(lambda name: f"(SELECT min({name(there)}) FROM {'.'.join(map(name, path))})")
-    unique = any(
-        each.kind in {"unique", "primary key"} and each.columns == (column.name,) for each in table.constraints
-    )
-    unique = unique or any(each.unique and each.columns == (column.name,) for each in table.indexes.values())
-    if unique and len(table.primary_key) == 1 and table.primary_key[0] != column.name:
-        own = table.primary_key[0]
-        text = "::text" if column.kinds["sqlite"] == "string" else ""
-        return _by_server(lambda name: name(own), postgresql=text)
-    if column.labels:
-        return quoted_sql(column.labels[0])
-    return _EXAMPLES.get(column.kinds["sqlite"], "NULL")
-
-
-def _by_server(text: Callable[[Callable[[str], str]], str], postgresql: str = "") -> str | dict[str, str]:
-    """SQL with its names quoted as each server wants it; one text where that is the same everywhere."""
-    texts = {name: text(dialect(name).identifier_preparer.quote) for name in ("sqlite", "postgresql", "mysql")}
-    texts["postgresql"] += postgresql
-    return texts["sqlite"] if len(set(texts.values())) == 1 else texts
-
-
-def quoted_sql(text: str) -> str:
-    """The text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _crossing(old: Column, new: Column) -> str | dict[str, str]:
-    """A cast that would run: by way of text on PostgreSQL, as it stands elsewhere."""
-    type_ = new.types["postgresql"]
-    return _by_server(lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
