@@ -1320,6 +1320,16 @@ def test_a_url_that_is_none_is_wrong_use(given: Inv) -> None:
     assert given("up", "--url", "sqlite:///file:outro.db?uri=true").code == 2
 
 
+@pytest.mark.parametrize("server", ["postgresql+psycopg://ana@x", "mariadb+pymysql://ana@x/?charset=utf8mb4"])
+@pytest.mark.parametrize("command", ["status", "identify", "adopt", "up", "down"])
+def test_a_url_of_a_server_is_not_that_of_some_database_there(given: Inv, command: str, server: str) -> None:
+    given("rebuild", "--no-apply")
+    told = given(command, "--url", server, "--json")
+    assert told.code == 2
+    assert told.error["message"] == "The URL names a server and no database."
+    assert told.error["hint"] == f"Add the database's name, as in {server.partition(':')[0]}://user@host/exemplo."
+
+
 @pytest.mark.parametrize(
     "words", [["up", "--url"], ["down", "--url"], ["adopt", "--url"], ["status", "--url"], ["identify", "--url"],
               ["up", "--to"], ["down", "--to"]],

@@ -19,6 +19,7 @@ from project.migrations.identity import Fit
 from project.migrations.identity import identify as fit_of
 from project.migrations.outline import Outline, outlined, outlines
 from project.plan import Plan
+from project.plan.places import names_database
 
 from .telling import WAIT, Told, healed, silent
 
@@ -64,11 +65,14 @@ _MAKE = "`inv onboard` makes the development database."
 
 
 def chosen(plan: Plan, url: str | None) -> sa.URL:
-    """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL is none."""
+    """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL names none."""
     there = database.parsed(plan.database.url if url is None else url)
     if database.server_kind(there) == "sqlite" and str(there.database).startswith("file:"):
         message = f"{database.address(there)} is named by a URI, and what that stands for is up to SQLite."
         raise WrongUse(message, hint="Write the path, as in sqlite:///exemplo.db.")
+    if database.server_kind(there) != "sqlite" and not names_database(there):
+        hint = f"Add the database's name, as in {there.drivername}://user@host/exemplo."
+        raise WrongUse("The URL names a server and no database.", hint=hint)
     return there
 
 

@@ -16,6 +16,7 @@ import sqlalchemy_utils
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from project.errors import Locked, Unreachable, WrongUse, keep_secret
+from project.plan.places import as_url
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
@@ -24,6 +25,7 @@ _DRIVERS = {
     "mysql": ("mariadb+pymysql://", "strata[mariadb]"),
     "mariadb": ("mariadb+pymysql://", "strata[mariadb]"),
 }
+_SQLITE = ("sqlite://", "strata")
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
 _SECONDS = "10"
@@ -38,7 +40,7 @@ _IN_USE = {"55006", "SQLITE_BUSY"}
 def parsed(url: str | sa.URL) -> sa.URL:
     """The URL as a value. Raises WrongUse where it is none, or of a server that we do not know."""
     try:
-        value = sa.make_url(url)
+        value = as_url(url)
     except ArgumentError:
         message = "This is not a database URL."
         raise WrongUse(message, hint="Write it as postgresql+psycopg://user@host:5432/name.") from None
@@ -114,6 +116,9 @@ def engine(
         raise _no_driver(value) from error
     except (TypeError, ValueError) as error:
         raise _not_taken(value, error) from error
+    if made.dialect.is_async:
+        message = f"{value.drivername} is an asynchronous driver, and migrations are not made by one."
+        raise WrongUse(message, hint=f"Write the URL as {_DRIVERS.get(value.get_backend_name(), _SQLITE)[0]}….")
     sa.event.listen(made, "do_connect", partial(_open, value))
     if made.dialect.name == "sqlite":
         _make_transactional(made, "BEGIN" if reading else "BEGIN IMMEDIATE")
@@ -134,7 +139,7 @@ def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], opt
     """Connect as SQLAlchemy does; drivers tell options that they do not take as any caller's mistake."""
     try:
         return dialect.connect(*arguments, **options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:  # PyMySQL says AttributeError of a character set
         raise _not_taken(url, error) from error
 
 
@@ -144,7 +149,7 @@ def _not_taken(url: sa.URL, error: Exception) -> WrongUse:
 
 
 def _no_driver(url: sa.URL) -> WrongUse:
-    prefix, extra = _DRIVERS.get(url.get_backend_name(), ("sqlite://", "strata"))
+    prefix, extra = _DRIVERS.get(url.get_backend_name(), _SQLITE)
     message = f"The driver of {url.drivername} is not installed."
     return WrongUse(message, hint=f"Run: pip install '{extra}' and write the URL as {prefix}….")
 

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mariadb"}
+_NAMING = {"database", "db", "read_default_file"}
+"""PyMySQL's options that say which database; without one it is in none."""
 
 
 def models(entry: Entry, form: ModelsForm) -> Models:
@@ -56,8 +59,8 @@ def url(entry: Entry, folder: Path) -> str:
     """Give a URL with its driver named and its SQLite file absolute. Raises WrongUse that shows only its scheme."""
     text = entry.text.strip()
     try:
-        given = make_url(text)
-    except (ArgumentError, ValueError):
+        given = as_url(text)
+    except ArgumentError:
         hint = "Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:password@host/name."
         raise entry.wrong(f"{entry} is not a database URL.", hint) from None
     dialect, _, driver = given.drivername.partition("+")
@@ -90,10 +93,31 @@ def _served(entry: Entry, given: URL) -> str:
     if "@" in (given.host or ""):
         hint = "In a user's name or password write %40 for `@`."
         raise entry.wrong(f"{entry} has a second `@` before its host.", hint)
-    if entry.key == ("database", "url") and not given.database and not given.query:
+    if entry.key == ("database", "url") and not names_database(given):
         hint = f"Add the database's name, as in {dialect}+{driver}://user@host/exemplo."
         raise entry.wrong(f"{entry} names a server and no database.", hint)
     if importlib.util.find_spec(driver) is None:
         message = f"{entry} is for {dialect}, and its driver {driver} is not installed."
         raise entry.wrong(message, f'Run `pip install "strata[{_EXTRAS[driver]}]"`.')
     return f"{dialect}+{driver}{entry.text.strip().removeprefix(given.drivername)}"
+
+
+def names_database(url: URL) -> bool:
+    """Whether a server's URL says which database: by its path, or by an option of the driver."""
+    options = url.query.keys()
+    return bool(url.database or (options if url.get_backend_name() == "postgresql" else options & _NAMING))
+
+
+def as_url(text: str | URL) -> URL:
+    """SQLAlchemy's value of it. Raises ArgumentError where it is none.
+
+    NUL (%00) is in none: libpq ends the text there, and would reach another database.
+    """
+    try:
+        value = make_url(text)
+    except ValueError as error:  # of a port that is no number
+        raise ArgumentError(str(error)) from error
+    if "\0" in unquote(value.render_as_string(hide_password=False)):
+        message = "NUL is in no URL."
+        raise ArgumentError(message)
+    return value
