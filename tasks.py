@@ -35,12 +35,15 @@ def _help(*names: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def ending(json: bool) -> Iterator[Report]:
-    """Print what a command reports, tell known errors in a sentence, and set the exit code."""
+def ending(json: bool, url: str | None = None) -> Iterator[Report]:
+    """Print what a command reports, tell known errors in a sentence, and set the exit code.
+
+    `url` is the database that the command was given.
+    """
     from project.report import Report
 
     _open_what_is_closed()
-    report = Report(json=json)
+    report = Report(json=json, elsewhere=url is not None)
     try:
         with _errors_told(report):
             yield report
@@ -174,7 +177,7 @@ def stages(_: Context, config: str | None = None, json: bool = False) -> None:
 @task(help=_help("config", "json", "url"))
 def status(_: Context, config: str | None = None, json: bool = False, url: str | None = None) -> None:
     """Show where a database is, what is pending, and whether its schema is what its stage says."""
-    with ending(json) as report:
+    with ending(json, url) as report:
         from project import commands
 
         report.status(commands.status(_plan(config), url, report.tell))
@@ -191,7 +194,7 @@ def up(
     protect: bool = False,
 ) -> None:
     """Bring a database up, to the last stage or to another."""
-    with ending(json) as report:
+    with ending(json, url) as report:
         from project import commands
 
         with report.progress() as told:
@@ -209,7 +212,7 @@ def down(
     wait: str = "60",
 ) -> None:
     """Take a database one stage back, or down to a stage."""
-    with ending(json) as report:
+    with ending(json, url) as report:
         from project import commands
 
         with report.progress() as told:
@@ -255,7 +258,7 @@ def verify(_: Context, url: list[str], config: str | None = None, json: bool = F
 @task(help=_help("config", "json", "url"))
 def identify(_: Context, config: str | None = None, json: bool = False, url: str | None = None) -> None:
     """Find the stage that a database is at, by its schema alone."""
-    with ending(json) as report:
+    with ending(json, url) as report:
         from project import commands
 
         report.identified(commands.identify(_plan(config), url, report.tell))
@@ -271,7 +274,7 @@ def adopt(
     wait: str = "60",
 ) -> None:
     """Give a database that was made elsewhere the revision of the stage that its schema is exactly that of."""
-    with ending(json) as report:
+    with ending(json, url) as report:
         from project import commands
 
         report.adopted(commands.adopt(_plan(config), url, protect=protect, wait=_seconds(wait), told=report.tell))

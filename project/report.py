@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from project.plan import Plan
 
 
-class Report:
-    """One command's output. `code` is its exit code."""
+_GIVEN_A_URL = re.compile(r"`inv (status|up|down|identify|adopt)\b")
 
-    def __init__(self, *, json: bool) -> None:
+
+class Report:
+    """One command's output. `code` is its exit code; `elsewhere` says that `--url` named the database."""
+
+    def __init__(self, *, json: bool, elsewhere: bool = False) -> None:
         self.json = json
+        self.elsewhere = elsewhere
         self.code = 0
         self.object: dict[str, Any] | None = None
 
@@ -51,8 +56,14 @@ class Report:
     # --------------------------------------------------------------------------- ends
 
     def fail(self, error: StrataError) -> None:
-        """An error: where, what, what to do next, on standard error; with --json the object besides."""
+        """An error: where, what, what to do next, on standard error; with --json the object besides.
+
+        A command to run is one for the same database.
+        """
         self.code = error.code
+        if self.elsewhere:
+            error.message = _GIVEN_A_URL.sub(r"`inv \1 --url …", error.message)
+            error.hint = error.hint and _GIVEN_A_URL.sub(r"`inv \1 --url …", error.hint)
         print(str(error), file=sys.stderr)
         if self.json:
             self._print({**(self.object or {}), "error": error.to_json()})
@@ -226,11 +237,9 @@ class Report:
             )
         fit = found.fit
         fits = "" if fit is None or not fit.exact else f" It is exactly that of {_stage(fit.stage)}."
-        advice = _MEND
+        advice = "`inv adopt` gives the database that stage's revision." if fits else _MEND
         if found.outdated:
             advice = "The history on disk is not what the stages give either: `inv check` shows how; run `inv rebuild`."
-        if fits:
-            advice = "`inv adopt` gives the database that stage's revision."
         if found.gone:
             near = (
                 ""
@@ -243,6 +252,8 @@ class Report:
                 + near,
                 hint=advice,
             )
+        if not found.schema_matches and not found.differences:
+            raise SchemaDiffers(f"The database is at stage {found.stage}, which the plan does not have.", hint=advice)
         if not found.schema_matches:
             number = len(found.differences)
             said = f"stage {found.stage} says" if found.stage else "it says, which is that it is at no stage"
@@ -253,7 +264,7 @@ class Report:
             behind = f"behind by {number} {'stage' if number == 1 else 'stages'}."
             if found.missing:
                 message = f"There is no database yet, so it is {behind}"
-                raise DatabaseBehind(message, hint="`inv onboard` makes the development database.")
+                raise DatabaseBehind(message, hint=found.missing)
             raise DatabaseBehind(f"The database is {behind}", hint="Run `inv up`.")
 
     def identified(self, found: Fit) -> None:

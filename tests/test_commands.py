@@ -658,6 +658,47 @@ def test_status_of_another_database(given: Inv, tmp_path: Path) -> None:
     assert given("status", "--json").json["stage"] == "email"
 
 
+@pytest.mark.parametrize("command", ["status", "down", "identify", "adopt"])
+def test_a_hint_is_for_the_database_that_was_named(given: Inv, tmp_path: Path, command: str) -> None:
+    given("rebuild")
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    told = given(command, "--url", url, "--json")
+    assert told.error["hint"] == "See that the URL is right; `inv up --url …` makes the file."
+
+
+def test_a_hint_to_go_on_is_for_the_database_that_was_named(given: Inv, tmp_path: Path) -> None:
+    given("rebuild")
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    given("up", "--to", "cidades", "--url", url)
+    assert given("status", "--url", url, "--json").error["hint"] == "Run `inv up --url …`."
+    execute(url, "DELETE FROM alembic_version")
+    for command in ("status", "up"):
+        assert given(command, "--url", url, "--json").error["hint"].startswith("`inv adopt --url …` gives ")
+
+
+@pytest.mark.parametrize("words", [["status"], ["up"], ["down"]])
+def test_where_the_file_of_a_database_s_stage_is_missing_adopt_is_not_advised(
+    given: Inv, project: Project, words: Sequence[str]
+) -> None:
+    """It would be refused: there is no revision to write."""
+    given("rebuild")
+    (project.versions / "0003_email.py").unlink()
+    told = given(*words, "--json")
+    assert told.code == 5
+    assert told.error["hint"].endswith("run `inv rebuild`.")
+    assert given("rebuild", "--json").code == 0
+    assert given(*words).code == 0
+
+
+def test_status_at_a_stage_that_the_plan_has_no_more_says_so(given: Inv, project: Project) -> None:
+    given("rebuild")
+    project.configure(stages=[*STAGES[:2], {**STAGES[2], "name": "correio"}])
+    told = given("status", "--json")
+    assert told.code == 5
+    assert told.error["message"] == "The database is at stage email, which the plan does not have."
+    assert told.error["hint"]
+
+
 # ------------------------------------------------ up and down
 
 

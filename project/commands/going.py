@@ -140,7 +140,7 @@ def _found(
     is being written for longer than `wait`.
     """
     there = chosen(plan, url)
-    with database.telling(there), existing(there, wait=wait) as connection:
+    with database.telling(there), existing(plan, url, wait=wait) as connection:
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 
 

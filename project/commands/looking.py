@@ -17,7 +17,7 @@ from project.migrations.identity import Fit, compare
 from project.migrations.revision import Revision
 from project.plan import Plan
 
-from .placing import chosen, fitting, swept
+from .placing import chosen, fitting, swept, to_make
 from .telling import Told, healed, silent
 
 
@@ -82,7 +82,8 @@ class Status:
 
     `revision` is what it says, `stage` what that means. Where the history has not that revision (`gone`), or there is
     none, `fit` is what its schema says. `unfinished` is a stage that is half done (MariaDB). `missing`: there is no
-    such database. `outdated`: the history on disk is not what the stages give; looked at where the schema differs.
+    such database, and this makes it. `outdated`: the history on disk is not what the stages give; looked at where the
+    schema differs, or the revision is gone.
     """
 
     stage: str | None
@@ -93,7 +94,7 @@ class Status:
     gone: bool = False
     fit: Fit | None = None
     unfinished: apply.Unfinished | None = None
-    missing: bool = False
+    missing: str | None = None
     outdated: bool = False
 
 
@@ -106,12 +107,15 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     healed(plan, told)
     known = apply.files(plan)
     if not database.exists(there):
-        return Status(None, None, tuple(stage.name for stage in plan.stages), schema_matches=True, missing=True)
+        stages = tuple(stage.name for stage in plan.stages)
+        return Status(None, None, stages, schema_matches=True, missing=to_make(plan, there))
     swept(there)
     with database.connect(database.engine(there, reading=True)) as connection:
         made = steps(plan)
         found = _status(connection, known, made)
-        return found if found.schema_matches else replace(found, outdated=_differing(plan, made) is not None)
+        if found.schema_matches and not found.gone:
+            return found
+        return replace(found, outdated=_differing(plan, made) is not None)
 
 
 def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:

@@ -31,7 +31,7 @@ def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
     """
     healed(plan, told)
     stages = outlines(plan)
-    with existing(chosen(plan, url)) as connection:
+    with existing(plan, url) as connection:
         said = _stage_or_none(apply.revision_of(connection), apply.files(plan))
         return _fit(connection, stages, said)
 
@@ -54,14 +54,21 @@ def swept(url: str | sa.URL) -> None:
         sweep(url)
 
 
-def existing(there: sa.URL, *, wait: float | None = None) -> sa.Connection:
+def existing(plan: Plan, url: str | None, *, wait: float | None = None) -> sa.Connection:
     """A connection that only reads to a database that is there. Raises Unreachable where there is none."""
+    there = chosen(plan, url)
     if not database.exists(there):
-        raise Unreachable(f"There is no {database.title(there)}.", hint=_MAKE)
+        raise Unreachable(f"There is no {database.title(there)}.", hint=to_make(plan, there))
     return database.connect(database.engine(there, reading=True, wait=wait))
 
 
-_MAKE = "`inv onboard` makes the development database."
+def to_make(plan: Plan, there: sa.URL) -> str:
+    """What makes a database that is not there, as a hint."""
+    if database.same(there, plan.database.url):
+        return "`inv onboard` makes the development database."
+    if database.server_kind(there) == "sqlite":
+        return "See that the URL is right; `inv up` makes the file."
+    return "See that the URL is right, or make the database on its server; then `inv up` brings it up."
 
 
 def chosen(plan: Plan, url: str | None) -> sa.URL:
@@ -121,7 +128,7 @@ def adopt(
     """
     healed(plan, told)
     made = steps(plan)
-    with existing(chosen(plan, url)) as connection:
+    with existing(plan, url) as connection:
         before = apply.revision_of(connection)
         fit = fitting(connection, made, _stage_or_none(before, apply.runnable(plan)))
         if not fit.exact:
@@ -183,21 +190,22 @@ def stage_at(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> st
     revision = apply.revision_of(connection)
     connection.rollback()
     if revision is None:
-        _require_unused(connection, plan)
+        _require_unused(connection, plan, known)
         return None
     stage = _stage_or_none(revision, known)
     if stage is None:
-        raise gone(revision, fitting(connection, steps(plan)))
+        made = steps(plan)
+        raise gone(revision, fitting(connection, made), made, known)
     return stage
 
 
-def gone(revision: str, fit: Fit) -> SchemaDiffers:
+def gone(revision: str, fit: Fit, made: Sequence[Step], known: Sequence[File]) -> SchemaDiffers:
     """The error for a revision that the history has not, or has no more."""
     message = f"The database is at revision {revision}, which the history does not have. {_likeness(fit)}"
-    return SchemaDiffers(message, hint=_advice(fit), revision=revision, stage=fit.stage, exact=fit.exact)
+    return SchemaDiffers(message, hint=_advice(fit, made, known), revision=revision, stage=fit.stage, exact=fit.exact)
 
 
-def _require_unused(connection: sa.Connection, plan: Plan) -> None:
+def _require_unused(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> None:
     """A database without a revision has no table that a stage would make; what else it has is not our business."""
     there = set(sa.inspect(connection).get_table_names()) - OURS
     unfinished = apply.unfinished(connection)
@@ -209,7 +217,7 @@ def _require_unused(connection: sa.Connection, plan: Plan) -> None:
     if shared:
         fit = fitting(connection, made)
         message = f"The database has no revision, and yet tables of the stages: {', '.join(shared)}. {_likeness(fit)}"
-        raise SchemaDiffers(message, hint=_advice(fit), stage=fit.stage, exact=fit.exact)
+        raise SchemaDiffers(message, hint=_advice(fit, made, known), stage=fit.stage, exact=fit.exact)
 
 
 def _likeness(fit: Fit) -> str:
@@ -218,7 +226,10 @@ def _likeness(fit: Fit) -> str:
     return "It is empty." if fit.stage is None else f"Its schema is exactly that of stage {fit.stage}."
 
 
-def _advice(fit: Fit) -> str:
+def _advice(fit: Fit, made: Sequence[Step], known: Sequence[File]) -> str:
+    revision = next((step.revision.id for step in made if step.stage.name == fit.stage), None)
+    if fit.exact and revision is not None and revision not in {file.id for file in known}:
+        return "The history on disk has no such revision: `inv check` shows how it differs; run `inv rebuild`."
     if fit.exact:
         return "`inv adopt` gives it the revision of that stage."
     return "`inv identify` shows the differences. For a development database that may go there is `inv reset`."
@@ -249,12 +260,12 @@ def repoint(
     connection.rollback()
     fit = fitting(connection, made)
     if not fit.exact:
-        raise gone(revision, fit)
+        raise gone(revision, fit, made, apply.files(plan))
     apply.stamp(connection, plan, _revision_on_disk(plan, made, fit.stage), wait, waiting)
     return Repointed(revision, fit.stage)
 
 
 __all__ = [
     "Adopted", "Repointed", "adopt", "chosen", "existing", "fitting", "gone", "identify", "is_protected",
-    "repoint", "require_history", "stage_at", "swept", "unfit",
+    "repoint", "require_history", "stage_at", "swept", "to_make", "unfit",
 ]  # fmt: skip
