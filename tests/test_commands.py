@@ -1221,6 +1221,37 @@ def test_a_hint_with_a_name_that_the_database_does_not_have_yet_is_told_the_one_
     assert (told.code, told.error["hint"]) == (2, hint)
 
 
+TO_NOWHERE = """
+class Morador(Base):
+    __tablename__ = "moradores"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    casa_id: Mapped[int] = mapped_column(sa.ForeignKey("casas.id"))
+"""
+TWO_NAMES = """
+class Morador(Base):
+    __tablename__ = "moradores"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    __table_args__ = (sa.Index("i", "id"), sa.Index("i", "id"))
+"""
+
+
+def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+    stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
+    project = write(tmp_path / "projeto", {**MODULES, "moradores": TO_NOWHERE}, stages)
+    told = inv("check", "--json", "--config", str(project.config))
+    assert told.code == 2
+    assert told.error["message"].startswith("Stage moradores: Table moradores has a foreign key to a table or column ")
+    assert told.error["where"] == str(project.plan().where("stages", 1))
+
+
+def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, tmp_path: Path) -> None:
+    stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
+    project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
+    told = inv("rebuild", "--json", "--config", str(project.config))
+    assert told.code == 2
+    assert told.error["message"].startswith("The models of stage moradores cannot be made on sqlite: ")
+
+
 def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
     new = ONE + "    z: Mapped[int]\n    y: Mapped[int]"
     stages = [

@@ -86,12 +86,12 @@ def steps_of(
     for number, (stage, metadata, touched, by_others) in enumerate(stages, start=1):
         succeeded |= by_others
         changed = watch.changed(metadata, touched)
-        after = describe(metadata, before, changed)
+        after = _described(plan, number - 1, metadata, before, changed)
         hear(stage, metadata, changed)
         watch.restore(changed)
         _renames_fit(plan, number - 1, stage, before)
         part = neighbours.part(before, after, stage.rename)
-        _possible(named, stage, *part)
+        _possible(plan, number - 1, named, *part)
         _rows_fit(plan, number - 1, stage, after)
         up, down = _ways(plan, number - 1, named, before, part)
         _all_used(plan, number - 1, before, after, up.used | down.used)
@@ -109,6 +109,19 @@ def steps_of(
         raise refused(needs)
     last = [replace(made[-1], load=partial(_same, metadata))] if made else []  # it stays, so it is not loaded again
     return (*made[:-1], *last)
+
+
+def _described(plan: Plan, index: int, metadata: sa.MetaData, before: Schema, changed: frozenset[str]) -> Schema:
+    try:
+        return describe(metadata, before, changed)
+    except WrongUse as error:
+        raise _in_stage(plan, index, error.message, error.hint) from error
+
+
+def _in_stage(plan: Plan, index: int, message: str, hint: str | None) -> WrongUse:
+    """The error for what is wrong with a stage as a whole."""
+    where = plan.where("stages", index)
+    return WrongUse(f"Stage {plan.stages[index].name}: {message}", where=where, hint=hint)
 
 
 def _nothing_overlooked(metadata: sa.MetaData, seen: Schema, watch: Watch) -> None:
@@ -140,8 +153,7 @@ def _ways(
         up = diff(old, new, Hints.of(stage, before.tables, named, up=True))
         down = diff(new, old, Hints.of(stage, before.tables, named, up=False))
     except WrongUse as error:
-        where = plan.where("stages", index)
-        raise WrongUse(f"Stage {stage.name}: {error.message}", where=where, hint=error.hint) from error
+        raise _in_stage(plan, index, error.message, error.hint) from error
     return up, down
 
 
@@ -205,14 +217,14 @@ def servers(plan: Plan) -> set[str]:
     return {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
 
 
-def _possible(named: set[str], stage: Stage, before: Schema, after: Schema) -> None:
+def _possible(plan: Plan, index: int, named: set[str], before: Schema, after: Schema) -> None:
     """Every table can be made on every server that the plan names."""
     for key, table in after.tables.items():
         if table == before.tables.get(key):
             continue
         for server in sorted(named & set(table.problems)):
-            message = f"Stage {stage.name}: table {key} cannot be made on {server}: {table.problems[server]}."
-            raise WrongUse(message, hint=f"Change the model, or take {server} out of database and prove_on.")
+            message = f"table {key} cannot be made on {server}: {table.problems[server]}."
+            raise _in_stage(plan, index, message, f"Change the model, or take {server} out of database and prove_on.")
 
 
 def _renames_fit(plan: Plan, index: int, stage: Stage, before: Schema) -> None:

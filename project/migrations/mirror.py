@@ -68,6 +68,7 @@ class Mirror:
         self._connection: sa.Connection | None = None
         self._failed: StrataError | None = None
         self._last: sa.MetaData | None = None
+        self._stage = ""
         self._shown: list[Shown] = []
         self._known: dict[str, _Known] = {}
         self._there: dict[str, str] = {}
@@ -80,9 +81,10 @@ class Mirror:
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self._open.close()
 
-    def show(self, _: Stage, metadata: sa.MetaData, changed: frozenset[str]) -> None:
+    def show(self, stage: Stage, metadata: sa.MetaData, changed: frozenset[str]) -> None:
         """Follow to the next stage; `changed` are the keys of tables that may be others than before."""
         if self._failed is None:
+            self._stage = stage.name
             try:
                 self._follow(metadata, changed)
             except StrataError as error:
@@ -173,7 +175,7 @@ class Mirror:
                 metadata.create_all(self._connection)
             self._connection.commit()
         except sa.exc.SQLAlchemyError as error:
-            message = f"The models cannot be made on {self.kind} by create_all: {reason(error)}"
+            message = f"The models of stage {self._stage} cannot be made on {self.kind}: {reason(error)}"
             raise WrongUse(message, hint="Change the models, or take the server out of prove_on.") from error
         self._there = {table.key: self._known[table.key].kind for table in _order(metadata.tables.values())[0]}
         return self._looked_at(None)
