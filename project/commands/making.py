@@ -18,7 +18,7 @@ from project.garbage import collected_seldom
 from project.migrations import history, remembered
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
-from project.migrations.proof import prove
+from project.migrations.proof import placed, prove
 from project.migrations.revision import Revision
 from project.plan import Plan, Stage
 
@@ -70,7 +70,7 @@ def rebuild(
         if not force:
             history.require_ours(versions)
         if mirrors:
-            with staged(plan, revisions) as folder:
+            with staged(plan, revisions) as folder, placed(plan):
                 for mirror in mirrors:
                     swept(mirror.server)
                     where = database.address(sa.make_url(mirror.server))

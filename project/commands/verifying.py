@@ -17,7 +17,7 @@ from project.db import database
 from project.errors import StrataError
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
-from project.migrations.proof import prove
+from project.migrations.proof import placed, prove
 from project.plan import Plan, read
 
 from .placing import require_history, swept
@@ -119,7 +119,7 @@ def work(config: str, url: str) -> None:
     clock = _Seconds()
     try:
         swept(url)
-        with Mirror(url) as mirror:
+        with Mirror(url) as mirror, placed(plan):
             prove(url, plan.migrations, steps(plan, mirror.show), clock.begun, mirror)
         clock.ended()
     except StrataError as error:

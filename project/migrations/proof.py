@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -31,6 +32,7 @@ from project.db.scratch import Scratch, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
 from project.errors import MigrationFailed
 from project.garbage import collected_seldom
+from project.plan import Plan
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
@@ -54,7 +56,23 @@ class Fault:
 
 
 class NotProved(MigrationFailed):
-    """A history that does not do on a server what its stages say. Nothing but scratch databases was touched."""
+    """A history that does not do on a server what its stages say. Nothing but scratch databases was touched.
+
+    Its details name the stage, and under `key` what is wrong in it, where that is known.
+    """
+
+
+@contextmanager
+def placed(plan: Plan) -> Iterator[None]:
+    """Tell where in the plan's file a stage stands that is not proved, unless a file of the history is the place."""
+    try:
+        yield
+    except NotProved as error:
+        names = [stage.name for stage in plan.stages]
+        if error.where is None and error.details["stage"] in names:
+            key = [str(error.details["key"])] if "key" in error.details else []
+            error.where = str(plan.where("stages", names.index(str(error.details["stage"])), *key))
+        raise
 
 
 @collected_seldom()
@@ -297,7 +315,7 @@ class _Proof:
         except sa.exc.SQLAlchemyError as error:
             self.connection.rollback()
             message = f"The rows of stage {step.stage.name} do not fit its tables on {self.server}: {reason(error)}"
-            raise NotProved(message, hint="Mend the `rows` of the stage.") from error
+            raise NotProved(message, hint="Mend the `rows` of the stage.", stage=step.stage.name, key="rows") from error
         self.carried.read(self.connection, step.schema, names, self.schemas)
 
     def _before(self, index: int) -> Schema:
@@ -342,7 +360,8 @@ class _Proof:
 
     def _failed(self, step: Step, direction: str, error: Exception, place: str | None) -> NotProved:
         message = f"Stage {step.stage.name} does not go {direction} on {self.server}: {reason(error)}"
-        return NotProved(message, where=place, hint="Nothing was written; only scratch databases were touched.")
+        mend = "Mend that." if place else "Mend what the stage says, or its models."
+        return NotProved(message, where=place, hint=f"{mend} {_UNTOUCHED}", stage=step.stage.name)
 
 
 class _Way(RevisionStep):
@@ -353,6 +372,7 @@ class _Way(RevisionStep):
 
 
 _REFUSALS = (6, 9)
+_UNTOUCHED = "Nothing was written; only scratch databases were touched."
 _LARGE = 50  # tables: from here on SQLite takes longer to read its schema than an excerpt takes to fill
 # A name in a statement, in the quotes of any server or bare.
 _NAME = re.compile(r'"((?:[^"]|"")+)"|`((?:[^`]|``)+)`|([^\W\d][\w$]*)')
@@ -366,4 +386,4 @@ def _not_proved(server: str, faults: Sequence[Fault]) -> NotProved:
     first = faults[0]
     message = f"Stage {first.stage} is not proved: {first.direction}, {server} is not what its models say.\n{table}\n"
     told = [{"stage": f.stage, "direction": f.direction, **f.difference._asdict()} for f in faults]
-    return NotProved(message, hint="Nothing was written; only scratch databases were touched.", differences=told)
+    return NotProved(message, hint=_UNTOUCHED, differences=told, stage=first.stage)

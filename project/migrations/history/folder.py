@@ -76,7 +76,7 @@ def told(place: Path, done: str) -> Iterator[None]:
 
 
 def _state(place: Path) -> str:
-    if not os.path.lexists(place) and previous(place).is_dir():
+    if not os.path.lexists(place) and os.path.isdir(previous(place)):  # noqa: PTH112 - Path's raises
         return f"What was in it is in {shown(previous(place))}; the next command puts it back."
     return "What was in it is as it was."
 
