@@ -25,7 +25,7 @@ def change(writer: Writer, change: Change) -> None:
     table = _Table(writer, change)
     off = [clause for mark in change.marks for clause in table.rules_off(mark)]
     clauses = [clause for mark in _in_order(change) for clause in table.clauses(mark) if clause not in off]
-    clauses += table.options()
+    clauses += [*table.recoded(), *table.options()]
     if casts := [mark for mark in change.changed() if table.crossing(mark) is not None]:
         table.cast(casts, off)
         off = []
@@ -212,12 +212,31 @@ class _Table:
         before, after = (self.writer.options(_bare(table)) for table in (self.change.before, self.change.after))
         if before == after:
             return []
-        gone = _names(self.change.before) - _names(self.change.after)
-        resets = [f"{name.upper()}={_WITHOUT[name]}" for name in sorted(gone & _WITHOUT.keys())]
+        there = _names(self.change.after)
+        gone = _names(self.change.before) - there
+        resets = ["CHARACTER SET=DEFAULT"] if gone & _CODING and not there & _CODING else []
+        resets += [f"{name.upper()}={_WITHOUT[name]}" for name in sorted(gone & _WITHOUT.keys())]
         if not after and not resets:
             raise MigrationStopped(f"The options of table {self.change.name} cannot be taken away: {before}.")
         return [*resets, *filter(None, [after])]
 
+    def recoded(self) -> Iterator[str]:
+        """Columns of text that have the table's character set or collation, where that becomes another.
+
+        MODIFY takes the one that the same ALTER TABLE gives; CONVERT TO would make columns with their own lose it.
+        """
+        before, after = (_coding(table) for table in (self.change.before, self.change.after))
+        marks = {mark.element.name: mark for mark in self.change.marks if isinstance(mark.element, sa.Column)}
+        for column in self.change.after.columns if before != after else ():
+            mark, text = marks.get(column.name), self.writer.column(column)
+            was = mark.was if isinstance(mark, Changed) else column if mark is None else None
+            same = isinstance(was, sa.Column) and self.writer.column(was) == text and was.comment == column.comment
+            if same and column.computed is None and _TEXT.match(self.writer.type(column)):
+                yield f"MODIFY COLUMN {text}"
+
+
+_CODING = {"charset", "default_charset", "character_set", "default_character_set", "collate", "default_collate"}
+_TEXT = re.compile(r"(?:(?:VAR)?CHAR|\w*TEXT|ENUM|SET)\b(?!.*(?:CHARACTER SET|COLLATE))", re.IGNORECASE)
 
 # What ALTER TABLE says for an option that a table is not to have any more; SHOW CREATE TABLE is silent of it then.
 _WITHOUT = {
@@ -230,6 +249,11 @@ _WITHOUT = {
 def _names(table: sa.Table) -> set[str]:
     """Which options of MariaDB's a table has."""
     return {name.lower().partition("_")[2] for name in table.kwargs if name.startswith(("mysql_", "mariadb_"))}
+
+
+def _coding(table: sa.Table) -> dict[str, object]:
+    """What the table says of its character set and collation."""
+    return {name: value for name, value in table.kwargs.items() if name.partition("_")[2] in _CODING}
 
 
 def _bare(table: sa.Table) -> sa.Table:

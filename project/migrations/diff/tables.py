@@ -112,7 +112,7 @@ def _changed(draft: Draft, changes: Changes) -> None:
         return
     if not marked and not lost and not options and _plain(draft, changes):
         return
-    light = not _touches_sqlite(changes, marked, lost)
+    light = not _touches_sqlite(changes, marked, lost) and not _recodes(old, new)
     elements = [marks.get(name, column.source) for name, column in new.columns.items() if not light or name in marks]
     elements += [] if light else [marked.get(id(each), each.source) for each in new.constraints]
     if light:
@@ -295,6 +295,15 @@ def _partitions(name: str, before: dict[str, Source], after: dict[str, Source]) 
     return name == "prefixes" and any(text not in {"[]", '["UNLOGGED"]'} for text in texts)
 
 
+def _recodes(old: Table, new: Table) -> bool:
+    """Whether MariaDB gets another character set or collation for the table, which its columns must follow."""
+    before, after = (
+        {name: flat(value) for name, value in table.options if name.endswith(("charset", "character_set", "collate"))}
+        for table in (old, new)
+    )
+    return before != after
+
+
 # --------------------------------------------------------------------------------- SQLite
 
 
@@ -355,6 +364,8 @@ def _keys_over(table: Table, columns: tuple[str, ...]) -> list[str]:
 def _retyped(old: Table, new: Table, name: str) -> bool:
     one, other = old.columns.get(name), new.columns.get(name)
     if one is None or other is None:
+        return True
+    if one.kinds["mysql"] in {"string", "enum", "set"} and _recodes(old, new):
         return True
     servers = [each for each in NAMES if each != "sqlite"]
     return any(one.types[each] != other.types[each] for each in servers) or one.nullable != other.nullable
