@@ -94,6 +94,20 @@ def test_rights_that_somebody_was_given_are_no_difference(project: Project, url:
     assert commands.status(project.plan()).schema_matches
 
 
+@pytest.mark.parametrize("default", ["COLLATE utf8mb4_unicode_ci", "CHARACTER SET latin1"])
+def test_a_database_s_own_character_set_is_no_difference(project: Project, url: str, default: str) -> None:
+    if not url.startswith(("mysql", "mariadb")):
+        pytest.skip("the other servers' tables have none")
+    made = sa.make_url(url)
+    run(database.server(made).render_as_string(hide_password=False), f"CREATE DATABASE {made.database} {default}")
+    plan = project.plan()
+    commands.up(plan)
+    assert commands.status(plan).schema_matches
+    assert commands.identify(plan).stage == "email"
+    run(url, "ALTER TABLE pessoas CONVERT TO CHARACTER SET ascii")
+    assert commands.identify(plan).differences
+
+
 def test_where_none_fits_the_nearest_and_the_differences_are_told(project: Project, url: str) -> None:
     plan = project.plan()
     commands.onboard(plan)

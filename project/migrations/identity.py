@@ -8,6 +8,7 @@ does not grow with the square of the number of stages.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -49,7 +50,7 @@ def identify(connection: sa.Connection, steps: Sequence[Outline], said: str | No
     near = _nearest(_names(found), steps)
     order = sorted(near, key=lambda index: (index >= 0 and steps[index].stage == said, index), reverse=True)
     best: Fit | None = None
-    with scratch(own_server(connection.engine.url), schemas) as empty:
+    with _beside(connection, schemas) as empty:
         for index in _distinct(order, steps):
             wanted = made(empty, sa.MetaData() if index < 0 else steps[index].metadata(), schemas)
             fit = Fit(_called(index, steps), _that_matter(differences(wanted, found)))
@@ -64,13 +65,33 @@ def identify(connection: sa.Connection, steps: Sequence[Outline], said: str | No
 def compare(connection: sa.Connection, metadata: sa.MetaData) -> tuple[Difference, ...]:
     """How a database differs from what create_all makes of a stage's models on its server."""
     schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
-    with scratch(own_server(connection.engine.url), schemas) as empty:
+    with _beside(connection, schemas) as empty:
         return _that_matter(differences(made(empty, metadata, schemas), snapshot(connection, schemas)))
 
 
 def _that_matter(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
     """Without rights that somebody was given besides: a database in use has such, and they are not the models'."""
     return tuple(each for each in found if each.expected is not None or not each.what.endswith("privileges"))
+
+
+@contextmanager
+def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scratch]:
+    """A scratch database on the database's server, whose tables get the character set and collation of its own.
+
+    Each MariaDB database has a default of its own for models that name none, and whoever made it chose that.
+    """
+    with scratch(own_server(connection.engine.url), schemas) as empty:
+        if database.server_kind(connection.engine.url) == "mariadb":
+            ours = {str(connection.engine.url.database): str(empty.url.database), **empty.schemas}
+            with empty.engine.connect() as there:
+                for name, charset, collation in connection.exec_driver_sql(_DEFAULTS).all():
+                    if name in ours:
+                        change = f"ALTER DATABASE `{ours[name]}` CHARACTER SET {charset} COLLATE {collation}"
+                        there.exec_driver_sql(change)
+        yield empty
+
+
+_DEFAULTS = "SELECT schema_name, default_character_set_name, default_collation_name FROM information_schema.schemata"
 
 
 def own_server(url: sa.URL) -> sa.URL:
