@@ -81,6 +81,10 @@ class Report:
         """Ctrl-C."""
         self.code = 130
         print("Stopped.", file=sys.stderr)
+        if self.json:
+            self._print(
+                {**(self.object or {}), "error": {"code": 130, "message": "Stopped.", "where": None, "hint": None}}
+            )
 
     def unwritten(self, error: OSError) -> None:
         """Standard output cannot be written. Who has read enough of it, as `head` has, is told no more."""

@@ -1495,10 +1495,10 @@ def test_an_interruption_while_the_proof_runs_leaves_files_and_databases_as_they
 
     sa.event.listen(sa.Engine, "before_cursor_execute", interrupted)
     try:
-        told = given("rebuild")
+        told = given("rebuild", "--json")
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", interrupted)
-    assert told.code == 130
+    assert told.code == told.error["code"] == 130
     assert told.err == "Stopped.\n"
     assert tree(project.folder) == before
 

@@ -232,7 +232,10 @@ def _advice(fit: Fit, made: Sequence[Step], known: Sequence[File]) -> str:
         return "The history on disk has no such revision: `inv check` shows how it differs; run `inv rebuild`."
     if fit.exact:
         return "`inv adopt` gives it the revision of that stage."
-    return "`inv identify` shows the differences. For a development database that may go there is `inv reset`."
+    return (
+        "`inv identify` shows the differences. If it may go: `inv reset` makes the development database anew, where it "
+        "was made or taken over here; any other one drop yourself."
+    )
 
 
 @dataclass(frozen=True)

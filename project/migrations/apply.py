@@ -254,11 +254,16 @@ def code_of(error: Exception) -> object:
 
 
 def reason(error: Exception) -> str:
-    """The server's own words, without the statement's parameters."""
+    """Why a migration failed."""
+    return f"The migration failed: {said(error)}" if isinstance(error, sa.exc.DBAPIError) else said(error)
+
+
+def said(error: Exception) -> str:
+    """The server's own words, without the statement's parameters, or those of any other error."""
     if isinstance(error, sa.exc.DBAPIError):
         statement = _statement(error)
         shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
-        return f"The migration failed: {str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
+        return f"{str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
     text = " ".join(str(error).split())
     if not isinstance(error, CommandError | sa.exc.SQLAlchemyError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

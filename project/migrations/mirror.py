@@ -29,7 +29,7 @@ from project.schema.ddl import UNSAYABLE
 from project.schema.events import listens, maker
 from project.schema.types import element_as
 
-from .apply import reason
+from .apply import said
 from .diff.words import naming, words
 
 
@@ -175,7 +175,7 @@ class Mirror:
                 metadata.create_all(self._connection)
             self._connection.commit()
         except sa.exc.SQLAlchemyError as error:
-            message = f"The models of stage {self._stage} cannot be made on {self.kind}: {reason(error)}"
+            message = f"The models of stage {self._stage} cannot be made on {self.kind}: {said(error)}"
             raise WrongUse(message, hint="Change the models, or take the server out of prove_on.") from error
         self._there = {table.key: self._known[table.key].kind for table in _order(metadata.tables.values())[0]}
         return self._looked_at(None)

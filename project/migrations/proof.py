@@ -36,7 +36,7 @@ from project.plan import Plan
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
-from .apply import code_of, configuration, reason, where
+from .apply import code_of, configuration, reason, said, where
 from .carried import Carried, altered, computed, lost, told_otherwise
 from .excerpt import Excerpt
 from .generate import Step
@@ -314,7 +314,7 @@ class _Proof:
             self.connection.commit()
         except sa.exc.SQLAlchemyError as error:
             self.connection.rollback()
-            message = f"The rows of stage {step.stage.name} do not fit its tables on {self.server}: {reason(error)}"
+            message = f"The rows of stage {step.stage.name} do not fit its tables on {self.server}: {said(error)}"
             raise NotProved(message, hint="Mend the `rows` of the stage.", stage=step.stage.name, key="rows") from error
         self.carried.read(self.connection, step.schema, names, self.schemas)
 
