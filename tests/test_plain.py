@@ -46,6 +46,10 @@ PLAIN = {
     "a table": "ligados = Table('ligados', MetaData(), Column('id', ForeignKey('usuarios.id')))",
     "a table in the base's MetaData": "ligados = Table('ligados', Base.metadata, Column('id', String(9)))",
     "a table's method": "Usuario.__table__.append_column(Column('email', String))",
+    "a name that is made of another": "import re\nGROSS = re.compile('(?<!^)([A-Z])')\n"
+    "class Outra(DeclarativeBase):\n"
+    "    @declared_attr.directive\n"
+    "    def __tablename__(cls) -> str:\n        return re.sub('(?<!^)([A-Z])', r'_\\1', cls.__name__).lower()",
     "other properties": "from sqlalchemy.orm import backref, deferred, synonym\n"
     "class A(Base):\n    nome = deferred(Column(String))\n    nick = synonym('nome')\n"
     "    donos = relationship(Usuario, backref=backref('donos', uselist=False))",
@@ -230,6 +234,11 @@ def test_a_package_in_another_is_as_plain(tmp_path: Path) -> None:
             (folder.parent / "__init__.py").write_text(init, encoding="utf-8")
         sizes.append([len(each or ()) for each in touched(read(plan.path))][2:])
     assert sizes == [[1] * 10] * 3 + [[0] * 10]
+
+
+def test_a_pattern_belongs_to_nobody(tmp_path: Path) -> None:
+    plan = shop(tmp_path, nomes=f"import re\n{MAPPED}GROSS = re.compile('[A-Z]')\nclass Nada:\n    pass")
+    assert touched(plan)[-1] == set()
 
 
 def test_after_a_module_that_is_not_plain_every_stage_may_touch_anything(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 # Modules of Python that have nothing which changes something else.
 _VALUES = frozenset(
-    {"__future__", "collections.abc", "datetime", "decimal", "enum", "typing", "typing_extensions", "uuid"}
+    """__future__ collections.abc datetime decimal enum math re secrets string typing typing_extensions uuid""".split()
 )
 _SQLALCHEMY = frozenset({"sqlalchemy", "sqlalchemy.orm", "sqlalchemy.schema", "sqlalchemy.sql", "sqlalchemy.types"})
 _DIALECTS = {f"sqlalchemy.dialects.{each.__name__.rpartition('.')[2]}": each for each in (mysql, postgresql, sqlite)}
@@ -87,7 +87,7 @@ def _is_closed(value: object) -> bool:
         return all(map(_is_closed, value.values() if isinstance(value, dict) else value))
     constants = (str, bytes, int, float, type(None), enum.Enum)
     known = isinstance(value, (*constants, type, sa.Table, sa.MetaData, sa.types.TypeEngine))
-    return known or type(value).__module__ in {"decimal", "datetime", "uuid", "typing", "types"}
+    return known or type(value).__module__ in {"decimal", "datetime", "re", "uuid", "typing", "types"}
 
 
 def _tables(value: object) -> Iterable[str]:
