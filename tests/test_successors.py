@@ -256,6 +256,24 @@ def test_what_says_the_same_is_not_executed_again(tmp_path: Path, monkeypatch: p
     ]
 
 
+@pytest.mark.parametrize(
+    ("init", "succeeded"),
+    [
+        ("from .base import Base, metadata", True),
+        ("from . import base", False),
+        ("from .estoque import Estoque", False),
+    ],
+    ids=["the base", "a module", "a model"],
+)
+def test_an_init_that_passes_on_what_always_stays_stays_too(tmp_path: Path, init: str, *, succeeded: bool) -> None:
+    stage = {"usuario": 10, "produto": 10, "estoque": 10}
+    plan = written(tmp_path, [stage, stage | {"usuario": 20}])
+    (tmp_path / "modelos" / "__init__.py").write_text(init, encoding="utf-8")
+    for number, turn in enumerate(turns(plan)):
+        assert said(turn.metadata) == said(metadata_of(plan, number))
+    assert turn.succeeded == succeeded
+
+
 def test_a_key_s_column_that_has_another_type_has_all_executed_again(tmp_path: Path) -> None:
     """A column without a type has that of the one that it refers to, and keeps it."""
     stage = {"usuario": 10, "produto": 10, "estoque": 10}

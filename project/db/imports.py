@@ -300,7 +300,7 @@ class Imports(importlib.abc.MetaPathFinder):
     def _plain_text(self, name: str) -> Plain | None:
         text = self.text_of(name)
         of_package = self.within(name) or name in self._above
-        if not of_package or text is None or (self.passes_on(name) and text.imports):
+        if not of_package or text is None or (self.passes_on(name) and not self._imports_what_stays(text, name)):
             return None
 
         def is_own(node: ast.ImportFrom) -> bool:
@@ -311,6 +311,17 @@ class Imports(importlib.abc.MetaPathFinder):
         if key not in self._plain:
             self._plain[key] = plain(text.tree, is_own)
         return self._plain[key]
+
+    def _imports_what_stays(self, text: Text, name: str) -> bool:
+        """Whether a module imports nothing, or only modules of the package that no stage turns on, as the base."""
+        for node in text.tree.body if text.imports else ():
+            if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not self._is_own(node, name)):
+                return False
+            if isinstance(node, ast.ImportFrom):
+                module = self.resolved("." * node.level + (node.module or ""), name)
+                if self.listed & {module, *(f"{module}.{alias.name}" for alias in node.names)}:
+                    return False
+        return True
 
     def only_passes_on(self, name: str) -> bool:
         """Whether a module hands names through, and its text does nothing else: then it touches no table."""
