@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from project.db import database, ownership, removal
 from project.db.dialects import quoted
 from project.db.location import Location, location
+from project.db.scratch import scratch
 from project.db.snapshot.values import OURS
 from project.errors import Locked, Protected, WrongUse
 from project.migrations.generate import steps
@@ -71,7 +72,7 @@ def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, t
         return onboard(plan, wait=wait, told=told)
     with database.telling(url), database.engine(url, reading=True, wait=wait).connect() as connection:
         seen = _droppable(connection, plan)
-    database.require_may_make(url)
+    _require_may_make(url)
     if not confirmed(f"Drop {database.title(url)} with all that is in it, {seen}, and make it again?"):
         raise WrongUse("Nothing was changed.", hint="`inv reset --yes` asks nothing.")
     try:
@@ -81,6 +82,17 @@ def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, t
     told(f"Dropped {database.title(url)}.", "")
     brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
     return looked(plan, made, brought, rebuilt=False)
+
+
+def _require_may_make(url: sa.URL) -> None:
+    """Raise Unreachable, with the SQL for an administrator, where the user could not make the database again.
+
+    The new one is compared with a scratch database, so the user must be able to make such a one as well.
+    """
+    database.require_may_make(url)
+    if database.server_kind(url) != "sqlite":
+        with scratch(url):
+            pass
 
 
 def _droppable(connection: sa.Connection, plan: Plan) -> Seen:

@@ -378,7 +378,6 @@ def _make_file(url: sa.URL) -> Location:
 
 
 def server(url: sa.URL) -> sa.URL:
-    """The server of a URL: where one connects to make or drop databases."""
-    database = "postgres" if server_kind(url) == "postgresql" else None
-    # Not url.set(database=None): that leaves the database as it is.
-    return sa.URL.create(url.drivername, url.username, url.password, url.host, url.port, database, url.query)
+    """The server of a URL: where one connects to make or drop databases, in a database that every server has."""
+    database = "postgres" if server_kind(url) == "postgresql" else "information_schema"
+    return url.set(database=database)
