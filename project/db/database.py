@@ -5,6 +5,7 @@ SQLAlchemy-Utils owns creating and dropping. Errors never hold a password: they 
 
 from __future__ import annotations
 
+import configparser
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,6 +17,7 @@ import sqlalchemy_utils
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from project.errors import Locked, Unreachable, WrongUse, keep_secret
+from project.plan import options as url_options
 from project.plan.places import as_url
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
@@ -107,6 +109,7 @@ def engine(
     Raises WrongUse for a URL that is none, a server that we do not know, or a driver that is not installed.
     """
     value = parsed(url)
+    url_options.require(value)
     options = {"schema_translate_map": dict(schema_map)} if schema_map else {}
     try:
         made = sa.create_engine(
@@ -139,11 +142,15 @@ def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], opt
     """Connect as SQLAlchemy does; drivers tell options that they do not take as any caller's mistake."""
     try:
         return dialect.connect(*arguments, **options)
-    except (TypeError, ValueError, AttributeError) as error:  # PyMySQL says AttributeError of a character set
+    # PyMySQL says AttributeError of a character set, OSError of a certificate, and configparser's of its own file.
+    except (TypeError, ValueError, AttributeError, OSError, NotImplementedError, configparser.Error) as error:
         raise _not_taken(url, error) from error
 
 
 def _not_taken(url: sa.URL, error: Exception) -> WrongUse:
+    found = url_options.fault(url)
+    if found is not None:
+        return found
     reason = str(error).rstrip(".")
     return WrongUse(f"{address(url)} does not take this URL: {reason}.", hint="Look at its options, behind the `?`.")
 
@@ -190,6 +197,9 @@ def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
     if _NO_RIGHT & _codes(error):
         message = f"{where} does not let {url.username or 'this user'} do this: {reason}."
         return Unreachable(message, hint=_grant(url))
+    wrong = url_options.fault(url, *getattr(error.orig, "args", ())[:1]) if error.statement is None else None
+    if wrong is not None:
+        return wrong
     if server_kind(url) == "sqlite" or isinstance(error, (OperationalError, InterfaceError)):
         return Unreachable(f"{where} cannot be reached: {reason}.", hint=_HINTS.get(server_kind(url), _HINT))
     return WrongUse(f"{where} does not take this URL: {reason}.", hint="Look at its options.")

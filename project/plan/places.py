@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from project.plan import options
 from project.plan.values import Models
 from project.plan.words import nearest
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mariadb"}
+_LAST_PORT = 65535
 _NAMING = {"database", "db", "read_default_file"}
 """PyMySQL's options that say which database; without one it is in none."""
 
@@ -63,6 +65,7 @@ def url(entry: Entry, folder: Path) -> str:
     except ArgumentError:
         hint = "Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:password@host/name."
         raise entry.wrong(f"{entry} is not a database URL.", hint) from None
+    options.remember(given, entry.where)
     dialect, _, driver = given.drivername.partition("+")
     if dialect not in _DRIVERS:
         message = f"{entry} is for `{dialect}`, and that is not a database known here."
@@ -117,6 +120,9 @@ def as_url(text: str | URL) -> URL:
         value = make_url(text)
     except ValueError as error:  # of a port that is no number
         raise ArgumentError(str(error)) from error
+    if value.port is not None and not 0 < value.port <= _LAST_PORT:
+        message = f"There is no port {value.port}."
+        raise ArgumentError(message)
     if "\0" in unquote(value.render_as_string(hide_password=False)):
         message = "NUL is in no URL."
         raise ArgumentError(message)
