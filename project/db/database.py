@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import sqlalchemy_utils
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
+from project.db.rights import remedy
 from project.errors import Locked, Unreachable, WrongUse, keep_secret
 from project.plan import options as url_options
 from project.plan.places import as_url
@@ -196,7 +197,7 @@ def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
         return Locked(f"{title(url)} is in use: {reason}.", hint="Close what uses it, and do it again.")
     if _NO_RIGHT & _codes(error):
         message = f"{where} does not let {url.username or 'this user'} do this: {reason}."
-        return Unreachable(message, hint=_grant(url))
+        return Unreachable(message, hint=remedy(engine(server(url)), url, error))
     wrong = url_options.fault(url, *getattr(error.orig, "args", ())[:1]) if error.statement is None else None
     if wrong is not None:
         return wrong
@@ -220,14 +221,6 @@ def _reason(url: sa.URL, error: DBAPIError) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
-
-
-def _grant(url: sa.URL) -> str:
-    user = url.username or "…"
-    if server_kind(url) == "postgresql":
-        return f'An administrator can run: ALTER ROLE "{user}" CREATEDB;'
-    names = rf"`{url.database}`" if url.database else r"`strata\_%`"
-    return f"An administrator can run: GRANT ALL ON {names}.* TO '{user}';"
 
 
 def exists(url: str | sa.URL) -> bool:
