@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from project.db import database, ownership
+from project.db import database, ownership, sqlite_file
 from project.errors import Protected, SchemaDiffers, Unreachable, WrongUse
 from project.migrations import history
 from project.migrations.generate import Step, steps
@@ -66,6 +66,7 @@ def _looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: bo
     """Verify what there is, and count its rows."""
     last = made[-1]
     with database.connect(database.engine(plan.database.url, reading=True)) as connection:
+        sqlite_file.require_whole(connection)
         found = compare(connection, last.metadata)
         if found:
             raise SchemaDiffers(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from project.db import database, ownership
+from project.db import database, ownership, sqlite_file
 from project.db.scratch import sweep
 from project.db.snapshot.values import OURS
 from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable, WrongUse
@@ -32,6 +32,7 @@ def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
     healed(plan, told)
     stages = outlines(plan)
     with existing(plan, url) as connection:
+        sqlite_file.require_whole(connection)
         said = _stage_or_none(apply.revision_of(connection), apply.files(plan))
         return _fit(connection, stages, said)
 
@@ -129,6 +130,7 @@ def adopt(
     healed(plan, told)
     made = steps(plan)
     with existing(plan, url) as connection:
+        sqlite_file.require_whole(connection)
         before = apply.revision_of(connection)
         fit = fitting(connection, made, _stage_or_none(before, apply.runnable(plan)))
         if not fit.exact:

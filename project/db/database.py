@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import sqlalchemy_utils
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
+from project.db import sqlite_file
 from project.db.rights import remedy
 from project.errors import Locked, Unreachable, WrongUse, keep_secret
 from project.plan import options as url_options
@@ -126,6 +127,8 @@ def engine(
     sa.event.listen(made, "do_connect", partial(_open, value))
     if made.dialect.name == "sqlite":
         _make_transactional(made, "BEGIN" if reading else "BEGIN IMMEDIATE")
+        if reading:
+            sqlite_file.report_damage(made)
     return made
 
 
@@ -198,6 +201,8 @@ def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
     if _NO_RIGHT & _codes(error):
         message = f"{where} does not let {url.username or 'this user'} do this: {reason}."
         return Unreachable(message, hint=remedy(engine(server(url)), url, error))
+    if sqlite_file.is_damage(error):
+        return sqlite_file.damage(url, reason, untouched=False)
     wrong = url_options.fault(url, *getattr(error.orig, "args", ())[:1]) if error.statement is None else None
     if wrong is not None:
         return wrong
@@ -245,6 +250,7 @@ def _in_memory(url: sa.URL) -> bool:
 
 def _file_exists(url: sa.URL) -> bool:
     """SQLAlchemy-Utils says no for any other file or folder, too, and lets a right that is missing through."""
+    sqlite_file.require_file(url)
     try:
         with Path(str(url.database)).open("rb") as file:
             begin = file.read(len(_BEGIN))
@@ -253,8 +259,9 @@ def _file_exists(url: sa.URL) -> bool:
     except OSError as error:
         raise Unreachable(f"{address(url)} cannot be reached: {error.strerror}.", hint=_HINTS["sqlite"]) from error
     if begin not in {b"", _BEGIN}:
-        message = f"{address(url)} is not a SQLite database."
-        raise Unreachable(message, hint="Look at the URL. If the file may go, move it away.")
+        message = f"{address(url)} is not a SQLite database, or it is damaged: it does not begin as one does."
+        hint = f"Look at the URL. If the file may go, move it away. {sqlite_file.remedy(url)}"
+        raise Unreachable(message, hint=hint)
     return begin == _BEGIN
 
 

@@ -249,7 +249,7 @@ def _is_stale(url: sa.URL) -> bool:
     try:
         with database.engine(_looked_at(url), reading=True).connect() as connection:
             found = mark(connection, _own_name(url))
-    except (Protected, DBAPIError, ValueError, TypeError):  # not ours, being made or dropped, or not readable
+    except (StrataError, DBAPIError, ValueError, TypeError):  # not ours, being made or dropped, or not readable
         return False
     return found.host == _host() and _is_gone(found.process)
 

@@ -20,7 +20,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
 
-from project.db import database
+from project.db import database, sqlite_file
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
 from project.garbage import collected_seldom
 from project.plan import Plan
@@ -81,7 +81,7 @@ def revision_of(connection: sa.Connection) -> str | None:
     """
     heads = MigrationContext.configure(connection).get_current_heads()
     if len(heads) > 1:
-        message = f"The database claims to be at {len(heads)} revisions at once: {', '.join(sorted(heads))}."
+        message = f"The database claims to be at {len(heads)} revisions at once: {', '.join(sorted(map(str, heads)))}."
         raise SchemaDiffers(message, hint="Leave one row in alembic_version.")
     return heads[0] if heads else None
 
@@ -213,6 +213,8 @@ class _Run:
         if code == Refused.code:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
+        if sqlite_file.is_damage(error):
+            hint = sqlite_file.remedy(self.connection.engine.url)
         if "half done" in message:
             hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
         return MigrationFailed(message, where=place, hint=hint, applied=list(self.done))
