@@ -107,7 +107,10 @@ def is_protected(plan: Plan, url: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Adopted:
-    """What `adopt` did: the stage, its revision (None: before the first), what was there before, and the mark."""
+    """What `adopt` did: the stage, its revision (None: before the first), what was there before, and the mark.
+
+    `unmarked` is why the database could not be marked, and what to do about it; `inv reset` will not drop it then.
+    """
 
     stage: str | None
     revision: str | None
@@ -115,6 +118,7 @@ class Adopted:
     written: bool
     protected: bool
     also: tuple[str, ...] = ()
+    unmarked: StrataError | None = None
 
 
 def adopt(
@@ -123,9 +127,9 @@ def adopt(
     """Write the revision of the stage that a database's schema is exactly that of into the database.
 
     With `protect` the database says from now on that nothing here may drop, reset or re-stamp it. Afterwards the
-    database is one that `inv reset` knows. Raises SchemaDiffers where no stage fits, Protected where the database is
-    protected and has another revision, HistoryDiffers where the history on disk is not what the stages give, Locked
-    where somebody else is at work there for longer than `wait`.
+    database is one that `inv reset` knows, unless the result says that it could not be marked. Raises SchemaDiffers
+    where no stage fits, Protected where the database is protected and has another revision, HistoryDiffers where the
+    history on disk is not what the stages give, Locked where somebody else is at work there for longer than `wait`.
     """
     healed(plan, told)
     made = steps(plan)
@@ -141,10 +145,23 @@ def adopt(
     with apply.connected(plan, url, wait=wait) as connection:
         if before != target:
             apply.stamp(connection, plan, target, wait, lambda sentence: told(sentence, ""))
-        # Whose it is may stay unsaid, that it is protected not.
-        with suppress(*(() if protect else (Unreachable, WrongUse))):
-            ownership.say(connection, "adopted", *(("protected",) if protect else ()))
-    return Adopted(fit.stage, target, before, before != target, protect, fit.also)
+        unmarked = _marked(connection, protect=protect)
+    return Adopted(fit.stage, target, before, before != target, protect, fit.also, unmarked)
+
+
+def _marked(connection: sa.Connection, *, protect: bool) -> StrataError | None:
+    """Mark the database as adopted, and as protected; where it cannot be marked, give the error.
+
+    That it is protected is not left out: the error is raised then.
+    """
+    try:
+        ownership.say(connection, "adopted", *(("protected",) if protect else ()))
+    except (Unreachable, WrongUse) as error:
+        if protect:
+            error.message += " The revision is written; the mark is not."
+            raise
+        return error
+    return None
 
 
 def unfit(fit: Fit) -> SchemaDiffers:

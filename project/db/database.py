@@ -129,7 +129,15 @@ def engine(
         _make_transactional(made, "BEGIN" if reading else "BEGIN IMMEDIATE")
         if reading:
             sqlite_file.report_damage(made)
+    elif reading:
+        sa.event.listen(made, "handle_error", partial(_not_let, value))
     return made
+
+
+def _not_let(url: sa.URL, context: sa.engine.ExceptionContext) -> Unreachable | WrongUse | Locked | None:
+    """Where only something is read, a right that is missing is no error of anybody's statement."""
+    error = context.sqlalchemy_exception
+    return _told(url, error) if isinstance(error, DBAPIError) and _NO_RIGHT & _codes(error) else None
 
 
 def _connect_arguments(url: sa.URL, wait: float | None) -> dict[str, object]:
@@ -209,6 +217,15 @@ def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
     if server_kind(url) == "sqlite" or isinstance(error, (OperationalError, InterfaceError)):
         return Unreachable(f"{where} cannot be reached: {reason}.", hint=_HINTS.get(server_kind(url), _HINT))
     return WrongUse(f"{where} does not take this URL: {reason}.", hint="Look at its options.")
+
+
+def cure(url: sa.URL, error: BaseException) -> str | None:
+    """What to do about a statement's failure that is the database's or the user's rights': None for any other."""
+    if sqlite_file.is_damage(error):
+        return sqlite_file.remedy(url)
+    if isinstance(error, DBAPIError) and _NO_RIGHT & _codes(error):
+        return remedy(engine(server(url)), url, error)
+    return None
 
 
 def _codes(error: DBAPIError) -> set[object]:

@@ -28,7 +28,7 @@ def remedy(server: sa.Engine, url: sa.URL, error: DBAPIError) -> str:
     else:
         granted = f"GRANT ALL ON {_databases(url)}.* TO {_mariadb_user(server, url)}"
     if granted is None:
-        return "Ask an administrator for the right that the server names."
+        return "Ask an administrator for what the server says is missing."
     return f"An administrator can run: {granted};"
 
 

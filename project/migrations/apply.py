@@ -20,7 +20,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
 
-from project.db import database, sqlite_file
+from project.db import database
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
 from project.garbage import collected_seldom
 from project.plan import Plan
@@ -213,10 +213,12 @@ class _Run:
         if code == Refused.code:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
-        if sqlite_file.is_damage(error):
-            hint = sqlite_file.remedy(self.connection.engine.url)
+        cure = database.cure(self.connection.engine.url, error)
+        if cure is not None:
+            hint = f"{cure} Then run the command again."
         if "half done" in message:
-            hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
+            begin = "Mend the cause; then" if cure is None else f"{cure} Then"
+            hint = f"{begin} `inv up` goes on with it. `inv down` undoes it."
         return MigrationFailed(message, where=place, hint=hint, applied=list(self.done))
 
     def _state(self, way: str) -> str:
