@@ -305,6 +305,8 @@ class Report:
             "written": done.written,
             "protected": done.protected,
             "also": list(done.also),
+            "owned": done.unmarked is None,
+            "unmarked": None if done.unmarked is None else done.unmarked.to_json(),
         }
         if self.json:
             return
@@ -316,6 +318,9 @@ class Report:
             print(f"Stages with the very same schema: {', '.join(done.also)}. The SQL in their `data` was not run.")
         if done.protected:
             print("It is protected: nothing here drops, resets or re-stamps it from now on.")
+        if done.unmarked is not None:
+            print(f"`inv reset` will not drop it, because it could not be marked: {done.unmarked}")
+            print("Then run `inv adopt` again.")
 
     def onboarded(self, done: Onboarded, *, again: bool = False) -> None:
         """What there is, and what to try next."""

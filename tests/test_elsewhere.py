@@ -239,7 +239,8 @@ def comment(url: sa.URL, text: str | None) -> None:
     sql = f"COMMENT ON DATABASE {name} IS {said}"
     if database.server_kind(url) == "mariadb":
         sql = f"ALTER DATABASE {name} COMMENT {said if text is not None else repr('')}"
-    with sa.create_engine(database.server(url)).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    server = sa.create_engine(database.server(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
         connection.exec_driver_sql(sql.replace("%", "%%"))
 
 
@@ -302,7 +303,7 @@ def test_a_mark_that_was_copied_does_not_count(place: Place) -> None:
 def test_a_mark_that_was_renamed_or_restored_does_not_count(place: Place) -> None:
     mark = line(place.mine)
     removal.drop(place.other, anything)
-    server = sa.create_engine(database.server(place.mine)).execution_options(isolation_level="AUTOCOMMIT")
+    server = sa.create_engine(database.server(place.mine), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.exec_driver_sql(f"ALTER DATABASE {place.mine.database} RENAME TO {place.other.database}")
     with pytest.raises(Protected, match="is marked as the database"):
@@ -346,7 +347,8 @@ def test_another_checkout_adopts_before_it_resets(place: Place, tmp_path: Path) 
 
 def drop(url: sa.URL) -> None:
     """Drop a server's database past this program."""
-    with sa.create_engine(database.server(url)).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    server = sa.create_engine(database.server(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {url.database}")
 
 
@@ -483,7 +485,7 @@ def test_who_could_not_make_it_again_may_not_drop_it(place: Place) -> None:
 
 
 def administer(url: sa.URL, *statements: str, first: Sequence[str] = ()) -> None:
-    with sa.create_engine(url).begin() as connection:
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
         for statement in (*first, *statements):
             connection.execute(sa.text(statement.replace(":", r"\:")))
 

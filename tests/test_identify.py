@@ -282,3 +282,12 @@ def test_apply_knows_nothing_of_an_empty_database(tmp_path: Path) -> None:
     database.create(url := f"sqlite:///{tmp_path / 'x.db'}")
     with database.connect(database.engine(url)) as connection:
         assert (apply.revision_of(connection), apply.unfinished(connection)) == (None, None)
+
+
+def test_rows_of_no_revision_are_told_as_what_they_are(project: Project, url: str) -> None:
+    """Two rows without a value: another program's table, or a damaged one."""
+    commands.onboard(project.plan())
+    run(url, "DROP TABLE alembic_version", "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    run(url, *["INSERT INTO alembic_version VALUES (NULL)"] * 2)
+    with pytest.raises(SchemaDiffers, match="at 2 revisions at once: None, None"):
+        commands.status(project.plan())

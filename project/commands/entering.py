@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from project.db import database
+from project.db import database, sqlite_file
 from project.errors import SchemaDiffers, Unreachable
 from project.migrations import history
 from project.migrations.generate import Step, steps
@@ -65,6 +65,7 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
     """Verify what there is, and count its rows."""
     last = made[-1]
     with database.connect(database.engine(plan.database.url, reading=True)) as connection:
+        sqlite_file.require_whole(connection)
         found = compare(connection, last.metadata)
         if found:
             raise SchemaDiffers(

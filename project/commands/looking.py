@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from project.db import database
+from project.db import database, sqlite_file
 from project.db.modules import unlisted
 from project.db.snapshot import Difference
 from project.errors import StrataError
@@ -111,6 +111,7 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
         stages = tuple(stage.name for stage in plan.stages)
         return Status(None, None, stages, schema_matches=True, missing=to_make(plan, there))
     with database.connect(database.engine(there, reading=True)) as connection:
+        sqlite_file.require_whole(connection)
         made = steps(plan)
         found = _status(connection, known, made)
         if found.schema_matches and not found.gone:

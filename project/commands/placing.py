@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from project.db import database, ownership
+from project.db import database, ownership, sqlite_file
 from project.db.scratch import sweep
 from project.db.snapshot.values import OURS
 from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable, WrongUse
@@ -32,6 +32,7 @@ def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
     healed(plan, told)
     stages = outlines(plan)
     with existing(plan, url) as connection:
+        sqlite_file.require_whole(connection)
         said = _stage_or_none(apply.revision_of(connection), apply.files(plan))
         return _fit(connection, stages, said)
 
@@ -103,7 +104,10 @@ def is_protected(plan: Plan, url: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Adopted:
-    """What `adopt` did: the stage, its revision (None: before the first), what was there before, and the mark."""
+    """What `adopt` did: the stage, its revision (None: before the first), what was there before, and the mark.
+
+    `unmarked` is why the database could not be marked, and what to do about it; `inv reset` will not drop it then.
+    """
 
     stage: str | None
     revision: str | None
@@ -111,6 +115,7 @@ class Adopted:
     written: bool
     protected: bool
     also: tuple[str, ...] = ()
+    unmarked: StrataError | None = None
 
 
 def adopt(
@@ -119,13 +124,14 @@ def adopt(
     """Write the revision of the stage that a database's schema is exactly that of into the database.
 
     With `protect` the database says from now on that nothing here may drop, reset or re-stamp it. Afterwards the
-    database is one that `inv reset` knows. Raises SchemaDiffers where no stage fits, Protected where the database is
-    protected and has another revision, HistoryDiffers where the history on disk is not what the stages give, Locked
-    where somebody else is at work there for longer than `wait`.
+    database is one that `inv reset` knows, unless the result says that it could not be marked. Raises SchemaDiffers
+    where no stage fits, Protected where the database is protected and has another revision, HistoryDiffers where the
+    history on disk is not what the stages give, Locked where somebody else is at work there for longer than `wait`.
     """
     healed(plan, told)
     made = steps(plan)
     with existing(plan, url) as connection:
+        sqlite_file.require_whole(connection)
         before = apply.revision_of(connection)
         fit = fitting(connection, made, _stage_or_none(before, apply.runnable(plan)))
         if not fit.exact:
@@ -136,10 +142,23 @@ def adopt(
     with apply.connected(plan, url, wait=wait) as connection:
         if before != target:
             apply.stamp(connection, plan, target, wait, lambda sentence: told(sentence, ""))
-        # Whose it is may stay unsaid, that it is protected not.
-        with suppress(*(() if protect else (Unreachable, WrongUse))):
-            ownership.say(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
-    return Adopted(fit.stage, target, before, before != target, protect, fit.also)
+        unmarked = _marked(connection, plan, protect=protect)
+    return Adopted(fit.stage, target, before, before != target, protect, fit.also, unmarked)
+
+
+def _marked(connection: sa.Connection, plan: Plan, *, protect: bool) -> StrataError | None:
+    """Mark the database as adopted, and as protected; where it cannot be marked, give the error.
+
+    That it is protected is not left out: the error is raised then.
+    """
+    try:
+        ownership.say(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
+    except (Unreachable, WrongUse) as error:
+        if protect:
+            error.message += " The revision is written; the mark is not."
+            raise
+        return error
+    return None
 
 
 def unfit(fit: Fit) -> SchemaDiffers:

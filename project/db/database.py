@@ -6,6 +6,7 @@ they name a server by its address.
 
 from __future__ import annotations
 
+import configparser
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,9 +18,12 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
+from project.db import sqlite_file
 from project.db.dialects import quoted
 from project.db.location import Location, location, named, require_named
+from project.db.rights import remedy
 from project.errors import Locked, Unreachable, WrongUse, keep_secret
+from project.plan import options as url_options
 from project.plan.urls import Misleading, as_url
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
@@ -141,6 +145,7 @@ def engine(
     Raises WrongUse for a URL that is none, a server that we do not know, or a driver that is not installed.
     """
     value = parsed(url)
+    url_options.require(value)
     options = {"schema_translate_map": dict(schema_map)} if schema_map else {}
     try:
         made = sa.create_engine(
@@ -156,7 +161,17 @@ def engine(
     sa.event.listen(made, "do_connect", partial(_open, value))
     if made.dialect.name == "sqlite":
         _make_transactional(made, "BEGIN" if reading else begin)
+        if reading:
+            sqlite_file.report_damage(made)
+    elif reading:
+        sa.event.listen(made, "handle_error", partial(_not_let, value))
     return made
+
+
+def _not_let(url: sa.URL, context: sa.engine.ExceptionContext) -> Unreachable | WrongUse | Locked | None:
+    """Where only something is read, a right that is missing is no error of anybody's statement."""
+    error = context.sqlalchemy_exception
+    return _told(url, error) if isinstance(error, DBAPIError) and _NO_RIGHT & codes(error) else None
 
 
 def _connect_arguments(url: sa.URL, wait: float | None) -> dict[str, object]:
@@ -181,7 +196,8 @@ def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], opt
         )
     try:
         made = dialect.connect(*arguments, **options)
-    except (TypeError, ValueError, AttributeError) as error:  # PyMySQL says AttributeError of a character set
+    # PyMySQL says AttributeError of a character set, OSError of a certificate, and configparser's of its own file.
+    except (TypeError, ValueError, AttributeError, OSError, NotImplementedError, configparser.Error) as error:
         raise _not_taken(url, error) from error
     try:
         require_named(server_kind(url), made, url)
@@ -192,6 +208,9 @@ def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], opt
 
 
 def _not_taken(url: sa.URL, error: Exception) -> WrongUse:
+    found = url_options.fault(url)
+    if found is not None:
+        return found
     reason = str(error).rstrip(".")
     return WrongUse(f"{address(url)} does not take this URL: {reason}.", hint="Look at its options, behind the `?`.")
 
@@ -237,10 +256,24 @@ def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
         return Locked(f"{title(url)} is in use: {reason}.", hint="Close what uses it, and do it again.")
     if _NO_RIGHT & codes(error):
         message = f"{where} does not let {url.username or 'this user'} do this: {reason}."
-        return Unreachable(message, hint=_grant(url))
+        return Unreachable(message, hint=remedy(engine(server(url)), url, error))
+    if sqlite_file.is_damage(error):
+        return sqlite_file.damage(url, reason, untouched=False)
+    wrong = url_options.fault(url, *getattr(error.orig, "args", ())[:1]) if error.statement is None else None
+    if wrong is not None:
+        return wrong
     if server_kind(url) == "sqlite" or isinstance(error, (OperationalError, InterfaceError)):
         return Unreachable(f"{where} cannot be reached: {reason}.", hint=_HINTS.get(server_kind(url), _HINT))
     return WrongUse(f"{where} does not take this URL: {reason}.", hint="Look at its options.")
+
+
+def cure(url: sa.URL, error: BaseException) -> str | None:
+    """What to do about a statement's failure that is the database's or the user's rights': None for any other."""
+    if sqlite_file.is_damage(error):
+        return sqlite_file.remedy(url)
+    if isinstance(error, DBAPIError) and _NO_RIGHT & codes(error):
+        return remedy(engine(server(url)), url, error)
+    return None
 
 
 def codes(error: DBAPIError) -> set[object]:
@@ -258,14 +291,6 @@ def _reason(url: sa.URL, error: DBAPIError) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
-
-
-def _grant(url: sa.URL) -> str:
-    user = url.username or "…"
-    if server_kind(url) == "postgresql":
-        return f'An administrator can run: ALTER ROLE "{user}" CREATEDB;'
-    names = rf"`{url.database}`" if url.database else r"`strata\_%`"
-    return f"An administrator can run: GRANT ALL ON {names}.* TO '{user}';"
 
 
 def exists(url: str | sa.URL) -> bool:
@@ -295,6 +320,7 @@ def _in_memory(url: sa.URL) -> bool:
 
 def _file_exists(url: sa.URL) -> bool:
     """Whether SQLite has written to the file. Raises Unreachable where it cannot be read, or holds something else."""
+    sqlite_file.require_file(url)
     try:
         with Path(str(url.database)).open("rb") as file:
             begin = file.read(len(_BEGIN))
@@ -303,8 +329,9 @@ def _file_exists(url: sa.URL) -> bool:
     except OSError as error:
         raise Unreachable(f"{address(url)} cannot be reached: {error.strerror}.", hint=_HINTS["sqlite"]) from error
     if begin not in {b"", _BEGIN}:
-        message = f"{address(url)} is not a SQLite database."
-        raise Unreachable(message, hint="Look at the URL. If the file may go, move it away.")
+        message = f"{address(url)} is not a SQLite database, or it is damaged: it does not begin as one does."
+        hint = f"Look at the URL. If the file may go, move it away. {sqlite_file.remedy(url)}"
+        raise Unreachable(message, hint=hint)
     return begin == _BEGIN
 
 
@@ -343,22 +370,16 @@ _DUPLICATE = 1007
 
 
 def require_may_make(url: sa.URL) -> None:
-    """Raise Unreachable, with the SQL that an administrator can run, where the user could not make this database again.
+    """Raise Unreachable, with the SQL for an administrator, where a MariaDB user could not make this database again.
 
-    The database is there: MariaDB, which has no way to ask, looks at the right before it says so.
+    There is no way to ask: the database is there, and the server looks at the right before it says so. On PostgreSQL
+    there is one right for all databases, which making a scratch database shows.
     """
-    kind = server_kind(url)
-    if kind == "sqlite":
+    if server_kind(url) != "mariadb":
         return
     with telling(url), engine(server(url)).connect() as connection:
-        if kind == "postgresql":
-            query = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
-            if not connection.exec_driver_sql(query).scalar_one():
-                message = f"{address(url)} does not let {url.username or 'this user'} create databases."
-                raise Unreachable(message, hint=_grant(url))
-            return
         try:
-            connection.exec_driver_sql(_CREATE[kind].format(quoted(connection, url.database)))
+            connection.exec_driver_sql(_CREATE["mariadb"].format(quoted(connection, url.database)))
         except DBAPIError as error:
             if _DUPLICATE not in codes(error):
                 raise

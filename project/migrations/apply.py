@@ -81,7 +81,7 @@ def revision_of(connection: sa.Connection) -> str | None:
     """
     heads = MigrationContext.configure(connection).get_current_heads()
     if len(heads) > 1:
-        message = f"The database claims to be at {len(heads)} revisions at once: {', '.join(sorted(heads))}."
+        message = f"The database claims to be at {len(heads)} revisions at once: {', '.join(sorted(map(str, heads)))}."
         raise SchemaDiffers(message, hint="Leave one row in alembic_version.")
     return heads[0] if heads else None
 
@@ -213,8 +213,12 @@ class _Run:
         if code == Refused.code:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
+        cure = database.cure(self.connection.engine.url, error)
+        if cure is not None:
+            hint = f"{cure} Then run the command again."
         if "half done" in message:
-            hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
+            begin = "Mend the cause; then" if cure is None else f"{cure} Then"
+            hint = f"{begin} `inv up` goes on with it. `inv down` undoes it."
         return MigrationFailed(message, where=place, hint=hint, applied=list(self.done))
 
     def _state(self, way: str) -> str:

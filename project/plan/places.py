@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from project.plan import options
 from project.plan.urls import Misleading, as_url, names_database
 from project.plan.values import Models
 from project.plan.words import nearest
@@ -63,6 +64,7 @@ def url(entry: Entry, folder: Path) -> str:
         raise entry.wrong(f"{entry} is not a database URL.", hint) from None
     except Misleading as error:
         raise entry.wrong(f"{entry} {error.does}.", error.hint) from None
+    options.remember(given, entry.where)
     dialect, _, driver = given.drivername.partition("+")
     if dialect not in _DRIVERS:
         message = f"{entry} is for `{dialect}`, and that is not a database known here."

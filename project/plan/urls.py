@@ -17,6 +17,7 @@ _ELSEWHERE = {"host": "host", "port": "port", "user": "username", "password": "p
 """Options that say once more what the URL has a place for, and its name in SQLAlchemy's URL."""
 _OF_A_FILE_URI = {"uri", "mode", "cache", "vfs", "immutable", "nolock", "psow"}
 """What SQLite reads from a `file:` URI (sqlite.org/uri.html)."""
+_LAST_PORT = 65535
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 
 
@@ -38,6 +39,9 @@ def as_url(text: str | URL) -> URL:
         value = make_url(text)
     except ValueError as error:  # of a port that is no number
         raise ArgumentError(str(error)) from error
+    if value.port is not None and not 0 < value.port <= _LAST_PORT:
+        message = f"There is no port {value.port}."
+        raise ArgumentError(message)
     if "\0" in unquote(value.render_as_string(hide_password=False)):
         message = "NUL is in no URL."
         raise ArgumentError(message)
