@@ -16,7 +16,7 @@ from project.migrations.generate import Step
 from project.migrations.history import File
 from project.plan import Plan
 
-from .placing import Repointed, chosen, existing, repoint, stage_at
+from .placing import Repointed, chosen, existing, repoint, stage_at, swept
 from .telling import WAIT, Told, healed, silent
 
 
@@ -45,6 +45,7 @@ def bring_up(
     known = {step.stage.name: step for step in made}
     there = database.parsed(plan.database.url)
     with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+        swept(there)
         repointed = repoint(connection, plan, made, wait, waiting)
         stage_at(connection, plan, apply.files(plan))
     with apply.connected(plan, wait=wait) as connection:
@@ -150,6 +151,7 @@ def _found(
     """
     there = chosen(plan, url)
     with database.telling(there), existing(plan, url, wait=wait) as connection:
+        swept(there)
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 
 
