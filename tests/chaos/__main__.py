@@ -37,7 +37,7 @@ def wanted(given: argparse.Namespace, case: Case) -> bool:
 def show(outcome: Outcome) -> None:
     """A line for each case, and the whole story of one that found something."""
     state = f"skipped: {outcome.skipped}" if outcome.skipped else "FAULT" if outcome.faults else "good"
-    print(f"{outcome.case.number:5} {outcome.case}: {state}", flush=True)
+    print(f"{outcome.case.number:5} {outcome.case}: {state} ({outcome.seconds:.1f} s)", flush=True)
     if outcome.faults:
         print(outcome, flush=True)
 
@@ -57,7 +57,12 @@ def main() -> int:
             tally = campaign(given.seed, 1e9, single=single, hole=given.hole, heard=show)
         else:
             tally = campaign(
-                given.seed, given.minutes * 60, wanted=lambda case: wanted(given, case), jobs=given.jobs, hole=given.hole, heard=show
+                given.seed,
+                given.minutes * 60,
+                wanted=lambda case: wanted(given, case),
+                jobs=given.jobs,
+                hole=given.hole,
+                heard=show,
             )
     finally:
         forget()

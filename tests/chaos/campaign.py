@@ -27,6 +27,7 @@ class Outcome:
     faults: tuple[Fault, ...]
     ran: tuple[Ran, ...] = ()
     skipped: str | None = None
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         """The whole story, for somebody who has to find the cause."""
@@ -62,7 +63,9 @@ class Tally:
             for (kind, server), number in sorted(self.runs.items())
         ]
         widths = [max(len(line[place]) for line in (heads, *lines)) for place in range(len(heads))]
-        shown = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in (heads, *lines)]
+        shown = [
+            "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in (heads, *lines)
+        ]
         return "\n".join([*shown, *(f"Skipped: {case}: {reason}" for case, reason in sorted(self.skipped.items()))])
 
 
@@ -72,12 +75,13 @@ def play(case: Case, hole: str | None = None) -> Outcome:
     if silent is not None:
         return Outcome(case, (), skipped=f"the server does not answer: {silent}")
     ran: list[Ran] = []
+    begun = time.monotonic()
     try:
         with world(case.server, case.chance(), hole) as there:
             ran = there.ran
             case.scenario.play(there)
             there.compare_strangers()
-            return Outcome(case, tuple(there.faults), tuple(ran))
+            return Outcome(case, tuple(there.faults), tuple(ran), seconds=time.monotonic() - begun)
     except Skipped as reason:
         return Outcome(case, (), skipped=str(reason))
     except Exception:  # noqa: BLE001 - a scenario that could not be played is counted, and told

@@ -61,6 +61,11 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
+    def pause(self, seconds: float) -> None:
+        """Let it work for a moment before something else begins."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
     def kill_after(self, seconds: float) -> None:
         timer = threading.Timer(seconds, self.kill)
         timer.daemon = True

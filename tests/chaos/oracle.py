@@ -131,7 +131,9 @@ def _bring_to_the_end(world: World, finish: tuple[str, ...]) -> None:
 
 def _runs(words: tuple[str, ...]) -> bool:
     """Whether a command that a message names can be run as it stands there, and destroys nothing."""
-    return words[0] in {"up", "onboard", "rebuild", "adopt"} and not any("…" in each or each.isupper() for each in words)
+    return words[0] in {"up", "onboard", "rebuild", "adopt"} and not any(
+        "…" in each or each.isupper() for each in words
+    )
 
 
 def require_at_the_end(world: World, finals: list[Rows]) -> None:

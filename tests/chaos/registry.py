@@ -67,7 +67,9 @@ def cases(seed: int) -> Iterator[Case]:
     """All cases of a seed, without end: kind by kind and server by server, each in its own shuffled order."""
     chance = random.Random(seed)
     turns = {
-        (kind, server): _turns(chance.random(), [each for each in SCENARIOS if each.kind == kind and server in each.servers])
+        (kind, server): _turns(
+            chance.random(), [each for each in SCENARIOS if each.kind == kind and server in each.servers]
+        )
         for kind in dict.fromkeys(each.kind for each in SCENARIOS)
         for server in SERVERS
     }

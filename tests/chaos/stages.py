@@ -31,7 +31,9 @@ class Base(DeclarativeBase):
     )
 """
 
-HEAD = "import sqlalchemy as sa\nfrom sqlalchemy.orm import Mapped, mapped_column\n\nfrom modelos.base import Base\n\n\n"
+HEAD = (
+    "import sqlalchemy as sa\nfrom sqlalchemy.orm import Mapped, mapped_column\n\nfrom modelos.base import Base\n\n\n"
+)
 
 MODULES = {
     "clientes": """\
@@ -139,7 +141,10 @@ def ddl(kind: str, stage: int) -> list[str]:
     found = [_table(kind, "clientes", clientes)]
     if stage > 1:
         name = "titular" if stage == LAST else "nome"
-        found += [f"CREATE INDEX ix_clientes_{name} ON clientes ({name})", _child(kind, "pedidos", "cliente", "clientes")]
+        found += [
+            f"CREATE INDEX ix_clientes_{name} ON clientes ({name})",
+            _child(kind, "pedidos", "cliente", "clientes"),
+        ]
     if stage > 2:
         found += [_child(kind, "itens", "pedido", "pedidos"), "CREATE INDEX ix_itens_pedido ON itens (pedido)"]
     return found

@@ -27,7 +27,7 @@ from .servers import SERVERS, Picture, Server
 FAULTS = ("lost", "strangers", "stuck", "left", "secrets", "tracebacks")
 """Lost rows; strangers' databases changed; states that no command can leave; things left behind; passwords seen."""
 _SCRATCH = re.compile(r"(sql)?strata_")
-_NASTY = ("p@ss:word/%21", 'quo"te\'s %s', "a b+c&d=e#f?", "$HOME`x`;\\n", "[]{}<>|~^*!")
+_NASTY = ("p@ss:word/%21", "quo\"te's %s", "a b+c&d=e#f?", "$HOME`x`;\\n", "[]{}<>|~^*!")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class World:
         self.token = secrets.token_hex(8)
         self.password = chance.choice(_NASTY) + self.token
         self.root = Path(tempfile.mkdtemp(prefix=f"{self.user}_"))
+        self.placed = self.root
         self.folder, self.tmp, self.log = self.root / "p", self.root / "tmp", self.root / "log"
         self.faults: list[Fault] = []
         self.ran: list[Ran] = []
@@ -79,7 +80,7 @@ class World:
 
     def place(self, name: str) -> str:
         """The full name of one of the scenario's databases."""
-        return str(self.root / f"{name}.db") if self.server.kind == "sqlite" else f"{self.user}_{name}"
+        return str(self.placed / f"{name}.db") if self.server.kind == "sqlite" else f"{self.user}_{name}"
 
     @property
     def dev(self) -> str:
@@ -106,7 +107,10 @@ class World:
         """Random rows that a database at a stage may have."""
         numbers = range(10, 10 + self.chance.randint(most // 4 + 1, most))
         names = ["Zoé %s", "O'Hara", '"q"', "a\\b", "100%", "日本", ":x", "?", "--", "Ana"]
-        first = [{"id": n, "nome": f"{self.chance.choice(names)} {n}", "credito": str(self.chance.randint(-99, 9999))} for n in numbers]
+        first = [
+            {"id": n, "nome": f"{self.chance.choice(names)} {n}", "credito": str(self.chance.randint(-99, 9999))}
+            for n in numbers
+        ]
         rows: stages.Rows = {"clientes": first}
         for each in range(2, stage + 1):
             rows = stages.moved(rows, each - 1, each)
@@ -146,7 +150,12 @@ class World:
     def environ(self, **more: str) -> dict[str, str]:
         hole = {"CHAOS_HOLE": self.hole} if self.hole else {}
         path = f"{HOOK}{os.pathsep}{ROOT}"
-        known = {"PYTHONPATH": path, "TMPDIR": str(self.tmp), "HOME": str(self.root / "home"), "CHAOS_LOG": str(self.log)}
+        known = {
+            "PYTHONPATH": path,
+            "TMPDIR": str(self.tmp),
+            "HOME": str(self.root / "home"),
+            "CHAOS_LOG": str(self.log),
+        }
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "DATABASE_URL": self.url(), **known, **hole, **more}
 
     def start(self, *words: str, **variables: str) -> Running:

@@ -17,7 +17,16 @@ import threading
 
 _WHAT, _, _NUMBER = os.environ.get("CHAOS_AT", "none:0").partition(":")
 _LOG = os.environ.get("CHAOS_LOG")
-_CHANGING = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "sqlite3.connect"}
+_CHANGING = {
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "sqlite3.connect",
+}
 _CREATE = re.compile(r"\s*CREATE\s+DATABASE\s+[`\"]?(\w+)", re.IGNORECASE)
 _IGNORED = re.compile("__pycache__" + (f"|^{re.escape(_LOG)}" if _LOG else ""))
 _counted = 0

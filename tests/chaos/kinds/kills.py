@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from ..oracle import settle
-from ..proxy import Proxy
-from ..registry import ON_SERVERS, scenario
-from ..world import World
+from tests.chaos.oracle import settle
+from tests.chaos.proxy import Proxy
+from tests.chaos.registry import ON_SERVERS, scenario
+from tests.chaos.world import World
 from .work import WORKS, Work
 
 STATEMENTS, CHANGES, BYTES, SECONDS = 160, 60, 40_000, 1.4

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..oracle import Rest, from_nothing, on_the_way, rest
-from ..stages import LAST, NAMES, moved
-from ..world import World
+from tests.chaos.oracle import Rest, from_nothing, on_the_way, rest
+from tests.chaos.stages import LAST, NAMES, moved
+from tests.chaos.world import World
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,22 @@ class Work:
     def onward(self) -> list[Rest]:
         """The states that lie between those and the end."""
         known = [each for each in self.rests if each.stage is not None]
-        return [Rest(to, moved(each.rows, each.stage or 0, to), each.final) for each in known for to in range(each.stage or 0, LAST + 1) if each.stage]
+        return [
+            Rest(to, moved(each.rows, each.stage or 0, to), each.final)
+            for each in known
+            for to in range(each.stage or 0, LAST + 1)
+            if each.stage
+        ]
+
+
+def waiting(words: tuple[str, ...], seconds: int) -> tuple[str, ...]:
+    """The command, with so many seconds to wait for others."""
+    if words[0] == "alembic":
+        return ("alembic", "-x", f"wait={seconds}", *words[1:])
+    return (*words, "--wait", str(seconds)) if words[0] in _WAITING else words
+
+
+_WAITING = {"up", "down", "onboard", "rebuild", "reset", "adopt"}
 
 
 def _started(world: World, stage: int) -> tuple[Rest, ...]:

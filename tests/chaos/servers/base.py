@@ -79,9 +79,11 @@ class Server(ABC):
 
     def make_user(self, user: str, password: str, prefix: str) -> None:
         """Make a user who may do everything with databases that begin so, and with scratch databases."""
+        return
 
     def drop_user(self, user: str) -> None:
         """Take the user away, and what is left of theirs."""
+        return
 
     def connections(self, user: str) -> int:
         """How many connections the user has."""
@@ -95,7 +97,9 @@ class Server(ABC):
         raise NotImplementedError
 
 
-def server_url(driver: str, address: Mapping[str, Any], user: str, password: str, name: str, where: Mapping[str, Any]) -> str:
+def server_url(
+    driver: str, address: Mapping[str, Any], user: str, password: str, name: str, where: Mapping[str, Any]
+) -> str:
     """The URL of a database on a server, with all characters that a password may have quoted."""
     quoted = urllib.parse.quote
     host, port = where.get("host", address["host"]), where.get("port", address["port"])
