@@ -94,9 +94,11 @@ class World:
         name = {"sqlite": "", "postgresql": "postgres", "mariadb": ""}[self.server.kind]
         return "sqlite://" if self.server.kind == "sqlite" else self.url(name, **where)
 
-    def put(self, name: str, stage: int, rows: stages.Rows, *, revision: str | None = None, owner: str = "") -> None:
-        """Make a database at a stage by hand, without any mark of the program."""
-        user = owner or self.user
+    def put(
+        self, name: str, stage: int, rows: stages.Rows, *, revision: str | None = None, owner: str | None = None
+    ) -> None:
+        """Make a database at a stage by hand, without any mark of the program; with owner "" it is the administrator's."""
+        user = self.user if owner is None else owner
         said = self.known.revisions[stage] if revision is None else revision
         self.server.create(name, user)
         made = [*stages.ddl(self.server.kind, stage), *(stages.version(said) if said else [])]

@@ -6,6 +6,7 @@ from tests.chaos.oracle import settle
 from tests.chaos.proxy import Proxy
 from tests.chaos.registry import ON_SERVERS, scenario
 from tests.chaos.world import World
+
 from .kills import BYTES, drawn
 from .work import WORKS, waiting
 

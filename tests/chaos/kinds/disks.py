@@ -102,7 +102,7 @@ def full_where_the_migrations_are(world: World) -> None:
     shutil.move(world.folder, kept)
     with _small(world.folder, 1200):
         shutil.copytree(kept, world.folder, dirs_exist_ok=True)
-        sorted((world.folder / "migrations" / "versions").glob("0*.py"))[-1].unlink()
+        max((world.folder / "migrations" / "versions").glob("0*.py")).unlink()
         with _filled(world.folder, world.chance.randrange(0, 60_000, 4096)):
             world.run("rebuild")
             world.run("status")

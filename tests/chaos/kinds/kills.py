@@ -9,6 +9,7 @@ from tests.chaos.oracle import settle
 from tests.chaos.proxy import Proxy
 from tests.chaos.registry import ON_SERVERS, scenario
 from tests.chaos.world import World
+
 from .work import WORKS, Work
 
 STATEMENTS, CHANGES, BYTES, SECONDS = 160, 60, 40_000, 1.4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.registry import Play, scenario
@@ -23,12 +24,12 @@ _DESTROYING = (
 def _tempt(world: World, url: str, prove_on: str, **variables: str) -> None:
     """Run what writes, empties and drops, with URLs that lie: as the database's, as the server's, and with `--url`."""
     world.configure(url, prove_on)
-    for words in world.chance.sample(_DESTROYING, 3):
+    for words in world.chance.sample(_DESTROYING, 2):
         world.run(*words, **variables)
-    world.run("verify", **variables)
     world.configure()
-    for words in (("verify",), world.chance.choice((("down", "--to", "base"), ("adopt",), ("up",)))):
-        world.run(*words, "--url", prove_on if words == ("verify",) else url, **variables)
+    world.run("verify", "--url", prove_on, **variables)
+    words = world.chance.choice((("down", "--to", "base"), ("adopt",), ("up",)))
+    world.run(*words, "--url", url, **variables)
 
 
 def _lying(world: World, query: str, **variables: str) -> None:
@@ -44,10 +45,6 @@ def _register(name: str, server: str, play: Play) -> None:
     scenario("lies", server, name=name)(play)
 
 
-def _query(query: str) -> Play:
-    return lambda world: _lying(world, query)
-
-
 QUERIES: Mapping[str, tuple[str, ...]] = {
     "postgresql": (
         "dbname={other}",
@@ -56,7 +53,6 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
         "dbname={other}&dbname={mine}",
         "database={other}",
         "service=another",
-        "options=-csearch_path%3Dalheio",
         "options=-crole%3Dnobody_at_all",
         "options=-cdefault_transaction_read_only%3Don",
         "hostaddr=127.0.0.1&host=nowhere.invalid",
@@ -76,16 +72,20 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _files(world: World, play: Play) -> None:
-    """With a service file and an option file in their places, and a schema of somebody else's in the project's database."""
-    host, port = world.address
-    (world.root / "home" / ".pg_service.conf").write_text(
-        f"[another]\nhost={host}\nport={port}\nuser={world.user}\ndbname={world.stranger}\n", encoding="utf-8"
-    )
-    for group in ("client", "another"):
-        with (world.root / "my.cnf").open("a", encoding="utf-8") as file:
-            file.write(f"[{group}]\ndatabase={world.stranger}\n")
-    play(world)
+def _with_files(play: Play) -> Play:
+    """A service file and an option file are in their places."""
+
+    def played(world: World) -> None:
+        host, port = world.address
+        (world.root / "home" / ".pg_service.conf").write_text(
+            f"[another]\nhost={host}\nport={port}\nuser={world.user}\ndbname={world.stranger}\n", encoding="utf-8"
+        )
+        for group in ("client", "another"):
+            with (world.root / "my.cnf").open("a", encoding="utf-8") as file:
+                file.write(f"[{group}]\ndatabase={world.stranger}\n")
+        play(world)
+
+    return played
 
 
 def _prove_there(world: World, query: str) -> None:
@@ -101,7 +101,7 @@ def _prove_there(world: World, query: str) -> None:
 
 for _kind, _queries in QUERIES.items():
     for _each in _queries:
-        _register(f"path and query {_each}", _kind, lambda world, play=_query(_each): _files(world, play))  # type: ignore[misc]
+        _register(f"path and query {_each}", _kind, _with_files(partial(_lying, query=_each)))
 for _kind, _each in (
     ("postgresql", "dbname={other}"),
     ("postgresql", "service=another"),
@@ -111,11 +111,7 @@ for _kind, _each in (
     ("mariadb", "init_command=USE%20{other}"),
 ):
     # The stranger's is what the URL names, if anything: to prove on such a server may empty nothing.
-    _register(
-        f"prove_on {_each}",
-        _kind,
-        lambda world, query=_each: _files(world, lambda there: _prove_there(there, query)),  # type: ignore[misc]
-    )
+    _register(f"prove_on {_each}", _kind, _with_files(partial(_prove_there, query=_each)))
 
 
 # ---------------------------------------------------------------------------- variables
@@ -126,7 +122,6 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     "PGSERVICEFILE": {"PGSERVICE": "another", "PGSERVICEFILE": "{root}/home/.pg_service.conf"},
     "PGHOST": {"PGHOST": "nowhere.invalid"},
     "PGHOSTADDR": {"PGHOSTADDR": "127.0.0.1", "PGDATABASE": "{other}"},
-    "PGOPTIONS of a schema": {"PGOPTIONS": "-csearch_path=alheio"},
     "PGOPTIONS of a role": {"PGOPTIONS": "-crole=nobody_at_all"},
     "PGUSER": {"PGUSER": "postgres", "PGDATABASE": "{other}"},
 }
@@ -135,22 +130,27 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
 def _variables(given: Mapping[str, str]) -> Play:
     def play(world: World) -> None:
         world.onboarded()
-        _somebody_s_schema(world)
         known = {name: text.format(other=world.stranger, root=world.root) for name, text in given.items()}
-        for url in (world.url(), world.url("")):
-            _tempt(world, url, world.scratch_url(), **known)
+        _tempt(world, world.chance.choice((world.url(), world.url(""))), world.scratch_url(), **known)
 
-    return lambda world: _files(world, play)
+    return _with_files(play)
 
 
-def _somebody_s_schema(world: World) -> None:
-    """Tables of the same names in another schema, which `search_path` leads to: of a user who is not the scenario's."""
-    statements = [
-        "CREATE SCHEMA alheio",
-        *(each.replace("CREATE TABLE ", "CREATE TABLE alheio.") for each in ddl("postgresql", 1)),
-    ]
-    world.server.execute(world.place("dev"), *statements, user=world.user)
-    world.server.execute(world.place("dev"), "INSERT INTO alheio.clientes VALUES (1, 'de outro', '7')", user=world.user)
+@scenario("lies", "postgresql", name="a search path to somebody's schema")
+def _search_path(world: World) -> None:
+    """Tables of the same names in another schema of the project's database: no command may migrate or empty them."""
+    world.onboarded()
+    tables = [each.replace("CREATE TABLE ", "CREATE TABLE alheio.") for each in ddl("postgresql", 1)]
+    row = "INSERT INTO alheio.clientes VALUES (1, 'de outro', '7')"
+    world.server.execute(world.dev, "CREATE SCHEMA alheio", *tables, row, user=world.user)
+    for words in (("down", "--to", "base"), ("up",), ("adopt",), ("verify",)):
+        if world.chance.random() < 0.5:
+            world.run(*words, PGOPTIONS="-csearch_path=alheio")
+        else:
+            world.run(*words, "--url", world.url(query="options=-csearch_path%3Dalheio"))
+    picture = world.server.picture(world.dev)
+    if picture is None or len(picture.rows.get("alheio.clientes", ())) != 1:
+        world.fault("strangers", "the tables in somebody's schema are not what they were")
 
 
 for _name, _given in VARIABLES.items():

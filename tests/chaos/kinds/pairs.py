@@ -8,6 +8,7 @@ from tests.chaos.oracle import Rest, from_nothing, on_the_way, rest, settle
 from tests.chaos.registry import scenario
 from tests.chaos.stages import LAST, NAMES, Rows, moved
 from tests.chaos.world import World
+
 from .work import waiting
 
 _UP = (("up",), ("alembic", "upgrade", "head"), ("onboard",), ("rebuild",))

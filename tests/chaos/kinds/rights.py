@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.chaos.oracle import from_nothing, on_the_way, rest, settle
 from tests.chaos.registry import scenario
-from tests.chaos.servers import SERVERS
 from tests.chaos.servers.mariadb import MariaDB
 from tests.chaos.stages import LAST, moved
 from tests.chaos.world import World
@@ -33,14 +32,16 @@ def no_right_to_make_a_database(world: World) -> None:
 
 @scenario("rights", "postgresql")
 def no_right_to_make_a_database_and_there_is_one(world: World) -> None:
-    """It needs no other database to go up, and to look."""
+    """It needs no other database to go up."""
     stage = world.chance.randint(1, LAST - 1)
     rows = world.rows(stage)
     world.put(world.dev, stage, rows)
     world.server.execute("postgres", f"ALTER ROLE {world.user} NOCREATEDB")
     for words in (("identify",), ("adopt",), ("reset", "--yes"), ("verify",)):
         world.run(*words)
-    settle(world, [rest(stage, rows)])
+    world.must("up")
+    world.server.execute("postgres", f"ALTER ROLE {world.user} CREATEDB")
+    settle(world, [rest(LAST, moved(rows, stage, LAST))])
 
 
 @scenario("rights", "postgresql")
@@ -48,7 +49,7 @@ def not_the_owner(world: World) -> None:
     """Everything is somebody else's; the user may read and write rows."""
     stage = world.chance.randint(1, LAST)
     rows = world.rows(stage)
-    world.put(world.dev, stage, rows, owner="CURRENT_USER")
+    world.put(world.dev, stage, rows, owner="")
     world.server.execute(
         world.dev, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {world.user}"
     )
@@ -106,7 +107,9 @@ def rights_on_one_database_only(world: World) -> None:
     _restrict(world, "ALL")
     for words in (("verify",), ("identify",), ("reset", "--yes")):
         world.run(*words)
-    settle(world, [rest(stage, rows)])
+    world.must("up")
+    _give_all(world)
+    settle(world, [rest(LAST, moved(rows, stage, LAST))])
 
 
 @scenario("rights", "mariadb")
@@ -143,6 +146,3 @@ def _without(name: str) -> None:
 
 for _name in _WITHOUT:
     _without(_name)
-
-
-assert set(SERVERS) >= {"postgresql", "mariadb"}
