@@ -1,7 +1,7 @@
 """What a driven process does at its start, if its environment says so: end, or do something, at a chosen point.
 
-`CHAOS_AT=statement:17` is the point: SQL statements and commits are counted, or (`file:17`) what is about to change a
-folder. There the process and its children are killed, or, with `CHAOS_DO`, a shell command runs and the process goes on.
+`CHAOS_AT=statement:17` is the point: SQL statements and commits are counted, or only those after a CREATE DATABASE
+(`created:17`), or what is about to change a folder (`file:17`). There the process and its children are killed, or, with `CHAOS_DO`, a shell command runs and the process goes on.
 `CHAOS_LOG` is a file that gets the name of each database that is about to be made. `CHAOS_HOLE` puts a known fault back
 into the program (tests/chaos/holes.py).
 """
@@ -30,6 +30,7 @@ _CHANGING = {
 _CREATE = re.compile(r"\s*CREATE\s+DATABASE\s+[`\"]?(\w+)", re.IGNORECASE)
 _IGNORED = re.compile("__pycache__" + (f"|^{re.escape(_LOG)}" if _LOG else ""))
 _counted = 0
+_created = False
 _busy = threading.local()
 
 
@@ -63,18 +64,26 @@ def _writes(arguments: tuple[object, ...]) -> bool:
 
 
 def _statement(_c: object, _k: object, statement: str, *_: object) -> None:
+    global _created  # noqa: PLW0603
+    _point()
     created = _CREATE.match(statement)
     if created and _LOG:
+        _created = True
         with open(_LOG, "a", encoding="utf-8") as file:  # noqa: PTH123
             file.write(f"{created[1]}\n")
+
+
+def _point() -> None:
     _reach("statement")
+    if _created:
+        _reach("created")
 
 
 def _install() -> None:
     import sqlalchemy as sa  # noqa: PLC0415 - only where this is wanted
 
     sa.event.listen(sa.Engine, "before_cursor_execute", _statement)
-    sa.event.listen(sa.Engine, "commit", lambda _: _reach("statement"))
+    sa.event.listen(sa.Engine, "commit", lambda _: _point())
     if _WHAT == "file":
         sys.addaudithook(_audit)
     if "CHAOS_HOLE" in os.environ:

@@ -10,15 +10,22 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.registry import ON_SERVERS, scenario
 from tests.chaos.world import World
 
-from .work import WORKS, Work
+from .work import WORKS, Work, looking, onboard, rebuild, reset
 
-STATEMENTS, CHANGES, BYTES, SECONDS = 160, 60, 40_000, 1.4
-"""How far a command may come before it is killed; many ends come in the first half."""
+STATEMENTS = {"onboard": 120, "reset": 120, "rebuild": 360, "verify": 300, "check": 1}
+CHANGES = {"onboard": 20, "reset": 26, "rebuild": 135}
+"""How many points a command has, where it has more than 60 and 16."""
+BYTES, SECONDS = 60_000, 1.4
+"""How far a command may come before it is killed."""
 
 
 def drawn(chance: random.Random, most: int) -> int:
     """A number from 1 to the most, the small ones more often."""
     return 1 + int((most - 1) * chance.random() ** 1.5)
+
+
+def _statement(world: World, command: str) -> str:
+    return f"statement:{world.chance.randint(1, STATEMENTS.get(command, 60))}"
 
 
 def _work(world: World) -> Work:
@@ -38,14 +45,22 @@ def after_a_time(world: World) -> None:
 @scenario("kills")
 def before_a_statement(world: World) -> None:
     work = _work(world)
-    world.run(*work.words, CHAOS_AT=f"statement:{drawn(world.chance, STATEMENTS)}")
+    world.run(*work.words, CHAOS_AT=_statement(world, work.words[0]))
     settle(world, work.rests, *work.finish)
 
 
 @scenario("kills")
 def before_a_change_to_a_folder(world: World) -> None:
     work = _work(world)
-    world.run(*work.words, CHAOS_AT=f"file:{drawn(world.chance, CHANGES)}")
+    world.run(*work.words, CHAOS_AT=f"file:{world.chance.randint(1, CHANGES.get(work.words[0], 16))}")
+    settle(world, work.rests, *work.finish)
+
+
+@scenario("kills", *ON_SERVERS)
+def right_after_a_database_was_made(world: World) -> None:
+    """Some statements after CREATE DATABASE, when it may not say yet whose it is."""
+    work = world.chance.choice((looking, looking, rebuild, onboard, reset))(world)
+    world.run(*work.words, CHAOS_AT=f"created:{world.chance.randint(1, 9)}")
     settle(world, work.rests, *work.finish)
 
 
@@ -53,8 +68,9 @@ def before_a_change_to_a_folder(world: World) -> None:
 def twice(world: World) -> None:
     """What finishes the work is killed, too."""
     work = _work(world)
-    world.run(*work.words, CHAOS_AT=f"statement:{drawn(world.chance, STATEMENTS)}")
-    world.run(*work.finish[0].split(), CHAOS_AT=f"statement:{drawn(world.chance, STATEMENTS)}")
+    world.run(*work.words, CHAOS_AT=_statement(world, work.words[0]))
+    finish = work.finish[0].split()
+    world.run(*finish, CHAOS_AT=_statement(world, finish[0]))
     settle(world, [*work.rests, *work.onward()], *work.finish)
 
 
