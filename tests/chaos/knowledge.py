@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,13 @@ from .servers import SERVERS, Server
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Of one server: a folder with config.yaml, models and history; the stages' revisions; the stages' schemas."""
+    """Of one server: a folder with config.yaml, models and history; the stages' revisions; the stages' schemas.
+
+    `seconds` is how long it took to make the history, on this machine as it is now.
+    """
 
     folder: Path
+    seconds: float
     revisions: tuple[str, ...]
     schemas: tuple[frozenset[str], ...]
 
@@ -41,7 +46,10 @@ def knowledge(kind: str) -> Knowledge:
         if kind not in _known:
             folder = Path(tempfile.mkdtemp(prefix="chaos_known_"))
             write_project(folder / "p", _nowhere(SERVERS[kind]), _here(SERVERS[kind]))
-            _known[kind] = Knowledge(folder / "p", _revisions(folder / "p"), _schemas(SERVERS[kind], folder))
+            begun = time.monotonic()
+            revisions = _revisions(folder / "p")
+            seconds = time.monotonic() - begun
+            _known[kind] = Knowledge(folder / "p", seconds, revisions, _schemas(SERVERS[kind], folder))
         return _known[kind]
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import copies, cuts, disks, kills, lies, pairs, rights, takeovers, tricks
+from . import copies, cuts, disks, kills, lies, pairs, passwords, rights, takeovers, tricks
 
-__all__ = ["copies", "cuts", "disks", "kills", "lies", "pairs", "rights", "takeovers", "tricks"]
+__all__ = ["copies", "cuts", "disks", "kills", "lies", "pairs", "passwords", "rights", "takeovers", "tricks"]

@@ -15,8 +15,8 @@ from .work import WORKS, Work, looking, onboard, rebuild, reset
 STATEMENTS = {"onboard": 120, "reset": 120, "rebuild": 360, "verify": 300, "check": 1}
 CHANGES = {"onboard": 20, "reset": 26, "rebuild": 135}
 """How many points a command has, where it has more than 60 and 16."""
-BYTES, SECONDS = 60_000, 1.4
-"""How far a command may come before it is killed."""
+BYTES = 60_000
+"""How many may pass before a command is killed."""
 
 
 def drawn(chance: random.Random, most: int) -> int:
@@ -37,7 +37,7 @@ def _work(world: World) -> Work:
 def after_a_time(world: World) -> None:
     work = _work(world)
     running = world.start(*work.words)
-    running.kill_after(world.chance.uniform(0.3, SECONDS))
+    running.kill_after(world.chance.uniform(0.3, 1.0) * world.known.seconds)
     world.heard(running.ended())
     settle(world, work.rests, *work.finish)
 
