@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -112,12 +113,14 @@ def a_link_takes_the_path_s_place(world: World) -> None:
 
 @scenario("take-overs", "sqlite")
 def a_path_is_exchanged_between_two_looks(world: World) -> None:
-    """A stranger's file is moved to the path before some statement of a command that destroys."""
+    """A copy of the stranger's is moved to the path before some statement of `reset`, if the old file is still there."""
     world.onboarded()
-    words = world.chance.choice([("reset", "--yes"), ("onboard",), ("up",), ("adopt",)])
-    move = f"mv {shlex.quote(world.dev)} {shlex.quote(world.place('away'))}; cp {shlex.quote(world.stranger)} {shlex.quote(world.dev)}"
-    world.run(*words, CHAOS_AT=f"statement:{world.chance.randint(1, 25)}", CHAOS_DO=move)
-    if Path(world.place("away")).exists():  # a copy of the stranger's took the path: it must be what the stranger's is
+    dev, away = shlex.quote(world.dev), shlex.quote(world.place("away"))
+    with Path(world.dev).open("rb") as file:  # as long as it is open, no other file has its number
+        number = os.fstat(file.fileno()).st_ino
+        exchange = f"[ $(stat -c %i {dev}) != {number} ] || (mv {dev} {away}; cp {shlex.quote(world.stranger)} {dev})"
+        world.run("reset", "--yes", CHAOS_AT=f"statement:{world.chance.randint(1, 12)}", CHAOS_DO=exchange)
+    if Path(world.place("away")).exists():
         world.watched["sqlite", world.dev] = world.watched["sqlite", world.stranger]
 
 
