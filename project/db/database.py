@@ -18,9 +18,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModu
 
 from project.db import sqlite_file
 from project.db.rights import remedy
-from project.errors import Locked, Unreachable, WrongUse, keep_secret
+from project.errors import Locked, Unreachable, WrongUse
 from project.plan import options as url_options
 from project.plan.places import as_url
+from project.secret import is_ambiguous, keep_secret, keep_url
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
@@ -32,6 +33,7 @@ _DRIVERS = {
 _SQLITE = ("sqlite://", "strata")
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
+_ESCAPE = "In a user's name or password write %40 for `@`."
 _SECONDS = "10"
 _BEGIN = b"SQLite format 3\0"
 """How every file that SQLite has written to begins (sqlite.org/fileformat.html)."""
@@ -43,6 +45,8 @@ _IN_USE = {"55006", "SQLITE_BUSY"}
 
 def parsed(url: str | sa.URL) -> sa.URL:
     """The URL as a value. Raises WrongUse where it is none, or of a server that we do not know."""
+    if isinstance(url, str):
+        keep_url(url)
     try:
         value = as_url(url)
     except ArgumentError:
@@ -51,6 +55,8 @@ def parsed(url: str | sa.URL) -> sa.URL:
     server_kind(value)
     if value.password:
         keep_secret(str(value.password))
+    if isinstance(url, str) and is_ambiguous(url) and "@" not in str(value.host):
+        raise WrongUse("This URL has a second `@` before its host.", hint=_ESCAPE)
     return value
 
 
