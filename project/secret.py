@@ -120,7 +120,9 @@ def _kind(character: str) -> str:
 def _run(character: str, number: int) -> str:
     """A character, so many times. Runs of blanks are often made one; backslashes and % are doubled by escaping."""
     if character == " ":
-        return r"(?:\s|\+|%{1,2}(?:25){0,3}(?:20|0[9a-dA-D])|\\{1,4}(?:[nrtvf]|x[0-9a-fA-F]{2}|u00[0-9a-fA-F]{2})){1,64}"
+        return (
+            r"(?:\s|\+|%{1,2}(?:25){0,3}(?:20|0[9a-dA-D])|\\{1,4}(?:[nrtvf]|x[0-9a-fA-F]{2}|u00[0-9a-fA-F]{2})){1,64}"
+        )
     most = 8 * number  # a bound, for texts that are nothing else
     if character == "\\":
         return rf"(?:\\|%{{1,2}}(?:25){{0,3}}5[cC]){{{number},{most}}}"

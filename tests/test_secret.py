@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from invoke import Context, Exit
 from projects import Project, write
 from test_identify import MODULES, STAGES
+from test_onboard import inv
 
 from project import secret
 from project.db import database
@@ -79,7 +80,7 @@ def parts(password: str) -> list[str]:
     return [each for each in (password, *re.split("[@:/#?]", password)) if len(each) >= 4]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(password=PASSWORDS, way=st.sampled_from(list(WRITTEN)), around=st.sampled_from(AROUND))
 @example(password="p@ss:w/or#d?x", way="as it is", around="'{}'")
 @example(password="\\\\''", way="repr of a repr", around="'{}'")
@@ -95,7 +96,7 @@ def test_a_password_is_hidden_however_it_is_written(password: str, way: str, aro
             assert WRITTEN[way](part) not in shown
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(password=PASSWORDS)
 @example(password="p@ss:w/or#d?x")
 @example(password="a@segredo?host=b")
@@ -229,7 +230,7 @@ def warning(project: Project, password: str, way: str) -> tuple[str, ...]:
 FAILURES = [unreachable, unescaped, migrations, key, option, module, warning]
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")  # pytest keeps them for itself; the next test is of a process
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     password=PASSWORDS,
@@ -264,3 +265,25 @@ def test_no_command_says_a_password(
     finally:
         local.config.write_text(before[0])
         (local.folder / "modelos" / "pessoas.py").write_text(before[1])
+
+
+def test_what_python_and_modules_print_has_no_password(local: Project) -> None:
+    statements = "import logging, sys, warnings; warnings.warn(text); print(text); logging.warning(text)"
+    module(local, "um@segredo/x", "quote", statements + "; sys.stderr.write(text)")
+    done = inv(local, "check")
+    assert done.returncode == 2
+    assert "UserWarning: to ://ana:***@servidor***" in done.stderr
+    assert done.stderr.count("to ://ana:***@servidor***") == 4
+    assert "segredo" not in done.stdout + done.stderr
+
+
+def test_a_traceback_has_no_password_of_the_environment(local: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "um@segredo/x")
+    text = "import os, project.commands as c\ndef up(*_, **__):\n    raise RuntimeError(os.environ['PGPASSWORD'])\nc.up = up\n"
+    (local.folder / "sitecustomize.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", f"{local.folder}:{ROOT}")
+    done = inv(local, "up", "--json")
+    assert done.returncode == 1
+    assert "RuntimeError: ***" in done.stderr
+    assert json.loads(done.stdout)["error"]["message"] == "RuntimeError: ***"
+    assert "segredo" not in done.stdout + done.stderr
