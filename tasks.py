@@ -41,11 +41,12 @@ def ending(json: bool, url: str | None = None) -> Iterator[Report]:
     `url` is the database that the command was given.
     """
     from project.report import Report
+    from project.secret import masked_errors
 
     _open_what_is_closed()
     report = Report(json=json, elsewhere=url is not None)
     try:
-        with _errors_told(report):
+        with masked_errors(), _errors_told(report):
             yield report
             report.finish()
         sys.stdout.flush()

@@ -2,42 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import quote, quote_plus
 
-_PASSWORD = re.compile(r"(://[^\s:/@]*):\S*@")
-_secrets: set[str] = set()
-_SHORTEST = 4  # a shorter word is in too many others to tell that it is a password
-
-
-def keep_secret(password: str) -> None:
-    """Have a password hidden wherever it stands alone in a text that is `masked`, for as long as the program runs."""
-    if len(password) >= _SHORTEST:
-        _secrets.update((password, quote(password, safe=""), quote_plus(password)))
-
-
-def masked(text: str) -> str:
-    """Hide the password of every URL in a text, and the passwords of the URLs that this program was given."""
-    text = _PASSWORD.sub(r"\1:***@", text)
-    for secret in sorted(_secrets, key=len, reverse=True):
-        if secret in text:
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
-    return text
-
-
-def _masked_within(value: object) -> object:
-    """Data with the passwords in its texts hidden."""
-    match value:
-        case str():
-            return masked(value)
-        case dict():
-            return {key: _masked_within(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_masked_within(each) for each in value]
-        case _:
-            return value
+from project.secret import masked, masked_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +37,7 @@ class StrataError(Exception):
         self.message = masked(message)
         self.where = None if where is None else masked(str(where))
         self.hint = None if hint is None else masked(hint)
-        self.details = {key: _masked_within(value) for key, value in details.items()}
+        self.details = {key: masked_within(value) for key, value in details.items()}
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

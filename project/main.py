@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from project.db import Usuario, setup_database
 from project.errors import StrataError
 from project.migrations import apply_migration, create_migration
+from project.secret import masked
 
 PEOPLE = {"Alice": 30, "Bob": 25}
 
@@ -29,7 +30,7 @@ def main() -> int:
         revisions = create_migration()
         print(f"Migrations: {', '.join(each.filename for each in revisions)}.")
         with setup_database() as session:
-            print(f"Database: {session.get_bind().engine.url.render_as_string()}.")
+            print(masked(f"Database: {session.get_bind().engine.url.render_as_string()}."))
             applied = apply_migration()
             print(f"Applied: {', '.join(applied)}." if applied else "Nothing to apply.")
             added = add_people(session)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from project.columns import columns
-from project.errors import masked
+from project.secret import masked, masked_within
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,9 +64,9 @@ class Report:
         if self.elsewhere:
             error.message = _GIVEN_A_URL.sub(r"`inv \1 --url …", error.message)
             error.hint = error.hint and _GIVEN_A_URL.sub(r"`inv \1 --url …", error.hint)
-        print(str(error), file=sys.stderr)
+        print(masked(str(error)), file=sys.stderr)
         if self.json:
-            self._print({**(self.object or {}), "error": error.to_json()})
+            self._print({**(self.object or {}), "error": masked_within(error.to_json())})
 
     def crashed(self) -> None:
         """What should not happen: the traceback, without passwords."""

@@ -24,8 +24,9 @@ from project import commands
 from project.commands.adding import with_stage
 from project.commands.verifying import failure
 from project.db import database, removal
-from project.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse, masked
+from project.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
 from project.plan import read
+from project.secret import masked
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "segredo99"  # noqa: S105 - of a user that the test makes

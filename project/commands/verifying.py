@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from project import errors
 from project.db import database
 from project.errors import StrataError
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import placed, prove
 from project.plan import Plan, read
+from project.secret import masked
 
 from .placing import require_history, swept
 from .telling import Told, healed, silent
@@ -59,7 +59,7 @@ def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verifie
     healed(plan, told)
     made = steps(plan)
     require_history(plan, made)
-    addresses = [database.address(database.parsed(url)) for url in urls or plan.prove_on]
+    addresses = [masked(database.address(database.parsed(url))) for url in urls or plan.prove_on]
     runs = [_Run(plan, url, where, told) for url, where in zip(urls or plan.prove_on, addresses, strict=True)]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
@@ -106,7 +106,7 @@ class _Run:
         self.process.stdout.close()
         self.process.stderr.close()
         if self.process.wait() and self.error is None:
-            self.error = {"code": 1, "message": f"The process ended: {errors.masked(trace.strip())}"}
+            self.error = {"code": 1, "message": f"The process ended: {masked(trace.strip())}"}
 
     @property
     def outcome(self) -> Server:

@@ -22,9 +22,10 @@ from project.db import sqlite_file
 from project.db.dialects import quoted
 from project.db.location import Location, location, named, require_named
 from project.db.rights import remedy
-from project.errors import Locked, Unreachable, WrongUse, keep_secret
+from project.errors import Locked, Unreachable, WrongUse
 from project.plan import options as url_options
 from project.plan.urls import Misleading, as_url
+from project.secret import is_ambiguous, keep_secret, keep_url
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
@@ -36,6 +37,7 @@ _DRIVERS = {
 _SQLITE = ("sqlite://", "strata")
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
+_ESCAPE = "In a user's name or password write %40 for `@`."
 _SECONDS = "10"
 _BEGIN = b"SQLite format 3\0"
 """How every file that SQLite has written to begins (sqlite.org/fileformat.html)."""
@@ -50,6 +52,8 @@ def parsed(url: str | sa.URL) -> sa.URL:
 
     Raises WrongUse where it is none, of a server that we do not know, or could lead to another database than it names.
     """
+    if isinstance(url, str):
+        keep_url(url)
     try:
         value = as_url(url)
     except ArgumentError:
@@ -60,6 +64,8 @@ def parsed(url: str | sa.URL) -> sa.URL:
     server_kind(value)
     if value.password:
         keep_secret(str(value.password))
+    if isinstance(url, str) and is_ambiguous(url) and "@" not in str(value.host):
+        raise WrongUse("This URL has a second `@` before its host.", hint=_ESCAPE)
     return value
 
 

@@ -24,6 +24,7 @@ from project.db import database
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
 from project.garbage import collected_seldom
 from project.plan import Plan
+from project.secret import masked
 from project.template import operations
 
 from .history import File, edited_place, read, require_runnable
@@ -265,7 +266,7 @@ def reason(error: Exception) -> str:
 def said(error: Exception) -> str:
     """The server's own words, without the statement's parameters, or those of any other error."""
     if isinstance(error, sa.exc.DBAPIError):
-        statement = _statement(error)
+        statement = masked(_statement(error))  # whole: the beginning of a password is not known as one
         shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
         return f"{str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
     text = " ".join(str(error).split())

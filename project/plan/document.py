@@ -15,6 +15,7 @@ import yaml
 from project.errors import Where, WrongUse
 from project.plan.values import FrozenDict, Key, Mark, Marks
 from project.plan.words import TOP, kind, label
+from project.secret import keep_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,6 +196,7 @@ def _key(node: yaml.Node, path: str) -> str:
     return data
 
 
+_BRACES = re.compile(r"\$\{[^}]*\}")  # the name of a variable is no password
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -203,6 +205,7 @@ def _scalar(node: yaml.ScalarNode, path: str) -> object:
         if stranger := _UNWRITABLE.search(node.value):
             message = f"The text has the character U+{ord(stranger[0]):04X}, which no file or database can hold."
             raise _at(node, path, message, "Take its escape out; above U+FFFF write it as \\U with eight digits.")
+        keep_url(_BRACES.sub("", node.value))  # whatever is wrong in the file, no error quotes its password
         return node.value
     if node.tag not in _SCALARS:
         raise _at(node, path, f"The tag {_tag(node)} means nothing here.", "Leave it out.")

@@ -15,6 +15,7 @@ from project.plan import options
 from project.plan.urls import Misleading, as_url, names_database
 from project.plan.values import Models
 from project.plan.words import nearest
+from project.secret import is_ambiguous, keep_url
 
 if TYPE_CHECKING:
     from project.plan.document import Entry
@@ -57,6 +58,7 @@ def servers(top: Entry, folder: Path, default: tuple[str, ...]) -> tuple[str, ..
 def url(entry: Entry, folder: Path) -> str:
     """Give a URL with its driver named and its SQLite file absolute. Raises WrongUse that shows only its scheme."""
     text = entry.text.strip()
+    keep_url(text)
     try:
         given = as_url(text)
     except ArgumentError:
@@ -89,7 +91,7 @@ def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
 def _served(entry: Entry, given: URL) -> str:
     dialect = given.get_backend_name()
     driver = _DRIVERS[dialect]
-    if "@" in (given.host or ""):
+    if "@" in (given.host or "") or is_ambiguous(entry.text):
         hint = "In a user's name or password write %40 for `@`."
         raise entry.wrong(f"{entry} has a second `@` before its host.", hint)
     if entry.key == ("database", "url") and not names_database(given):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from project.plan.values import FrozenDict
+from project.secret import keep_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ def _expand(entry: Entry, environ: Mapping[str, str]) -> object:
     if not isinstance(entry.data, str):
         return entry.data
     text = _BRACES.sub(lambda match: _value(entry, match[1], environ), entry.data)
+    keep_url(text)
     if entry.key == ("database", "protected") and text != entry.data:  # a variable has no other way to say true
         return yaml.SafeLoader.bool_values.get(text.lower(), text)
     return text
