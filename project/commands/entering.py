@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from project.db import database, ownership
+from project.db.lost import answering
 from project.errors import Protected, SchemaDiffers, Unreachable, WrongUse
 from project.migrations import history
 from project.migrations.generate import Step, steps
@@ -41,6 +42,7 @@ class Onboarded:
         return self.created or self.rebuilt or bool(self.applied) or self.repointed is not None
 
 
+@answering()
 def onboard(plan: Plan, *, wait: float = WAIT, told: Told = silent) -> Onboarded:
     """Make a working development database: create it, bring it to the last stage with its rows, and look at it.
 
@@ -125,6 +127,7 @@ def _listens(url: sa.URL) -> bool:
 # ------------------------------------------------------------------------------- reset
 
 
+@answering()
 def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, told: Told = silent) -> Onboarded:
     """Drop the development database and make it anew, with its rows, after `confirmed` has said yes to the question.
 

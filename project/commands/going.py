@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from project.db import database, ownership
 from project.db.dialects import NAMES
+from project.db.lost import answering
 from project.errors import WrongUse
 from project.migrations import apply
 from project.migrations.generate import Step
@@ -28,6 +29,7 @@ class Brought:
     repointed: Repointed | None = None
 
 
+@answering()
 def bring_up(
     plan: Plan, made: tuple[Step, ...], told: Callable[[str], None], *, wait: float = WAIT, tell: Told = silent
 ) -> Brought:
@@ -78,6 +80,7 @@ def make_if_missing(url: str | sa.URL) -> bool:
     return True
 
 
+@answering()
 def up(
     plan: Plan,
     to: str | None = None,
@@ -110,6 +113,7 @@ def up(
     return done
 
 
+@answering()
 def down(
     plan: Plan, to: str | None = None, url: str | None = None, told: Told = silent, *, wait: float = WAIT
 ) -> tuple[str, ...]:

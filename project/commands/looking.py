@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from project.db import database
+from project.db.lost import answering
 from project.db.modules import unlisted
 from project.db.snapshot import Difference
 from project.errors import StrataError
@@ -30,6 +31,7 @@ class Checked:
     remedy: str
 
 
+@answering()
 def check(plan: Plan, told: Told = silent) -> Checked:
     """Whether the history on disk is, byte for byte, what the stages give. Read-only.
 
@@ -58,6 +60,7 @@ class Planned:
     unreachable: str | None = None
 
 
+@answering()
 def stages(plan: Plan) -> Planned:
     """The plan, stage by stage. Read-only; that a database cannot be reached is in the result."""
     revisions = tuple(step.revision for step in steps(plan))
@@ -98,6 +101,7 @@ class Status:
     outdated: bool = False
 
 
+@answering()
 def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     """Where a database is, what is pending, and whether its schema is what its stage says. Read-only.
 

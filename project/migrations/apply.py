@@ -21,10 +21,12 @@ from alembic.migration import MigrationContext
 from alembic.util import CommandError
 
 from project.db import database
+from project.db.lost import cause
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
 from project.garbage import collected_seldom
 from project.plan import Plan
 from project.template import operations
+from project.template.operations.failures import of_driver
 
 from .history import File, edited_place, read, require_runnable
 from .rows import insert
@@ -209,7 +211,7 @@ class _Run:
         code = code_of(error)
         if code == Locked.code:
             return Locked(str(error), hint="Wait until it has ended, or give it longer with `--wait SECONDS`.")
-        message = " ".join([reason(error), *getattr(error, "__notes__", ()), self._state(way)])
+        message = " ".join([reason(cause(error) or error), *getattr(error, "__notes__", ()), self._state(way)])
         if code == Refused.code:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
@@ -240,7 +242,7 @@ def where(error: Exception, migrations: Path) -> str | None:
     What stops Alembic is told by itself; what else is raised by a file that is not as this program makes it, by its
     place.
     """
-    if isinstance(error, CommandError | sa.exc.SQLAlchemyError):
+    if isinstance(error, CommandError | sa.exc.SQLAlchemyError) or of_driver(error) is not None:
         return None
     place = edited_place(error, migrations)
     if place is None:
@@ -253,17 +255,19 @@ def code_of(error: Exception) -> object:
     return getattr(error, "code", None) if isinstance(error, CommandError) else None
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Why a migration failed."""
-    return f"The migration failed: {said(error)}" if isinstance(error, sa.exc.DBAPIError) else said(error)
+    return f"The migration failed: {said(error)}" if of_driver(error) is not None else said(error)
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """The server's own words, without the statement's parameters, or those of any other error."""
-    if isinstance(error, sa.exc.DBAPIError):
-        statement = _statement(error)
+    spoken = of_driver(error)
+    if spoken is not None:
+        statement = _statement(error) if isinstance(error, sa.exc.DBAPIError) else ""
         shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
-        return f"{str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
+        words = next(iter(str(spoken).splitlines()), type(spoken).__name__).rstrip(".")
+        return f"{words}. The statement was: {shown}." if shown else f"{words}."
     text = " ".join(str(error).split())
     if not isinstance(error, CommandError | sa.exc.SQLAlchemyError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from .driver import say, server_of
+from .failures import is_unable
 from .lock import TABLE
 
 DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
@@ -256,7 +257,9 @@ class Journal:
     def _shown(self, name: str) -> str:
         try:
             rows = say(self.connection, f"SHOW CREATE TABLE {name}")
-        except self.connection.dialect.loaded_dbapi.Error:
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            if is_unable(error):
+                raise
             return "-"
         return _COUNTER.sub("", str(rows[0][1])) if rows else "-"
 
