@@ -26,6 +26,7 @@ from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, Stra
 from project.garbage import collected_seldom
 from project.plan import Plan
 from project.template import operations
+from project.template.operations import failures
 from project.template.operations.failures import of_driver
 
 from .history import File, edited_place, read, require_runnable
@@ -111,6 +112,21 @@ def unfinished(connection: sa.Connection) -> Unfinished | None:
     if not rows:
         return None
     return Unfinished(rows[0][0], rows[0][1], sum(1 for row in rows if row[2] in {"ddl", "dml"} and row[3]))
+
+
+def standing(connection: sa.Connection) -> tuple[str | None, Unfinished | None]:
+    """The revision that the database says it is at, and what is half done, both of one moment. Read-only."""
+    while True:
+        connection.rollback()
+        try:
+            return revision_of(connection), unfinished(connection)
+        except sa.exc.DBAPIError as error:
+            if failures.code_of(error) != _MADE_SINCE:
+                raise
+
+
+_MADE_SINCE = 1412
+"""MariaDB, of a table that was made after the moment that is looked at: a run has begun."""
 
 
 def up(
@@ -216,7 +232,8 @@ class _Run:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
         if "half done" in message:
-            hint = "Mend the cause; then `inv up` goes on with it. `inv down` undoes it."
+            back = "`inv up`" if way == "down" else "`inv down`"
+            hint = f"Mend the cause, and run the command again: it goes on with it. {back} undoes it."
         return MigrationFailed(message, where=place, hint=hint, applied=list(self.done))
 
     def _state(self, way: str) -> str:

@@ -18,7 +18,7 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CheckFirst, sort_tables_and_constraints
 
-from project.db.database import server_kind
+from project.db.database import connect, server_kind
 from project.db.dialects import quoted, unmarked
 from project.db.lost import cause
 from project.db.scratch import clear, scratch
@@ -165,7 +165,7 @@ class Mirror:
         self._open.close()
         self.schemas = tuple(sorted({*self.schemas, *schemas}))
         empty = self._open.enter_context(scratch(self.server, self.schemas))
-        self._connection = self._open.enter_context(empty.engine.connect())
+        self._connection = self._open.enter_context(connect(empty.engine))
 
     def _made(self, metadata: sa.MetaData) -> Snapshot:
         """All of the models, made by create_all in an empty database."""

@@ -28,7 +28,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 
 from project.columns import columns
-from project.db.database import address
+from project.db.database import address, connect
 from project.db.lost import unanswered
 from project.db.scratch import Scratch, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
@@ -91,7 +91,7 @@ def prove(server: str, migrations: Path, steps: Sequence[Step], told: Told, mirr
             prove(server, migrations, steps, told, own)
             return
     shown = mirror.shown()
-    with scratch(server, mirror.schemas) as mine, mine.engine.connect() as connection:
+    with scratch(server, mirror.schemas) as mine, connect(mine.engine) as connection:
         _Proof(mirror, shown, migrations, mine, connection, steps).run(told)
 
 
@@ -342,7 +342,7 @@ class _Proof:
         held = self.carried.held(touched)
         self.carried.read(self.connection, step.schema, touched, self.schemas)
         self._must_be_there(index, "down, refused", held, {}, set())
-        with scratch(self.mine.url, self.schemas) as empty, empty.engine.connect() as connection:
+        with scratch(self.mine.url, self.schemas) as empty, connect(empty.engine) as connection:
             self._without_rows(index, connection)
 
     def _without_rows(self, index: int, connection: sa.Connection) -> None:
