@@ -220,6 +220,7 @@ class Report:
             "differences": [each._asdict() for each in found.differences],
             "gone": found.gone,
             "fits": None if found.fit is None else {"stage": found.fit.stage, "exact": found.fit.exact},
+            "with_rows": list(found.with_rows),
             "unfinished": None if half is None else {"revision": half.revision, "direction": half.direction},
         }
         if not self.json:
@@ -237,7 +238,7 @@ class Report:
             raise SchemaDiffers(
                 f"Revision {found.unfinished.revision} is half done on its way {found.unfinished.direction}: "
                 f"{found.unfinished.statements} statements of it are in.",
-                hint="`inv up` goes on with it, `inv down` undoes it.",
+                hint=_going_on(found.unfinished.direction, found.with_rows),
             )
         fit = found.fit
         fits = "" if fit is None or not fit.exact else f" It is exactly that of {_stage(fit.stage)}."
@@ -269,7 +270,7 @@ class Report:
             if found.missing:
                 message = f"There is no database yet, so it is {behind}"
                 raise DatabaseBehind(message, hint=found.missing)
-            raise DatabaseBehind(f"The database is {behind}", hint="Run `inv up`.")
+            raise DatabaseBehind(f"The database is {behind}", hint=_going_up(found.with_rows))
 
     def identified(self, found: Fit) -> None:
         """Which stage a database is at."""
@@ -410,6 +411,21 @@ class Report:
         self.object = {"sql": text}
         if not self.json:
             print(text, end="")
+
+
+def _going_on(direction: str, with_rows: Sequence[str]) -> str:
+    """What to do about a stage that is half done."""
+    if direction.endswith("down"):
+        return "`inv down` goes on with it, `inv up` undoes it."
+    more = f" `inv onboard` goes on, too, and puts in the rows of {', '.join(with_rows)}." if with_rows else ""
+    return f"`inv up` goes on with it, `inv down` undoes it.{more}"
+
+
+def _going_up(with_rows: Sequence[str]) -> str:
+    """What to do about a database that is behind."""
+    if not with_rows:
+        return "Run `inv up`."
+    return f"Run `inv onboard`, which puts in the rows of {', '.join(with_rows)} as well, or `inv up`, which does not."
 
 
 _MEND = "Undo what was changed by hand, or put it into the models."

@@ -11,7 +11,7 @@ from types import ModuleType
 import sqlalchemy as sa
 
 from .body import Operation, at, operations
-from .journal import ALREADY, DDL, Entry, Half, Journal, half, written
+from .journal import ALREADY, Entry, Half, Journal, half, is_ddl, written
 from .lock import number_of
 
 _ASIDE = "_new_"  # in the names of columns through which values cross
@@ -101,7 +101,7 @@ def _undone(
     statements = [_sql(entry) for entry in counted if last is not None and at(entry.line, there) is last]
     crossing = [sql for sql in statements if _ASIDE in sql]
     begun = all(_ASIDE in sql and "MODIFY" not in sql and "DROP" not in sql for sql in statements)
-    unchanged = all(not DDL.match(sql) for sql in statements)
+    unchanged = not any(map(is_ddl, statements))
     unfinished = [last] if last is not None and crossing and not begun else []
     done = {id(at(entry.line, there)) for entry in counted}
     if last is not None and (begun or unchanged) and last.name != "run_sql":

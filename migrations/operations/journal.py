@@ -24,10 +24,17 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from .driver import say, server_of
+from .failures import is_unable
 from .lock import TABLE
 
-DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
-_READS = re.compile(r"\s*(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHECK)\b", re.IGNORECASE)
+_DDL = re.compile(r"(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
+# What may run DDL without being it: written down before, as that is; where it ran none, it is undone with what it did.
+_RUNS = re.compile(r"(BEGIN\s+NOT\s+ATOMIC|CALL|EXECUTE|IF|CASE|FOR|LOOP|WHILE|REPEAT|DECLARE)\b", re.IGNORECASE)
+# What may stand before a statement: comments, among them those that the server reads, and settings for it alone.
+_BEFORE = re.compile(
+    r"(?:\s+|/\*M?!\d*|/\*.*?\*/|(?:--\s|#)[^\n]*(?:\n|\Z)|SET\s+STATEMENT\b.*?\bFOR\b)*", re.IGNORECASE | re.DOTALL
+)
+_READS = re.compile(r"(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHECK)\b", re.IGNORECASE)
 _WORD = re.compile(r"`((?:[^`]|``)+)`|(\w+)")
 _PAIR = re.compile(r"(`(?:[^`]|``)+`|\w+)\.(`(?:[^`]|``)+`|\w+)")
 _NAME = r"(?:`(?:[^`]|``)+`|\w+)"
@@ -42,6 +49,22 @@ _OURS = "_strata_"  # in the names of temporary tables that operations make
 
 ALREADY = {1005, 1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1146, 1176, 1304, 1305, 1359, 1360, 1826, 4091, 4092}
 """What the server says where there is nothing to undo: it is there already, or there is none."""
+
+
+def is_ddl(sql: str) -> bool:
+    """Whether the statement commits what was done before, because it changes the schema, or may run one that does."""
+    text = _bare(sql)
+    return bool(_DDL.match(text) or _RUNS.match(text))
+
+
+def is_reading(sql: str) -> bool:
+    """Whether the statement changes nothing that stays."""
+    return bool(_READS.match(_bare(sql)))
+
+
+def _bare(sql: str) -> str:
+    before = _BEFORE.match(sql)
+    return sql[before.end() :] if before else sql
 
 
 @dataclass
@@ -157,11 +180,11 @@ class Journal:
 
     def run(self, cursor: Any, sql: str, parameters: Any) -> bool:
         """Run one statement, unless it is done. False where it is none that is written down."""
-        if _READS.match(sql) or TABLE in sql or "alembic_version" in sql:
+        if is_reading(sql) or TABLE in sql or "alembic_version" in sql:
             return False
         if not parameters and parameters is not None:  # then the driver would make one % of two
             sql, parameters = sql.replace("%%", "%"), None
-        kind = "temporary" if _OURS in sql else "ddl" if DDL.match(sql) else "dml"
+        kind = "temporary" if _OURS in sql else "ddl" if is_ddl(sql) else "dml"
         text = f"{sql} {parameters!r}" if parameters else sql
         if self._next(kind, text) is not None:
             return True
@@ -256,7 +279,9 @@ class Journal:
     def _shown(self, name: str) -> str:
         try:
             rows = say(self.connection, f"SHOW CREATE TABLE {name}")
-        except self.connection.dialect.loaded_dbapi.Error:
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            if is_unable(error):
+                raise
             return "-"
         return _COUNTER.sub("", str(rows[0][1])) if rows else "-"
 

@@ -14,6 +14,7 @@ from alembic.operations import Operations
 
 from .conversion import back_on_sqlite, convertible, family, on_mariadb, on_postgresql
 from .definition import Text, define
+from .failures import blames_values
 from .registry import MigrationStopped, Writer, operation
 from .sqlite import expression
 
@@ -140,6 +141,8 @@ def require_convertible(
         if lost is not None:
             _require_none(writer, table, schema, lost, f"{what}. {advice}", INVENTED, name)
     except sa.exc.DBAPIError as error:
+        if not blames_values(error):
+            raise
         raise MigrationStopped(
             f"Table {_path(table, schema)}: {what}: {str(error.orig).splitlines()[0]}. {advice}. Nothing was changed.",
             INVENTED,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from project.db import database, sqlite_file
+from project.db.lost import answering
 from project.errors import SchemaDiffers, Unreachable
 from project.migrations import history
 from project.migrations.generate import Step, steps
@@ -40,6 +41,7 @@ class Onboarded:
         return self.created or self.rebuilt or bool(self.applied) or self.repointed is not None
 
 
+@answering()
 def onboard(plan: Plan, *, wait: float = WAIT, told: Told = silent) -> Onboarded:
     """Make a working development database: create it, bring it to the last stage with its rows, and look at it.
 

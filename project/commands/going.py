@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from project.db import database, ownership
 from project.db.dialects import NAMES
 from project.db.location import location, require
+from project.db.lost import answering
 from project.errors import Unreachable, WrongUse
 from project.migrations import apply
 from project.migrations.generate import Step
@@ -29,6 +30,7 @@ class Brought:
     repointed: Repointed | None = None
 
 
+@answering()
 def bring_up(
     plan: Plan, made: tuple[Step, ...], told: Callable[[str], None], *, wait: float = WAIT, tell: Told = silent
 ) -> Brought:
@@ -88,6 +90,7 @@ def make_if_missing(plan: Plan, url: sa.URL, tell: Callable[[str], None]) -> boo
     return True
 
 
+@answering()
 def up(
     plan: Plan,
     to: str | None = None,
@@ -120,6 +123,7 @@ def up(
     return done
 
 
+@answering()
 def down(
     plan: Plan, to: str | None = None, url: str | None = None, told: Told = silent, *, wait: float = WAIT
 ) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from project.db import database, sqlite_file
+from project.db.lost import answering
 from project.db.modules import unlisted
 from project.db.snapshot import Difference
 from project.errors import StrataError
@@ -30,6 +31,7 @@ class Checked:
     remedy: str
 
 
+@answering()
 def check(plan: Plan, told: Told = silent) -> Checked:
     """Whether the history on disk is, byte for byte, what the stages give. Read-only.
 
@@ -58,6 +60,7 @@ class Planned:
     unreachable: str | None = None
 
 
+@answering()
 def stages(plan: Plan) -> Planned:
     """The plan, stage by stage. Read-only; that a database cannot be reached is in the result."""
     revisions = tuple(step.revision for step in steps(plan))
@@ -83,7 +86,8 @@ class Status:
     `revision` is what it says, `stage` what that means. Where the history has not that revision (`gone`), or there is
     none, `fit` is what its schema says. `unfinished` is a stage that is half done (MariaDB). `missing`: there is no
     such database, and this makes it. `outdated`: the history on disk is not what the stages give; looked at where the
-    schema differs, or the revision is gone.
+    schema differs, or the revision is gone. `with_rows` are those of the development database's pending stages
+    that have rows, which `inv up` does not put in.
     """
 
     stage: str | None
@@ -96,8 +100,10 @@ class Status:
     unfinished: apply.Unfinished | None = None
     missing: str | None = None
     outdated: bool = False
+    with_rows: tuple[str, ...] = ()
 
 
+@answering()
 def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     """Where a database is, what is pending, and whether its schema is what its stage says. Read-only.
 
@@ -114,13 +120,30 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
         sqlite_file.require_whole(connection)
         made = steps(plan)
         found = _status(connection, known, made)
+        found = replace(found, with_rows=tuple(name for name in found.pending if name in _with_rows(plan, there)))
         if found.schema_matches and not found.gone:
             return found
         return replace(found, outdated=_differing(plan, made) is not None)
 
 
+_LOOKS = 5
+
+
 def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
-    revision, half = apply.revision_of(connection), apply.unfinished(connection)
+    """What is found; looked at again where a run went on meanwhile, or a server with the statement of a killed one.
+
+    Of schemas a server shows what is there now, of rows what was there when one began to look.
+    """
+    found = _looked(connection, known, made)
+    for _ in range(_LOOKS):
+        if found.schema_matches or (found.revision, found.unfinished) == apply.standing(connection):
+            break
+        found = _looked(connection, known, made)
+    return found
+
+
+def _looked(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
+    revision, half = apply.standing(connection)
     names = [step.stage.name for step in made]
     stage = next((file.stage for file in known if file.id == revision), None)
     if revision is not None and stage is None:
@@ -137,6 +160,13 @@ def _status(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step
     connection.rollback()
     likely = fitting(connection, made) if found and half is None else None
     return Status(stage, revision, _after(names, stage), not found, found, fit=likely, unfinished=half)
+
+
+def _with_rows(plan: Plan, there: sa.URL) -> frozenset[str]:
+    """The stages whose rows `onboard` and `rebuild` put into the database, and `up` does not."""
+    if not database.same(there, plan.database.url):
+        return frozenset()
+    return frozenset(stage.name for stage in plan.stages if stage.rows)
 
 
 def _after(names: list[str], stage: str | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from project.db import database
+from project.db.lost import answering
 from project.db.maker import folder as temporary
 from project.errors import StrataError, WrongUse
 from project.garbage import collected_seldom
@@ -43,6 +44,7 @@ class Rebuilt:
     dry: bool = False
 
 
+@answering()
 @collected_seldom()
 def rebuild(
     plan: Plan,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from project.db import database, ownership, sqlite_file
+from project.db.lost import answering
 from project.db.scratch import sweep
 from project.db.snapshot.values import OURS
 from project.errors import HistoryDiffers, SchemaDiffers, StrataError, Unreachable, WrongUse
@@ -24,6 +25,7 @@ from project.plan.urls import names_database
 from .telling import WAIT, Told, healed, silent
 
 
+@answering()
 def identify(plan: Plan, url: str | None = None, told: Told = silent) -> Fit:
     """Which stage is this database at, by its schema alone? The nearest one and the differences where none fits.
 
@@ -51,7 +53,7 @@ def _fit(connection: sa.Connection, stages: Sequence[Outline], said: str | None)
 
 def swept(url: str | sa.URL) -> None:
     """Drop the scratch databases that killed runs left on a server; where that cannot be looked at, leave them."""
-    with suppress(StrataError):
+    with suppress(StrataError), answering():
         sweep(url)
 
 
@@ -118,6 +120,7 @@ class Adopted:
     unmarked: StrataError | None = None
 
 
+@answering()
 def adopt(
     plan: Plan, url: str | None = None, *, protect: bool = False, wait: float = WAIT, told: Told = silent
 ) -> Adopted:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from project.db import database, ownership, removal
 from project.db.dialects import quoted
 from project.db.location import Location, location
+from project.db.lost import answering
 from project.db.scratch import scratch
 from project.db.snapshot.values import OURS
 from project.errors import Locked, Protected, WrongUse
@@ -56,6 +57,7 @@ class Seen:
 _LISTED = 4
 
 
+@answering()
 def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, told: Told = silent) -> Onboarded:
     """Drop the development database and make it again, with its rows, after `confirmed` has said yes to the question.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from project.db import database
+from project.db.lost import answering
 from project.errors import StrataError
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
@@ -49,6 +50,7 @@ class Verified:
     servers: tuple[Server, ...]
 
 
+@answering()
 def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verified:
     """Prove the history on disk on each server as `rebuild` does: every stage up, down and up again with rows in it.
 
@@ -119,7 +121,7 @@ def work(config: str, url: str) -> None:
     clock = _Seconds()
     try:
         swept(url)
-        with Mirror(url) as mirror, placed(plan):
+        with answering(), Mirror(url) as mirror, placed(plan):
             prove(url, plan.migrations, steps(plan, mirror.show), clock.begun, mirror)
         clock.ended()
     except StrataError as error:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModu
 from project.db import sqlite_file
 from project.db.dialects import quoted
 from project.db.location import Location, location, named, require_named
+from project.db.lost import watch
 from project.db.rights import remedy
 from project.errors import Locked, Unreachable, WrongUse
 from project.plan import options as url_options
@@ -38,7 +39,8 @@ _SQLITE = ("sqlite://", "strata")
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
 _ESCAPE = "In a user's name or password write %40 for `@`."
-_SECONDS = "10"
+_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
+"""Seconds, and a number, after which libpq takes a server that is silent for gone."""
 _BEGIN = b"SQLite format 3\0"
 """How every file that SQLite has written to begins (sqlite.org/fileformat.html)."""
 _NO_RIGHT = {"42501", 1044, 1142, 1227}
@@ -155,7 +157,11 @@ def engine(
     options = {"schema_translate_map": dict(schema_map)} if schema_map else {}
     try:
         made = sa.create_engine(
-            value, poolclass=sa.NullPool, execution_options=options, connect_args=_connect_arguments(value, wait)
+            value,
+            poolclass=sa.NullPool,
+            pool_reset_on_return=None,  # what ends with the connection need not be undone before
+            execution_options=options,
+            connect_args=_connect_arguments(value, wait),
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise _no_driver(value) from error
@@ -165,6 +171,7 @@ def engine(
         message = f"{value.drivername} is an asynchronous driver, and migrations are not made by one."
         raise WrongUse(message, hint=f"Write the URL as {_DRIVERS.get(value.get_backend_name(), _SQLITE)[0]}….")
     sa.event.listen(made, "do_connect", partial(_open, value))
+    watch(made, address(value))
     if made.dialect.name == "sqlite":
         _make_transactional(made, "BEGIN" if reading else begin)
         if reading:
@@ -186,8 +193,7 @@ def _connect_arguments(url: sa.URL, wait: float | None) -> dict[str, object]:
         return {"timeout": wait}
     if url.get_driver_name() != "psycopg":
         return {}
-    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _SECONDS}
-    return {"prepare_threshold": None, **timeout}
+    return {"prepare_threshold": None, **{name: of for name, of in _PATIENCE.items() if name not in url.query}}
 
 
 def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> object:

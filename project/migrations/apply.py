@@ -21,11 +21,14 @@ from alembic.migration import MigrationContext
 from alembic.util import CommandError
 
 from project.db import database
+from project.db.lost import cause
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
 from project.garbage import collected_seldom
 from project.plan import Plan
 from project.secret import masked
 from project.template import operations
+from project.template.operations import failures
+from project.template.operations.failures import of_driver
 
 from .history import File, edited_place, read, require_runnable
 from .rows import insert
@@ -110,6 +113,21 @@ def unfinished(connection: sa.Connection) -> Unfinished | None:
     if not rows:
         return None
     return Unfinished(rows[0][0], rows[0][1], sum(1 for row in rows if row[2] in {"ddl", "dml"} and row[3]))
+
+
+def standing(connection: sa.Connection) -> tuple[str | None, Unfinished | None]:
+    """The revision that the database says it is at, and what is half done, both of one moment. Read-only."""
+    while True:
+        connection.rollback()
+        try:
+            return revision_of(connection), unfinished(connection)
+        except sa.exc.DBAPIError as error:
+            if failures.code_of(error) != _MADE_SINCE:
+                raise
+
+
+_MADE_SINCE = 1412
+"""MariaDB, of a table that was made after the moment that is looked at: a run has begun."""
 
 
 def up(
@@ -210,7 +228,7 @@ class _Run:
         code = code_of(error)
         if code == Locked.code:
             return Locked(str(error), hint="Wait until it has ended, or give it longer with `--wait SECONDS`.")
-        message = " ".join([reason(error), *getattr(error, "__notes__", ()), self._state(way)])
+        message = " ".join([reason(cause(error) or error), *getattr(error, "__notes__", ()), self._state(way)])
         if code == Refused.code:
             return Refused(message)
         hint = "Mend the cause, and run the command again."
@@ -218,8 +236,9 @@ class _Run:
         if cure is not None:
             hint = f"{cure} Then run the command again."
         if "half done" in message:
-            begin = "Mend the cause; then" if cure is None else f"{cure} Then"
-            hint = f"{begin} `inv up` goes on with it. `inv down` undoes it."
+            back = "`inv up`" if way == "down" else "`inv down`"
+            begin = "Mend the cause, and" if cure is None else f"{cure} Then"
+            hint = f"{begin} run the command again: it goes on with it. {back} undoes it."
         return MigrationFailed(message, where=place, hint=hint, applied=list(self.done))
 
     def _state(self, way: str) -> str:
@@ -245,7 +264,7 @@ def where(error: Exception, migrations: Path) -> str | None:
     What stops Alembic is told by itself; what else is raised by a file that is not as this program makes it, by its
     place.
     """
-    if isinstance(error, CommandError | sa.exc.SQLAlchemyError):
+    if isinstance(error, CommandError | sa.exc.SQLAlchemyError) or of_driver(error) is not None:
         return None
     place = edited_place(error, migrations)
     if place is None:
@@ -258,17 +277,19 @@ def code_of(error: Exception) -> object:
     return getattr(error, "code", None) if isinstance(error, CommandError) else None
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Why a migration failed."""
-    return f"The migration failed: {said(error)}" if isinstance(error, sa.exc.DBAPIError) else said(error)
+    return f"The migration failed: {said(error)}" if of_driver(error) is not None else said(error)
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """The server's own words, without the statement's parameters, or those of any other error."""
-    if isinstance(error, sa.exc.DBAPIError):
-        statement = masked(_statement(error))  # whole: the beginning of a password is not known as one
+    spoken = of_driver(error)
+    if spoken is not None:
+        statement = masked(_statement(error)) if isinstance(error, sa.exc.DBAPIError) else ""  # before it is cut off
         shown = statement if len(statement) < _SHOWN else f"{statement[:_SHOWN]}…"
-        return f"{str(error.orig).splitlines()[0].rstrip('.')}. The statement was: {shown}."
+        words = next(iter(str(spoken).splitlines()), type(spoken).__name__).rstrip(".")
+        return f"{words}. The statement was: {shown}." if shown else f"{words}."
     text = " ".join(str(error).split())
     if not isinstance(error, CommandError | sa.exc.SQLAlchemyError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

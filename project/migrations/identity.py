@@ -83,7 +83,7 @@ def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scrat
     with scratch(own_server(connection.engine.url), schemas) as empty:
         if database.server_kind(connection.engine.url) == "mariadb":
             ours = {str(connection.engine.url.database): str(empty.url.database), **empty.schemas}
-            with empty.engine.connect() as there:
+            with database.connect(empty.engine) as there:
                 for name, charset, collation in connection.exec_driver_sql(_DEFAULTS).all():
                     if name in ours:
                         change = f"ALTER DATABASE `{ours[name]}` CHARACTER SET {charset} COLLATE {collation}"
@@ -101,7 +101,7 @@ def own_server(url: sa.URL) -> sa.URL:
 
 def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snapshot:
     """What create_all makes of the models, in a scratch database that is emptied for it."""
-    with empty.engine.connect() as connection:
+    with database.connect(empty.engine) as connection:
         clear(connection)
         with unmarked(metadata):
             metadata.create_all(connection)

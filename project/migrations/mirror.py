@@ -18,8 +18,9 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CheckFirst, sort_tables_and_constraints
 
-from project.db.database import server_kind
+from project.db.database import connect, server_kind
 from project.db.dialects import quoted, unmarked
+from project.db.lost import cause
 from project.db.scratch import clear, scratch
 from project.db.snapshot import Snapshot, snapshot
 from project.errors import StrataError, WrongUse
@@ -164,7 +165,7 @@ class Mirror:
         self._open.close()
         self.schemas = tuple(sorted({*self.schemas, *schemas}))
         empty = self._open.enter_context(scratch(self.server, self.schemas))
-        self._connection = self._open.enter_context(empty.engine.connect())
+        self._connection = self._open.enter_context(connect(empty.engine))
 
     def _made(self, metadata: sa.MetaData) -> Snapshot:
         """All of the models, made by create_all in an empty database."""
@@ -175,6 +176,8 @@ class Mirror:
                 metadata.create_all(self._connection)
             self._connection.commit()
         except sa.exc.SQLAlchemyError as error:
+            if cause(error) is not None:
+                raise
             message = f"The models of stage {self._stage} cannot be made on {self.kind}: {said(error)}"
             raise WrongUse(message, hint="Change the models, or take the server out of prove_on.") from error
         self._there = {table.key: self._known[table.key].kind for table in _order(metadata.tables.values())[0]}

@@ -28,6 +28,8 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 
 from project.columns import columns
+from project.db.database import address, connect
+from project.db.lost import unanswered
 from project.db.scratch import Scratch, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
 from project.errors import MigrationFailed
@@ -89,7 +91,7 @@ def prove(server: str, migrations: Path, steps: Sequence[Step], told: Told, mirr
             prove(server, migrations, steps, told, own)
             return
     shown = mirror.shown()
-    with scratch(server, mirror.schemas) as mine, mine.engine.connect() as connection:
+    with scratch(server, mirror.schemas) as mine, connect(mine.engine) as connection:
         _Proof(mirror, shown, migrations, mine, connection, steps).run(told)
 
 
@@ -132,6 +134,7 @@ class _Proof:
         try:
             self._together(self._ways(start, told, back=back))
         except Exception as error:
+            self._require_answer(error)
             place = None if isinstance(error, NotProved) else where(error, self.migrations)
             index, direction = self.now
             self.connection.rollback()
@@ -313,6 +316,7 @@ class _Proof:
             insert(self.connection, step.filled, given)
             self.connection.commit()
         except sa.exc.SQLAlchemyError as error:
+            self._require_answer(error)
             self.connection.rollback()
             message = f"The rows of stage {step.stage.name} do not fit its tables on {self.server}: {said(error)}"
             raise NotProved(message, hint="Mend the `rows` of the stage.", stage=step.stage.name, key="rows") from error
@@ -338,7 +342,7 @@ class _Proof:
         held = self.carried.held(touched)
         self.carried.read(self.connection, step.schema, touched, self.schemas)
         self._must_be_there(index, "down, refused", held, {}, set())
-        with scratch(self.mine.url, self.schemas) as empty, empty.engine.connect() as connection:
+        with scratch(self.mine.url, self.schemas) as empty, connect(empty.engine) as connection:
             self._without_rows(index, connection)
 
     def _without_rows(self, index: int, connection: sa.Connection) -> None:
@@ -350,6 +354,7 @@ class _Proof:
                 (command.downgrade if direction == "down" else command.upgrade)(config, target)
                 connection.commit()
             except Exception as error:
+                self._require_answer(error)
                 connection.rollback()
                 raise self._failed(step, said, error, where(error, self.migrations)) from error
             wanted = self._wanted(index - 1 if direction == "down" else index, None)
@@ -357,6 +362,12 @@ class _Proof:
             connection.rollback()
             if found:
                 raise _not_proved(self.server, [Fault(step.stage.name, said, each) for each in found])
+
+    def _require_answer(self, error: BaseException) -> None:
+        """Raise Unreachable where it is the server that cannot work, and nothing is known of the history."""
+        silence = unanswered(error, address(self.mine.url))
+        if silence is not None:
+            raise silence from error
 
     def _failed(self, step: Step, direction: str, error: Exception, place: str | None) -> NotProved:
         message = f"Stage {step.stage.name} does not go {direction} on {self.server}: {reason(error)}"

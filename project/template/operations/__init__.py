@@ -21,11 +21,28 @@ was `cut_off` is undone, on SQLite with an eye on `orphans`.
 
 from __future__ import annotations
 
-from . import creation, driver, journal, keys, lock, names, orphans, rows, running, table, text, types
+from . import (
+    clients,
+    creation,
+    driver,
+    failures,
+    journal,
+    keys,
+    lock,
+    names,
+    orphans,
+    rows,
+    running,
+    table,
+    text,
+    types,
+)
 
 __all__ = [
+    "clients",
     "creation",
     "driver",
+    "failures",
     "journal",
     "keys",
     "lock",

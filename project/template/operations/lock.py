@@ -20,7 +20,9 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from .clients import client, is_running, process, shown
 from .driver import say, server_of
+from .failures import code_of
 
 WAIT = 60.0
 TABLE = "strata_migration"
@@ -41,9 +43,10 @@ class Held(CommandError):
 def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
     """Hold the database against all other migrations, for as long as the bracket.
 
-    Waits for another holder up to `wait` seconds, telling once who it is; raises Held then. A transaction that is going
+    Waits for another holder up to `wait` seconds, telling who it is; raises Held then. A transaction that is going
     on is given up first; at the end the caller's is committed, or rolled back after an error. Nor does any statement
-    inside wait longer than that for somebody's lock on a table.
+    inside wait longer than that for somebody's lock on a table. A connection that was lost is not made again: the
+    server may still be at work for the old one, and that holds the database until it has ended.
     """
     connection.rollback()
     take, release = _SERVERS[server_of(connection.dialect.name)]
@@ -56,13 +59,14 @@ def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
             connection.rollback()
         raise
     finally:
-        with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost holds nothing any more
-            release(connection, token)
+        if not connection.invalidated:
+            with suppress(sa.exc.SQLAlchemyError):  # it may be lost by now
+                release(connection, token)
 
 
 def _asked(connection: sa.Connection, wait: float, tell: Tell, attempt: Callable[[], str | None]) -> None:
     """Try until it is ours; `attempt` gives who has it, None once we have."""
-    end, announced = time.monotonic() + wait, False
+    end, announced = time.monotonic() + wait, set[str]()
     while True:
         holder = attempt()
         if holder is None:
@@ -71,15 +75,10 @@ def _asked(connection: sa.Connection, wait: float, tell: Tell, attempt: Callable
         left = end - time.monotonic()
         if left <= 0:
             raise Held(sentence)
-        if not announced:
-            tell(f"{sentence} Waiting up to {wait:.0f} s.")
-            announced = True
+        if sentence not in announced:
+            tell(f"{sentence} Waiting up to {left:.0f} s.")
+            announced.add(sentence)
         time.sleep(min(_PAUSE, left))
-
-
-def _client() -> str:
-    """This process, for people."""
-    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 # ------------------------------------------------------------------------------ SQLite
@@ -143,10 +142,35 @@ def _release_sqlite(connection: sa.Connection, token: object) -> None:
 def _take_postgresql(connection: sa.Connection, wait: float, tell: Tell) -> None:
     named = "SELECT set_config('application_name', %s, false) WHERE current_setting('application_name') = ''"
     bounded = "SELECT set_config('lock_timeout', %s, false) WHERE current_setting('lock_timeout') = '0'"
-    connection.exec_driver_sql(named, (_client()[:63],))
+    connection.exec_driver_sql(named, (client()[:63],))
     connection.exec_driver_sql(bounded, (str(int(max(wait, 1.0) * 1000)),))
     connection.commit()
+    _notice_lost_clients(connection)
     _asked(connection, wait, tell, lambda: _postgresql_holder(connection))
+
+
+_NOTICED = {
+    "client_connection_check_interval": "2000",  # milliseconds, while a statement runs; since PostgreSQL 14
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+def _notice_lost_clients(connection: sa.Connection) -> None:
+    """Have the server end this session soon where its client is gone, unless somebody has set when it does."""
+    query = "SELECT name FROM pg_settings WHERE source = 'default' AND name = ANY(%s)"
+    for name in connection.exec_driver_sql(query, (list(_NOTICED),)).scalars().all():
+        try:
+            connection.exec_driver_sql("SELECT set_config(%s, %s, false)", (name, _NOTICED[name]))
+            connection.commit()
+        except sa.exc.DBAPIError as error:
+            connection.rollback()
+            if code_of(error) != _NOT_HERE:
+                raise
+
+
+_NOT_HERE = "22023"  # what the server's operating system cannot do
 
 
 def _postgresql_holder(connection: sa.Connection) -> str | None:
@@ -162,7 +186,11 @@ def _postgresql_holder(connection: sa.Connection) -> str | None:
         return None
     if row is None:
         return "a connection that has just ended"
-    told = [f"server process {row.pid}", row.application_name, f"user {row.usename}" if row.usename else ""]
+    told = [
+        f"server process {row.pid}",
+        shown(row.application_name or ""),
+        f"user {row.usename}" if row.usename else "",
+    ]
     return ", ".join([*(each for each in told if each), *([f"from {row.client_addr}"] if row.client_addr else [])])
 
 
@@ -173,6 +201,8 @@ def _release_postgresql(connection: sa.Connection, token: object) -> None:
 
 # ----------------------------------------------------------------------------- MariaDB
 
+_SILENCE = 600
+"""Seconds after which the server gives up a holder that says nothing: its machine is gone, or its network."""
 _NO_TABLE, _DUPLICATE, _IN_THE_WAY = 1146, 1062, {1205, 1213}
 CREATE = (
     f"CREATE TABLE IF NOT EXISTS {TABLE} (number INT NOT NULL PRIMARY KEY, kind VARCHAR(16) NOT NULL,"
@@ -188,7 +218,11 @@ def number_of(error: sa.exc.DBAPIError) -> object:
 
 
 def _take_mariadb(connection: sa.Connection, wait: float, tell: Tell) -> str:
-    connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {max(1, int(wait))}")
+    seconds = max(1, int(wait))
+    connection.exec_driver_sql(
+        f"SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds},"
+        f" wait_timeout = LEAST(@@SESSION.wait_timeout, {_SILENCE})"
+    )
     token = json.dumps(_signature(connection))
     _asked(connection, wait, tell, lambda: _mariadb_holder(connection, token))
     return token
@@ -202,15 +236,7 @@ def _signature(connection: sa.Connection) -> dict[str, Any]:
     ).one()
     connection.rollback()
     names = ("connection", "server", "account", "started")
-    return {**dict(zip(names, (int(row[0]), row[1], row[2], int(row[3])), strict=True)), **_process()}
-
-
-def _process() -> dict[str, Any]:
-    space = Path("/proc/self/ns/pid")
-    return {
-        "process": os.getpid(),
-        "host": f"{socket.gethostname()} {space.readlink() if space.is_symlink() else ''}".strip(),
-    }
+    return {**dict(zip(names, (int(row[0]), row[1], row[2], int(row[3])), strict=True)), **process()}
 
 
 def _mariadb_holder(connection: sa.Connection, token: str) -> str | None:
@@ -246,8 +272,8 @@ def _other(connection: sa.Connection, token: str) -> str | None:
         return "a run that has just ended"
     finally:
         connection.rollback()
-    host = str(holder["host"]).partition(" ")[0]
-    return f"process {holder['process']} on {host}, connection {holder['connection']} of {holder['account']}"
+    who = shown(f"process {holder['process']} on {holder['host']}")
+    return f"connection {holder['connection']} of {holder['account']}, {who}"
 
 
 def _is_dead(connection: sa.Connection, holder: dict[str, Any], mine: dict[str, Any]) -> bool:
@@ -263,7 +289,7 @@ def _is_dead(connection: sa.Connection, holder: dict[str, Any], mine: dict[str, 
             query = "SELECT count(*) FROM information_schema.processlist WHERE id = %s"
             return not connection.exec_driver_sql(query, (holder["connection"],)).scalar_one()
         return False
-    return holder["host"] == mine["host"] and not _is_running(int(holder["process"]))
+    return holder["host"] == mine["host"] and not is_running(int(holder["process"]))
 
 
 def _sees_all(connection: sa.Connection) -> bool:
@@ -272,22 +298,11 @@ def _sees_all(connection: sa.Connection) -> bool:
     return bool(connection.exec_driver_sql(query).scalar_one())
 
 
-def _is_running(process: int) -> bool:
-    if os.name == "nt":  # signal 0 ends a process there
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _release_mariadb(connection: sa.Connection, token: object) -> None:
     """The table goes, unless it has a stage's journal to keep, or is not ours any more."""
     rows = connection.exec_driver_sql(f"SELECT number, said FROM {TABLE} ORDER BY number LIMIT 2").all()
-    mine = bool(rows) and rows[0][0] == 0 and rows[0][1] == token
+    here = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+    mine = bool(rows) and rows[0][0] == 0 and rows[0][1] == token and json.loads(str(token))["connection"] == here
     connection.rollback()
     if not mine:
         return

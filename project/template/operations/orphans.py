@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from .driver import say
+from .failures import code_of
 
 _NAME = r'(?:"(?:[^"]|"")+"|\w+)'
 # What can leave no row without the one that it refers to, but in a table that it names as one with new foreign keys,
@@ -23,6 +24,7 @@ _HARMLESS = re.compile(
     rf"|DROP TABLE (?P<gone>{_NAME})$|ALTER TABLE {_NAME} DROP COLUMN\b|CREATE (?:UNIQUE )?INDEX\b"
     r"|(?:SELECT|PRAGMA|BEGIN|SAVEPOINT|RELEASE|(?:INSERT INTO|UPDATE|DELETE FROM) alembic_version)\b)"
 )
+_NO_SUCH = "SQLITE_ERROR"  # nothing that is wrong with the file, and so a table that is not there
 
 
 class Orphans:
@@ -70,7 +72,9 @@ class Orphans:
         """Asked around SQLAlchemy, whose event we are in. A table that is not there has none."""
         try:
             return bool(say(self._connection, f"SELECT 1 FROM {table} LIMIT 1"))
-        except self._connection.dialect.loaded_dbapi.OperationalError:
+        except self._connection.dialect.loaded_dbapi.OperationalError as error:
+            if code_of(error) != _NO_SUCH:
+                raise
             return False
 
     def _found(self, where: str) -> Counter[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ from .version import compiled_once
 
 _ATTEMPTS = 4
 _STEP = "strata_step"
+_LOST = "The connection is lost; the next run knows from the journal how far it got."
 _AGAIN = {"40001", "40P01", 1213}
 """Serialization failure and deadlock: the server has undone the transaction, and asks to try it again."""
 
@@ -95,7 +96,11 @@ class _Run:
                         self.connection.rollback()
                     message = f"Somebody else is migrating this database: {sqlite_holder(self.connection)}."
                     raise Held(message) from error
-                if failures >= _ATTEMPTS or not _AGAIN & {getattr(error.orig, "sqlstate", None), number_of(error)}:
+                if (
+                    self.connection.invalidated
+                    or failures >= _ATTEMPTS
+                    or not _AGAIN & {getattr(error.orig, "sqlstate", None), number_of(error)}
+                ):
                     raise
                 self.connection.rollback()
                 time.sleep(0.1 * 2**failures)
@@ -160,7 +165,7 @@ class _Run:
         try:
             yield
         except Exception:
-            if self.hastened:
+            if self.hastened and not self.connection.invalidated:
                 with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost
                     self.connection.rollback()
                     self.connection.exec_driver_sql("RESET synchronous_commit")
@@ -197,6 +202,9 @@ class _Run:
         self.journal = None
         try:
             self.connection.rollback()
+            if self.connection.invalidated:  # the server may still be at work for it; another one would be too early
+                error.add_note(_LOST)
+                return
             known = journal.Journal(self.connection, step.revision.revision, way, source)
             function = "upgrade" if way == "up" else "downgrade"
             note = cut_off.told(known, step.revision.module, function, _line(error, source))
@@ -205,7 +213,7 @@ class _Run:
                 self.connection.commit()
                 note = "Nothing of it is in."
         except (sa.exc.SQLAlchemyError, self.connection.dialect.loaded_dbapi.Error):
-            note = "The connection is lost; the next run knows from the journal how far it got."
+            note = _LOST
         error.add_note(note)
 
     # ---------------------------------------------------------------- half done before
