@@ -39,3 +39,7 @@ def answering(kind: str) -> str:
 def server(request: pytest.FixtureRequest) -> str:
     """The URL of each server in turn."""
     return answering(request.param)
+
+
+def anything(_: object) -> None:
+    """Allow a test's own database to be dropped, whatever it is."""

@@ -24,12 +24,12 @@ import sqlalchemy as sa
 import yaml
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from conftest import answering
+from conftest import answering, anything
 from invoke import Collection, Program
 from projects import NOTE, SHOP_STAGES, Project, shop, write
 from pymysql.constants import CLIENT
 
-from project.db import database
+from project.db import database, removal
 from project.db.scratch import scratch
 from project.migrations.apply import reason
 
@@ -1635,7 +1635,7 @@ def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple
     url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     yield server, url
     if database.exists(url):
-        database.drop(url)
+        removal.drop(url, anything)
 
 
 STATES = {
@@ -1762,7 +1762,7 @@ def test_ten_stages_with_every_hint_go_up_and_down_and_up(
     assert "Stage inteiro cannot be undone" in refused.error["message"]
     assert given("up", "--json").json == {"applied": ["etiquetas"]}
 
-    database.drop(url)
+    removal.drop(url, anything)
     loja.configure(stages=[dict(stage) for stage in SHOP_STAGES[:8]])
     assert given("rebuild", "--no-proof").code == 0
     assert given("down", "--to", "servidores").code == 0

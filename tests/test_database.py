@@ -21,10 +21,11 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from conftest import SERVERS, answering
+from conftest import SERVERS, answering, anything
 
-from project.db import database
-from project.db.scratch import MARKER, NAME, Scratch, clear, drop, scratch, sweep, translated
+from project.db import database, maker, removal
+from project.db.maker import NAME
+from project.db.scratch import MARKER, Scratch, clear, drop, scratch, sweep, translated
 from project.db.snapshot import snapshot
 from project.errors import Protected, Unreachable, WrongUse
 
@@ -41,7 +42,7 @@ def made(server: str, folder: Path, name: str | None = None) -> Generator[sa.URL
         yield url
     finally:
         with suppress(WrongUse):
-            database.drop(url)
+            removal.drop(url, anything)
 
 
 def run(url: sa.URL | Scratch, *statements: str) -> None:
@@ -61,7 +62,7 @@ def tables(url: sa.URL) -> list[str]:
 def databases(server: str) -> set[str]:
     """The names of a server's databases; of SQLite's scratch files."""
     if server == "sqlite://":
-        return {file.stem for file in Path(tempfile.gettempdir()).glob("strata_*/strata_*.db")}
+        return {file.stem for file in Path(tempfile.gettempdir()).glob("sqlstrata_*/sqlstrata_*.db")}
     query = "SELECT datname FROM pg_database" if server.startswith("postgresql") else "SHOW DATABASES"
     with database.engine(server).connect() as connection:
         return set(connection.exec_driver_sql(query).scalars())
@@ -77,7 +78,8 @@ def name_of(url: sa.URL) -> str:
 
 def test_ddl_of_sqlite_is_part_of_its_transaction(tmp_path: Path) -> None:
     """A stage that fails leaves nothing behind."""
-    engine = database.engine(f"sqlite:///{tmp_path / 'a.db'}")
+    database.create(url := f"sqlite:///{tmp_path / 'a.db'}")
+    engine = database.engine(url)
     with engine.connect() as connection:
         connection.exec_driver_sql(ITEM)
         connection.rollback()
@@ -88,6 +90,7 @@ def test_ddl_of_sqlite_is_part_of_its_transaction(tmp_path: Path) -> None:
 def test_a_reader_does_not_wait_for_a_writer_of_sqlite(tmp_path: Path) -> None:
     """Writers take the lock at once; who only reads does not ask for it."""
     url = f"sqlite:///{tmp_path / 'a.db'}?timeout=0"
+    database.create(url)
     with database.engine(url).begin(), database.engine(url, reading=True).begin() as reader:
         assert reader.exec_driver_sql("SELECT 1").scalar() == 1
         with pytest.raises(sa.exc.OperationalError), database.engine(url).begin():
@@ -205,10 +208,10 @@ def test_a_database_is_made_found_and_dropped(server: str, tmp_path: Path) -> No
         with pytest.raises(WrongUse, match="is there already"):
             database.create(url)
         assert tables(url) == ["item"]
-        database.drop(url)
+        removal.drop(url, anything)
         assert not database.exists(url)
         with pytest.raises(WrongUse, match="Nothing was dropped"):
-            database.drop(url)
+            removal.drop(url, anything)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -224,7 +227,7 @@ def test_a_file_that_is_no_database_is_not_dropped(tmp_path: Path) -> None:
     file = tmp_path / "tese.txt"
     file.write_text("x" * 200)
     with pytest.raises(Unreachable):
-        database.drop(f"sqlite:///{file}")
+        removal.drop(f"sqlite:///{file}", anything)
     assert file.exists()
 
 
@@ -277,6 +280,25 @@ def test_a_user_who_may_not_create_is_told_what_an_administrator_runs(kind: str,
 
 
 # Scratch databases
+
+
+def dead_process() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine for this test alone, so that no other one sweeps what it leaves there."""
+    number = secrets.token_hex(4)
+    monkeypatch.setattr(maker, "_machine", lambda: number)
+
+
+def left_behind() -> str:
+    """A name of ours, of a process that is gone."""
+    return f"sqlstrata_{maker._machine()}_{dead_process()}_{secrets.token_hex(8)}"
 
 
 def test_a_scratch_database_is_empty_and_gone_at_the_end(server: str) -> None:
@@ -335,9 +357,10 @@ def test_sqlite_has_no_schemas() -> None:
         pass
 
 
+@pytest.mark.usefixtures("own_machine")
 def test_what_carries_no_marker_is_not_dropped(server: str, tmp_path: Path) -> None:
     """Not even under a name like ours, nor cleared."""
-    with made(server, tmp_path, f"strata_{secrets.token_hex(8)}") as url:
+    with made(server, tmp_path, left_behind()) as url:
         run(url, ITEM)
         with pytest.raises(Protected):
             drop(url)
@@ -347,25 +370,25 @@ def test_what_carries_no_marker_is_not_dropped(server: str, tmp_path: Path) -> N
         assert tables(url) == ["item"]
 
 
+@pytest.mark.usefixtures("own_machine")
 def test_a_marker_under_another_name_does_not_count(server: str, tmp_path: Path) -> None:
     """A copy of a scratch database is somebody's database."""
     with (
         scratch(server) as place,
         made(server, tmp_path) as plain,
-        made(server, tmp_path, f"strata_{secrets.token_hex(8)}") as like_ours,
+        made(server, tmp_path, left_behind()) as like_ours,
     ):
         with place.engine.connect() as connection:
             schema = MARKER if connection.dialect.name == "postgresql" else None
             marker = sa.Table(MARKER, sa.MetaData(), schema=schema, autoload_with=connection)
             row = connection.execute(sa.select(marker)).one()
+        run(like_ours, ITEM)
         for url, told in ((plain, name_of(plain)), (like_ours, row.name)):
             with database.engine(url).begin() as connection:
                 if schema:
                     connection.execute(sa.schema.CreateSchema(schema))
                 marker.create(connection)
-                connection.execute(
-                    marker.insert().values({**row._asdict(), "name": told, "process": str(dead_process())})
-                )
+                connection.execute(marker.insert().values({**row._asdict(), "name": told}))
             with pytest.raises(Protected):
                 drop(url)
             with database.engine(url).connect() as connection, pytest.raises(Protected):
@@ -485,13 +508,6 @@ with scratch(sys.argv[1], json.loads(sys.argv[2])) as place:
 """
 
 
-def dead_process() -> int:
-    """The number of a process that is no more."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
 @contextmanager
 def living(server: str, schemas: list[str]) -> Generator[tuple[subprocess.Popen[str], set[str]]]:
     """A process that holds a scratch database, and the names of its databases."""
@@ -524,11 +540,52 @@ def test_what_another_machine_made_is_left_alone(server: str, monkeypatch: pytes
     with living(server, []) as (process, names):
         process.kill()
         process.wait()
-        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        monkeypatch.setattr(maker, "_machine", lambda: "00000000")
         assert not names & set(sweep(server))
         monkeypatch.undo()
         sweep(server)
         assert not names & databases(server)
+
+
+@pytest.mark.usefixtures("own_machine")
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_what_was_killed_before_its_marker_is_swept_if_it_is_empty(kind: str, tmp_path: Path) -> None:
+    """Its name says who made it; on MariaDB the marker's table may be there without its row."""
+    server = answering(kind)
+    living = maker.fresh_name()
+    with made(server, tmp_path, left_behind()) as empty, made(server, tmp_path, living) as ours:
+        if kind == "mariadb":
+            run(empty, f"CREATE TABLE {MARKER} (name VARCHAR(255), held TEXT)")
+        with made(server, tmp_path, left_behind()) as used:
+            run(used, ITEM)
+            assert sweep(server) == (empty.database,)
+            assert tables(used) == ["item"]
+        assert {ours.database, empty.database} & databases(server) == {ours.database}
+
+
+@pytest.mark.usefixtures("own_machine")
+def test_what_was_killed_between_losing_its_name_and_its_end_is_swept(tmp_path: Path) -> None:
+    """Somebody had said yes to that, and all had been looked at."""
+    server = answering("postgresql")
+    with made(server, tmp_path, left_behind()) as url:
+        run(url, ITEM, f"COMMENT ON DATABASE {url.database} IS '{removal.DROPPING}'")
+        assert sweep(server) == (url.database,)
+
+
+def test_folders_of_killed_processes_are_swept_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone, target = tmp_path / left_behind(), tmp_path / "target"
+    for each in (gone, target, tmp_path / maker.fresh_name(), tmp_path / "sqlstrata_mine"):
+        each.mkdir()
+        (each / "file").touch()
+    link = tmp_path / left_behind()
+    link.symlink_to(target)
+    sweep("sqlite://")
+    assert not gone.exists()
+    assert len(list(tmp_path.iterdir())) == 4
+    assert (target / "file").exists()
 
 
 def test_folders_that_come_and_go_meanwhile_do_not_disturb_the_sweep(

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import yaml
-from conftest import answering
+from conftest import answering, anything
 
-from project.db import database
+from project.db import database, removal
 from project.migrations import history
 from project.migrations.generate import history as revisions_of
 from project.plan import read
@@ -202,7 +202,7 @@ def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     url = sa.make_url(answering(kind)).set(database=name).render_as_string(hide_password=False)
     database.create(url)
     yield url
-    database.drop(url)
+    removal.drop(url, anything)
 
 
 EVERYWHERE = pytest.mark.parametrize("fresh", ["sqlite", "postgresql", "mariadb"], indirect=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import time
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from conftest import anything
 from projects import Project, write
 
 from project import commands
-from project.db import database, ownership
+from project.db import database, ownership, removal
 from project.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
 from project.migrations import apply
 from project.migrations.generate import steps
@@ -53,7 +53,7 @@ def url(server: str, tmp_path: Path) -> Iterator[str]:
     made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
     if database.exists(made):
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 @pytest.fixture
@@ -237,6 +237,7 @@ def test_time_does_not_grow_with_the_square_of_the_stages(tmp_path: Path) -> Non
         plan = made.plan()
         known = steps(plan)
         path = made.folder / "dev.db"
+        database.create(f"sqlite:///{path}")
         with database.engine(f"sqlite:///{path}").begin() as connection:
             known[number // 2].metadata.create_all(connection)
         with database.connect(database.engine(f"sqlite:///{path}", reading=True)) as connection:
@@ -256,10 +257,10 @@ def test_a_foreign_application_id_leaves_no_room_for_the_mark_and_says_so(tmp_pa
     with database.connect(database.engine(f"sqlite:///{path}")) as opened:
         assert ownership.words(opened) == frozenset()
         with pytest.raises(Exception, match="protected: true"):
-            ownership.say(opened, "protected")
+            ownership.say(opened, tmp_path, "protected")
 
 
-def test_the_marks_stand_beside_what_else_a_comment_says(server: str, url: str) -> None:
+def test_the_marks_stand_beside_what_else_a_comment_says(server: str, url: str, tmp_path: Path) -> None:
     if server == "sqlite://":
         return
     database.create(url)
@@ -271,16 +272,16 @@ def test_the_marks_stand_beside_what_else_a_comment_says(server: str, url: str) 
     with database.engine(url).begin() as connection:
         connection.exec_driver_sql(run_text, execution_options={"no_parameters": True})
     with database.connect(database.engine(url)) as connection:
-        ownership.say(connection, "created")
-        ownership.say(connection, "protected")
+        ownership.say(connection, tmp_path, "created")
+        ownership.say(connection, tmp_path, "protected")
         assert ownership.words(connection) == {"created", "protected"}
         assert "uma 'nota'; 100%" in ownership._comment(connection).splitlines()
 
 
 def test_apply_knows_nothing_of_an_empty_database(tmp_path: Path) -> None:
-    with database.connect(database.engine(f"sqlite:///{tmp_path / 'x.db'}")) as connection:
+    database.create(url := f"sqlite:///{tmp_path / 'x.db'}")
+    with database.connect(database.engine(url)) as connection:
         assert (apply.revision_of(connection), apply.unfinished(connection)) == (None, None)
-    assert os.path.exists(tmp_path / "x.db")  # noqa: PTH110
 
 
 def test_rows_of_no_revision_are_told_as_what_they_are(project: Project, url: str) -> None:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, answering
+from conftest import SERVERS, answering, anything
 from projects import Project, write
 from test_identify import MODULES, STAGES
 
 from project import commands
 from project.commands.adding import with_stage
 from project.commands.verifying import failure
-from project.db import database
+from project.db import database, removal
 from project.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
 from project.plan import read
 from project.secret import masked
@@ -41,7 +41,7 @@ def url(server: str, tmp_path: Path) -> Iterator[str]:
     made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
     if database.exists(made):
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_schema_that_the_development_database_has_not_is_made(tmp_path: Path) 
         assert commands.reset(project.plan(), YES).applied == ("pessoas",)
         assert said.count("Made the schema gente.") == 1
     finally:
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 def test_a_history_that_is_not_what_the_stages_give_is_told_before_the_database_is_touched(local: Project) -> None:
@@ -119,7 +119,7 @@ def test_a_server_that_is_starting_is_waited_for(tmp_path: Path) -> None:
         assert commands.onboard(project.plan(), wait=30).created
     finally:
         server.stop()
-        database.drop(there.set(database=made.database))
+        removal.drop(there.set(database=made.database), anything)
 
 
 class Proxy:
@@ -208,11 +208,11 @@ def test_reset_makes_the_development_database_anew(project: Project, url: str) -
 
 def test_what_we_neither_made_nor_adopted_is_never_dropped(project: Project, url: str) -> None:
     commands.onboard(project.plan())
-    database.drop(url)
+    removal.drop(url, anything)
     database.create(url)
     with database.engine(url).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE deles (id INTEGER)")
-    with pytest.raises(Protected, match="neither made nor taken over by us"):
+    with pytest.raises(Protected, match="was not created or adopted by this project|is not the file that this project"):
         commands.reset(project.plan(), YES)
     with database.engine(url).begin() as connection:
         connection.exec_driver_sql("INSERT INTO deles VALUES (1)")

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering
+from conftest import answering, anything
 from projects import Project, write
 from test_onboard import Proxy
 
 from project import commands
-from project.db import database
+from project.db import database, removal
 from project.db.scratch import scratch
 from project.errors import Locked, MigrationFailed, StrataError
 from project.migrations import apply
@@ -100,7 +100,7 @@ def url(server: str, tmp_path: Path) -> Iterator[str]:
     made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
     if database.exists(made):
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 @pytest.fixture

@@ -191,14 +191,14 @@ def _database(server: str | None) -> Iterator[str]:
     if server is None:
         yield "sqlite:///dev.db"
         return
-    from project.db import database
+    from project.db import database, removal
 
     url = database.parsed(server).set(database=f"strata_bench_{secrets.token_hex(6)}")
     database.make(url)
     try:
         yield url.render_as_string(hide_password=False)
     finally:
-        database.drop(url)
+        removal.drop(url, lambda _: None)
 
 
 def _worked(what: str, folder: Path, words: Sequence[str]) -> dict[str, float]:

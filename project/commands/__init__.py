@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .adding import NewStage, new_stage
-from .entering import Onboarded, onboard, reset
+from .entering import Onboarded, onboard
 from .going import bring_up, down, sql, up
 from .looking import Checked, Planned, Status, check, stages, status
 from .making import Rebuilt, rebuild, staged
 from .placing import Adopted, Repointed, adopt, identify
+from .resetting import reset
 from .telling import Told, silent
 from .verifying import Verified, verify
 

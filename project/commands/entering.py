@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from project.db import database, ownership, sqlite_file
-from project.errors import Protected, SchemaDiffers, Unreachable, WrongUse
+from project.db import database, sqlite_file
+from project.errors import SchemaDiffers, Unreachable
 from project.migrations import history
 from project.migrations.generate import Step, steps
 from project.migrations.identity import compare
@@ -59,10 +58,10 @@ def onboard(plan: Plan, *, wait: float = WAIT, told: Told = silent) -> Onboarded
         rebuild(plan, apply_it=False, told=told, wait=wait)
     require_history(plan, made)
     brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
-    return _looked(plan, made, brought, rebuilt=rebuilt)
+    return looked(plan, made, brought, rebuilt=rebuilt)
 
 
-def _looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: bool) -> Onboarded:
+def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: bool) -> Onboarded:
     """Verify what there is, and count its rows."""
     last = made[-1]
     with database.connect(database.engine(plan.database.url, reading=True)) as connection:
@@ -121,48 +120,3 @@ def _listens(url: sa.URL) -> bool:
     except OSError:
         return False
     return True
-
-
-# ------------------------------------------------------------------------------- reset
-
-
-def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, told: Told = silent) -> Onboarded:
-    """Drop the development database and make it anew, with its rows, after `confirmed` has said yes to the question.
-
-    Raises Protected, with nothing done, where config.yaml or the database says that it is protected, or where it is one
-    that we neither made nor took over; WrongUse where the answer is no.
-    """
-    url = database.parsed(plan.database.url)
-    healed(plan, told)
-    made = steps(plan)
-    require_history(plan, made)
-    if not database.exists(url):
-        return onboard(plan, wait=wait, told=told)
-    with database.connect(database.engine(url, reading=True)) as connection:
-        ownership.require_unprotected(connection, "reset", configured=plan.database.protected)
-        if not ownership.is_ours(connection):
-            raise Protected(
-                f"{database.title(url)} was neither made nor taken over by us, and is not ours to drop.",
-                hint="Nothing was changed. If it may go, drop it yourself, or run `inv adopt` first.",
-            )
-    if not confirmed(f"Drop {database.title(url)} with all that is in it, and make it anew?"):
-        raise WrongUse("Nothing was changed.", hint="`inv reset --yes` asks nothing.")
-    told(f"Dropping {database.title(url)}.", "")
-    _drop(url)
-    brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
-    return _looked(plan, made, brought, rebuilt=False)
-
-
-def _drop(url: sa.URL) -> None:
-    """Drop it; nobody's connection is cut off for that: Locked says that there is one."""
-    sqlite = database.server_kind(url) == "sqlite"
-    if sqlite:  # somebody may be writing to it
-        with database.telling(url), database.engine(url).connect() as connection:
-            connection.exec_driver_sql("SELECT 1")
-    try:
-        database.drop(url)
-        for ending in ("-journal", "-wal", "-shm") if sqlite else ():
-            Path(f"{url.database}{ending}").unlink(missing_ok=True)
-    except OSError as error:
-        message = f"{database.title(url)} could not be removed: {error.strerror}."
-        raise Unreachable(message, hint="Look at the rights of the file and its folder.") from error

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 
 from project.db import database, ownership
 from project.db.dialects import NAMES
-from project.errors import WrongUse
+from project.db.location import location, require
+from project.errors import Unreachable, WrongUse
 from project.migrations import apply
 from project.migrations.generate import Step
 from project.migrations.history import File
 from project.plan import Plan
 
-from .placing import Repointed, chosen, existing, repoint, stage_at
+from .placing import Repointed, chosen, existing, repoint, stage_at, swept
 from .telling import WAIT, Told, healed, silent
 
 
@@ -35,14 +36,16 @@ def bring_up(
 
     A revision that is gone, because old ids changed, is replaced by that of the stage whose schema the database has.
     """
-    created = make_if_missing(plan.database.url)
 
     def waiting(sentence: str) -> None:
         tell(sentence, "")
 
+    created = make_if_missing(plan, database.parsed(plan.database.url), waiting)
+
     known = {step.stage.name: step for step in made}
     there = database.parsed(plan.database.url)
     with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+        swept(there)
         repointed = repoint(connection, plan, made, wait, waiting)
         stage_at(connection, plan, apply.files(plan))
     with apply.connected(plan, wait=wait) as connection:
@@ -68,13 +71,20 @@ def _make_schemas(connection: sa.Connection, made: tuple[Step, ...], tell: Calla
     connection.commit()
 
 
-def make_if_missing(url: str | sa.URL) -> bool:
-    """Make the database where there is none, and let it say that it is ours. True where it was made."""
+def make_if_missing(plan: Plan, url: sa.URL, tell: Callable[[str], None]) -> bool:
+    """Make the database where there is none, and let it say that it is this project's. True where it was made.
+
+    `tell` hears that it could not be marked, and why.
+    """
     if database.exists(url):
         return False
-    database.create(url)
+    made = database.make(url)
     with database.connect(database.engine(url)) as connection:
-        ownership.say(connection, "created")
+        require(location(connection), made, "marked")
+        try:
+            ownership.say(connection, plan.folder, "created")
+        except (Unreachable, WrongUse) as error:
+            tell(f"{database.title(url)} was made, but not marked, so `inv reset` will not drop it: {error}")
     return True
 
 
@@ -96,7 +106,7 @@ def up(
     target = _last(known) if to is None else to
     _require(plan, target, known)
     if database.server_kind(chosen(plan, url)) == "sqlite":
-        make_if_missing(chosen(plan, url))
+        make_if_missing(plan, chosen(plan, url), lambda sentence: told(sentence, ""))
     at, _, quiet = _found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
     done: tuple[str, ...] = ()
@@ -106,7 +116,7 @@ def up(
                 connection, plan, target, lambda stage: told("up", stage), wait=wait, waiting=lambda s: told(s, "")
             )
         if protect:
-            ownership.say(connection, "protected")
+            ownership.say(connection, plan.folder, "protected")
     return done
 
 
@@ -141,6 +151,7 @@ def _found(
     """
     there = chosen(plan, url)
     with database.telling(there), existing(plan, url, wait=wait) as connection:
+        swept(there)
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 
 

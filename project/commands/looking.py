@@ -106,10 +106,10 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     there = chosen(plan, url)
     healed(plan, told)
     known = apply.files(plan)
+    swept(there)
     if not database.exists(there):
         stages = tuple(stage.name for stage in plan.stages)
         return Status(None, None, stages, schema_matches=True, missing=to_make(plan, there))
-    swept(there)
     with database.connect(database.engine(there, reading=True)) as connection:
         sqlite_file.require_whole(connection)
         made = steps(plan)

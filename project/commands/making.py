@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from project.db import database
+from project.db.maker import folder as temporary
 from project.errors import StrataError, WrongUse
 from project.garbage import collected_seldom
 from project.migrations import history, remembered
@@ -156,8 +156,8 @@ def _alembic_ini(plan: Plan) -> None:
 @contextmanager
 def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
     """A migrations folder with these revisions, beside the real one's env.py, for as long as the proof takes."""
-    with tempfile.TemporaryDirectory(prefix="strata_proof_") as name:
-        folder = Path(name) / "migrations"
+    with temporary() as place:
+        folder = place / "migrations"
         folder.mkdir()
         if (plan.migrations / "env.py").exists():
             shutil.copy(plan.migrations / "env.py", folder / "env.py")

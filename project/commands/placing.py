@@ -19,7 +19,7 @@ from project.migrations.identity import Fit
 from project.migrations.identity import identify as fit_of
 from project.migrations.outline import Outline, outlined, outlines
 from project.plan import Plan
-from project.plan.places import names_database
+from project.plan.urls import names_database
 
 from .telling import WAIT, Told, healed, silent
 
@@ -75,9 +75,6 @@ def to_make(plan: Plan, there: sa.URL) -> str:
 def chosen(plan: Plan, url: str | None) -> sa.URL:
     """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL names none."""
     there = database.parsed(plan.database.url if url is None else url)
-    if database.server_kind(there) == "sqlite" and str(there.database).startswith("file:"):
-        message = f"{database.address(there)} is named by a URI, and what that stands for is up to SQLite."
-        raise WrongUse(message, hint="Write the path, as in sqlite:///exemplo.db.")
     if database.server_kind(there) != "sqlite" and not names_database(there):
         hint = f"Add the database's name, as in {there.drivername}://user@host/exemplo."
         raise WrongUse("The URL names a server and no database.", hint=hint)
@@ -145,17 +142,17 @@ def adopt(
     with apply.connected(plan, url, wait=wait) as connection:
         if before != target:
             apply.stamp(connection, plan, target, wait, lambda sentence: told(sentence, ""))
-        unmarked = _marked(connection, protect=protect)
+        unmarked = _marked(connection, plan, protect=protect)
     return Adopted(fit.stage, target, before, before != target, protect, fit.also, unmarked)
 
 
-def _marked(connection: sa.Connection, *, protect: bool) -> StrataError | None:
+def _marked(connection: sa.Connection, plan: Plan, *, protect: bool) -> StrataError | None:
     """Mark the database as adopted, and as protected; where it cannot be marked, give the error.
 
     That it is protected is not left out: the error is raised then.
     """
     try:
-        ownership.say(connection, "adopted", *(("protected",) if protect else ()))
+        ownership.say(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
     except (Unreachable, WrongUse) as error:
         if protect:
             error.message += " The revision is written; the mark is not."

@@ -1,26 +1,30 @@
-"""Databases and the ways to them: engines, connections, and whether there is one.
+"""Databases and the ways to them: engines, connections, whether there is one, and making one.
 
-SQLAlchemy-Utils owns creating and dropping. Errors never hold a password: they name a server by its address.
+Every connection is asked which database it is in (`location`). Dropping is in `removal`. Errors never hold a password:
+they name a server by its address.
 """
 
 from __future__ import annotations
 
 import configparser
+import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
-import sqlalchemy_utils
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from project.db import sqlite_file
+from project.db.dialects import quoted
+from project.db.location import Location, location, named, require_named
 from project.db.rights import remedy
 from project.errors import Locked, Unreachable, WrongUse
 from project.plan import options as url_options
-from project.plan.places import as_url
+from project.plan.urls import Misleading, as_url
 from project.secret import is_ambiguous, keep_secret, keep_url
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
@@ -44,7 +48,10 @@ _IN_USE = {"55006", "SQLITE_BUSY"}
 
 
 def parsed(url: str | sa.URL) -> sa.URL:
-    """The URL as a value. Raises WrongUse where it is none, or of a server that we do not know."""
+    """The URL as a value.
+
+    Raises WrongUse where it is none, of a server that we do not know, or could lead to another database than it names.
+    """
     if isinstance(url, str):
         keep_url(url)
     try:
@@ -52,6 +59,8 @@ def parsed(url: str | sa.URL) -> sa.URL:
     except ArgumentError:
         message = "This is not a database URL."
         raise WrongUse(message, hint="Write it as postgresql+psycopg://user@host:5432/name.") from None
+    except Misleading as error:
+        raise WrongUse(str(error), hint=error.hint, option=error.key) from None
     server_kind(value)
     if value.password:
         keep_secret(str(value.password))
@@ -92,28 +101,53 @@ def port(url: sa.URL) -> int:
 
 
 def same(one: str | sa.URL, other: str | sa.URL) -> bool:
-    """Whether two URLs name one database, as far as they tell."""
-    return _identity(parsed(one)) == _identity(parsed(other))
+    """Whether two URLs lead to one database, as the servers say; as the URLs say where one of them does not answer.
+
+    Then two databases of one name on a server that cannot be asked count as one.
+    """
+    first, second = parsed(one), parsed(other)
+    if first == second:
+        return True
+    if server_kind(first) != server_kind(second):
+        return False
+    if server_kind(first) == "sqlite":
+        return _in_memory(first) == _in_memory(second) and _same_file(first, second)
+    if str(first.database).lower() != str(second.database).lower():  # connections are where their URL says
+        return False
+    try:
+        return _located(first) == _located(second)
+    except Unreachable:
+        return True
 
 
-def _identity(url: sa.URL) -> tuple[object, ...]:
-    kind = server_kind(url)
-    if kind == "sqlite":
-        return kind, Path(url.database).resolve() if url.database else None
-    host = (url.host or "localhost").lower()
-    return kind, "127.0.0.1" if host in {"localhost", "::1"} else host, port(url), url.database
+def _same_file(one: sa.URL, other: sa.URL) -> bool:
+    first, second = Path(str(one.database)), Path(str(other.database))
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return first.resolve() == second.resolve()
+
+
+def _located(url: sa.URL) -> Location:
+    with connect(engine(url, reading=True)) as connection:
+        return location(connection)
 
 
 def engine(
-    url: str | sa.URL, *, schema_map: Mapping[str, str] | None = None, reading: bool = False, wait: float | None = None
+    url: str | sa.URL,
+    *,
+    schema_map: Mapping[str, str] | None = None,
+    reading: bool = False,
+    wait: float | None = None,
+    begin: str = "BEGIN IMMEDIATE",
 ) -> sa.Engine:
     """An engine without a pool, so that no connection outlives its use.
 
-    On SQLite transactions are real: DDL is part of them, and they take the write lock at their start (`reading`: only
-    when something is written), so that two writers queue instead of failing half way. On PostgreSQL nothing is
-    prepared on the server, for a prepared SELECT does not survive another connection's ALTER TABLE.
+    On SQLite transactions are real: DDL is part of them, and they start with `begin`, which takes the write lock
+    (`reading`: only when something is written), so that two writers queue instead of failing half way. On PostgreSQL
+    nothing is prepared on the server, for a prepared SELECT does not survive another connection's ALTER TABLE.
     `schema_map` translates schema names (`schema_translate_map`); `wait` is how many seconds SQLite waits for another
-    writer. Nothing is connected yet.
+    writer. Nothing is connected yet. A connection is only given where it is in the database that the URL names, and
+    makes no SQLite file.
     Raises WrongUse for a URL that is none, a server that we do not know, or a driver that is not installed.
     """
     value = parsed(url)
@@ -132,7 +166,7 @@ def engine(
         raise WrongUse(message, hint=f"Write the URL as {_DRIVERS.get(value.get_backend_name(), _SQLITE)[0]}….")
     sa.event.listen(made, "do_connect", partial(_open, value))
     if made.dialect.name == "sqlite":
-        _make_transactional(made, "BEGIN" if reading else "BEGIN IMMEDIATE")
+        _make_transactional(made, "BEGIN" if reading else begin)
         if reading:
             sqlite_file.report_damage(made)
     elif reading:
@@ -143,7 +177,7 @@ def engine(
 def _not_let(url: sa.URL, context: sa.engine.ExceptionContext) -> Unreachable | WrongUse | Locked | None:
     """Where only something is read, a right that is missing is no error of anybody's statement."""
     error = context.sqlalchemy_exception
-    return _told(url, error) if isinstance(error, DBAPIError) and _NO_RIGHT & _codes(error) else None
+    return _told(url, error) if isinstance(error, DBAPIError) and _NO_RIGHT & codes(error) else None
 
 
 def _connect_arguments(url: sa.URL, wait: float | None) -> dict[str, object]:
@@ -157,12 +191,26 @@ def _connect_arguments(url: sa.URL, wait: float | None) -> dict[str, object]:
 
 
 def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> object:
-    """Connect as SQLAlchemy does; drivers tell options that they do not take as any caller's mistake."""
+    """Connect as SQLAlchemy does, and see that this is the database which the URL names.
+
+    Drivers report options that they do not take like any caller's mistake.
+    """
+    if dialect.name == "sqlite" and not _in_memory(url):
+        arguments, options = (
+            [f"file:{quote(str(Path(str(url.database)).absolute()))}?mode=rw"],
+            {**options, "uri": True},
+        )
     try:
-        return dialect.connect(*arguments, **options)
+        made = dialect.connect(*arguments, **options)
     # PyMySQL says AttributeError of a character set, OSError of a certificate, and configparser's of its own file.
     except (TypeError, ValueError, AttributeError, OSError, NotImplementedError, configparser.Error) as error:
         raise _not_taken(url, error) from error
+    try:
+        require_named(server_kind(url), made, url)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _not_taken(url: sa.URL, error: Exception) -> WrongUse:
@@ -210,9 +258,9 @@ def telling(url: sa.URL) -> Generator[None]:
 
 def _told(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked:
     where, reason = address(url), _reason(url, error)
-    if _IN_USE & (_codes(error) | {getattr(error.orig, "sqlite_errorname", None)}):
+    if _IN_USE & (codes(error) | {getattr(error.orig, "sqlite_errorname", None)}):
         return Locked(f"{title(url)} is in use: {reason}.", hint="Close what uses it, and do it again.")
-    if _NO_RIGHT & _codes(error):
+    if _NO_RIGHT & codes(error):
         message = f"{where} does not let {url.username or 'this user'} do this: {reason}."
         return Unreachable(message, hint=remedy(engine(server(url)), url, error))
     if sqlite_file.is_damage(error):
@@ -229,12 +277,12 @@ def cure(url: sa.URL, error: BaseException) -> str | None:
     """What to do about a statement's failure that is the database's or the user's rights': None for any other."""
     if sqlite_file.is_damage(error):
         return sqlite_file.remedy(url)
-    if isinstance(error, DBAPIError) and _NO_RIGHT & _codes(error):
+    if isinstance(error, DBAPIError) and _NO_RIGHT & codes(error):
         return remedy(engine(server(url)), url, error)
     return None
 
 
-def _codes(error: DBAPIError) -> set[object]:
+def codes(error: DBAPIError) -> set[object]:
     """SQLSTATE and the server's own number, where the driver tells them."""
     return {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
 
@@ -262,9 +310,14 @@ def exists(url: str | sa.URL) -> bool:
     with suppress(Unreachable):
         connect(engine(value)).close()
         return True
-    connect(engine(server(value))).close()  # SQLAlchemy-Utils says no for a server that does not answer, too
-    with telling(value):
-        return bool(sqlalchemy_utils.database_exists(_for_utils(value)))
+    with telling(value), engine(server(value)).connect() as connection:
+        return bool(connection.execute(_THERE[server_kind(value)], {"name": value.database}).scalar())
+
+
+_THERE = {
+    "postgresql": sa.text("SELECT count(*) FROM pg_database WHERE datname = :name"),
+    "mariadb": sa.text("SELECT count(*) FROM information_schema.schemata WHERE schema_name = :name"),
+}
 
 
 def _in_memory(url: sa.URL) -> bool:
@@ -272,7 +325,7 @@ def _in_memory(url: sa.URL) -> bool:
 
 
 def _file_exists(url: sa.URL) -> bool:
-    """SQLAlchemy-Utils says no for any other file or folder, too, and lets a right that is missing through."""
+    """Whether SQLite has written to the file. Raises Unreachable where it cannot be read, or holds something else."""
     sqlite_file.require_file(url)
     try:
         with Path(str(url.database)).open("rb") as file:
@@ -300,36 +353,58 @@ def create(url: str | sa.URL) -> None:
     make(value)
 
 
-def make(url: sa.URL) -> None:
-    """Make a database that is known not to be there yet."""
-    with telling(url):
-        sqlalchemy_utils.create_database(
-            _for_utils(url), encoding="utf8mb4" if server_kind(url) == "mariadb" else "utf8"
-        )
+def make(url: sa.URL) -> Location:
+    """Make a database that is known not to be there yet, and give where it is.
 
-
-def drop(url: str | sa.URL) -> None:
-    """Drop the database, whatever it is: whether it may go is for the caller to know.
-
-    Only on SQLite is something looked at: a file that is no SQLite database stays. Connections to a PostgreSQL database
-    are not cut off. Raises Unreachable where the server refuses, also for such a file, and WrongUse where there is no
-    such database.
+    Raises Unreachable, with the SQL for an administrator where the right is missing, Locked or WrongUse.
     """
-    value = parsed(url)
-    if not exists(value):
-        message = f"There is no database {value.database} ({address(value)})."
-        raise WrongUse(message, hint="Nothing was dropped.")
-    with telling(value):
-        sqlalchemy_utils.drop_database(_for_utils(value))
+    kind = server_kind(url)
+    if kind == "sqlite":
+        return Location("", ":memory:", "") if _in_memory(url) else _make_file(url)
+    made = engine(server(url)).execution_options(isolation_level="AUTOCOMMIT")
+    with telling(url), made.connect() as connection:
+        connection.exec_driver_sql(_CREATE[kind].format(quoted(connection, url.database)))
+        return named(connection, str(url.database))
 
 
-def _for_utils(url: sa.URL) -> sa.URL:
-    """SQLAlchemy-Utils 0.43 knows "mysql" and not "mariadb": it would make the database without a character set."""
-    return url.set(drivername=url.drivername.replace("mariadb", "mysql", 1))
+_CREATE = {
+    "postgresql": "CREATE DATABASE {} ENCODING 'utf8' TEMPLATE template1",
+    "mariadb": "CREATE DATABASE {} CHARACTER SET = 'utf8mb4'",
+}
+_DUPLICATE = 1007
+"""MariaDB's error number for a database that is there already."""
+
+
+def require_may_make(url: sa.URL) -> None:
+    """Raise Unreachable, with the SQL for an administrator, where a MariaDB user could not make this database again.
+
+    There is no way to ask: the database is there, and the server looks at the right before it says so. On PostgreSQL
+    there is one right for all databases, which making a scratch database shows.
+    """
+    if server_kind(url) != "mariadb":
+        return
+    with telling(url), engine(server(url)).connect() as connection:
+        try:
+            connection.exec_driver_sql(_CREATE["mariadb"].format(quoted(connection, url.database)))
+        except DBAPIError as error:
+            if _DUPLICATE not in codes(error):
+                raise
+
+
+def _make_file(url: sa.URL) -> Location:
+    """Make a SQLite file that is a database, and says so; where a link leads to nothing, what it leads to."""
+    path = os.path.realpath(str(url.database))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+    except OSError as error:
+        raise Unreachable(f"{address(url)} cannot be reached: {error.strerror}.", hint=_HINTS["sqlite"]) from error
+    with telling(url), engine(url).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE strata_new (x INTEGER)")
+        connection.exec_driver_sql("DROP TABLE strata_new")
+        return location(connection)
 
 
 def server(url: sa.URL) -> sa.URL:
-    """The server of a URL: where one connects to make or drop databases."""
-    database = "postgres" if server_kind(url) == "postgresql" else None
-    # Not url.set(database=None): that leaves the database as it is.
-    return sa.URL.create(url.drivername, url.username, url.password, url.host, url.port, database, url.query)
+    """The server of a URL: where one connects to make or drop databases, in a database that every server has."""
+    database = "postgres" if server_kind(url) == "postgresql" else "information_schema"
+    return url.set(database=database)

@@ -8,8 +8,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-SCRATCH = "strata_"
-"""How the names of scratch databases begin (`scratch.NAME`); a right is given for all of them at once."""
+from project.db.maker import PREFIX
 
 _USER = "SELECT current_user"  # as MariaDB's CURRENT_USER(): the account that the rights are those of
 _NO_PRIVILEGE = 1227
@@ -48,9 +47,9 @@ def _on_postgresql(server: sa.Engine, url: sa.URL, statement: str | None) -> str
 
 def _databases(url: sa.URL) -> str:
     """The databases that the right is for, as GRANT has them: `_` and `%` stand for any character, unless escaped."""
-    name = str(url.database or SCRATCH)
-    is_scratch = name.startswith(SCRATCH)
-    escaped = re.sub(r"([\\_%])", r"\\\1", SCRATCH if is_scratch else name)
+    name = str(url.database or PREFIX)
+    is_scratch = name.startswith(PREFIX)
+    escaped = re.sub(r"([\\_%])", r"\\\1", PREFIX if is_scratch else name)
     return _quoted(escaped + "%" * is_scratch, "`")
 
 

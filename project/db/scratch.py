@@ -1,38 +1,30 @@
 """Scratch databases: made empty with random names, and the only ones that are ever dropped unasked.
 
-Each has a marker table that says which database it is and which process made it. Name and marker are both looked at
-before anything is emptied or dropped. The marker is written right after CREATE DATABASE: a process killed just between
-the two leaves an empty database that nobody dares to drop.
+Their names say which process on which machine made them, and a marker table in each says so again, with the database
+that it is for. The marker is written where the server says that this is the database which was made a moment ago.
+Before anything is emptied or dropped the connection is asked where it is, and name and marker are both looked at.
 """
 
 from __future__ import annotations
 
-import glob
 import json
-import os
-import re
-import secrets
-import socket
-import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
 
-from project.db import database
+from project.db import database, removal
 from project.db.dialects import quoted
+from project.db.location import Location, location, require
+from project.db.maker import NAME, folder, fresh_name, is_left_behind, sweep_folders
 from project.db.snapshot.tokens import Token
 from project.db.snapshot.tokens import mariadb as tokens
 from project.errors import Protected, StrataError, WrongUse
 
-NAME = re.compile(r"strata_[0-9a-f]{16}")
 MARKER = "strata_scratch"
 
 
@@ -47,21 +39,19 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the marker table says: the database it was made for, who made it, and what it held when it was empty."""
+    """What the marker table says: the database it was made for, and what it held when it was empty."""
 
     name: str
-    host: str
-    process: int
-    started: str
     schemas: Mapping[str, str]
     extensions: Mapping[str, str]
 
 
 def _table(kind: str) -> sa.Table:
     """The marker; on PostgreSQL in a schema of its own, so that emptying the others leaves it."""
-    columns = [sa.Column(name, sa.String(255)) for name in ("name", "host", "process", "started")]
     schema = MARKER if kind == "postgresql" else None
-    return sa.Table(MARKER, sa.MetaData(), *columns, sa.Column("held", sa.Text()), schema=schema)
+    return sa.Table(
+        MARKER, sa.MetaData(), sa.Column("name", sa.String(255)), sa.Column("held", sa.Text()), schema=schema
+    )
 
 
 @contextmanager
@@ -80,21 +70,15 @@ def scratch(server_url: str | sa.URL, schemas: Sequence[str] = ()) -> Generator[
         message = f"SQLite has no schemas, and the models use {', '.join(schemas)}."
         raise WrongUse(message, hint="Leave SQLite out of prove_on.")
     with ExitStack() as stack:
-        names = {schema: schema if kind == "postgresql" else _random_name() for schema in schemas}
+        names = {schema: schema if kind == "postgresql" else fresh_name() for schema in schemas}
         for name in names.values() if kind == "mariadb" else ():
             stack.enter_context(_marked(server.set(database=name), {}))
-        url = _file(server) if kind == "sqlite" else server.set(database=_random_name())
+        name = fresh_name()
+        if kind == "sqlite":  # a file, because several connections must see one database
+            name = str(stack.enter_context(folder()) / f"{name}.db")
+        url = server.set(database=name)
         stack.enter_context(_marked(url, names))
         yield Scratch(_engine(url, names), url, names)
-
-
-def _random_name() -> str:
-    return f"strata_{secrets.token_hex(8)}"
-
-
-def _file(server: sa.URL) -> sa.URL:
-    """A place in a temporary folder of its own: a file, because several connections must see one database."""
-    return server.set(database=str(Path(tempfile.mkdtemp(prefix="strata_")) / f"{_random_name()}.db"))
 
 
 def _engine(url: sa.URL, schemas: Mapping[str, str]) -> sa.Engine:
@@ -126,11 +110,11 @@ def _hurry(statements: Sequence[str], connection: DBAPIConnection, _: object) ->
 @contextmanager
 def _marked(url: sa.URL, schemas: Mapping[str, str]) -> Generator[None]:
     """A database that is there for as long as the bracket."""
-    database.make(url)
+    made = database.make(url)
     try:
-        _write_mark(url, schemas)
+        _write_mark(url, made, schemas)
     except BaseException:
-        _drop(url)  # made by us a moment ago; there is no marker yet to look at
+        _remove(url, lambda connection: require(location(connection), made, "dropped"))
         raise
     try:
         yield
@@ -138,35 +122,23 @@ def _marked(url: sa.URL, schemas: Mapping[str, str]) -> Generator[None]:
         drop(url)
 
 
-def _write_mark(url: sa.URL, schemas: Mapping[str, str]) -> None:
+def _write_mark(url: sa.URL, made: Location, schemas: Mapping[str, str]) -> None:
+    """Mark the database that was made a moment ago, if that is where the connection is."""
     kind = database.server_kind(url)
     marker = _table(kind)
     with database.connect(_engine(url, {})) as connection:
+        require(location(connection), made, "marked as a scratch database")
         if kind == "postgresql":
             for name in dict.fromkeys((MARKER, *schemas)):
                 connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
         marker.create(connection)
         held = {"schemas": dict(schemas), "extensions": _extensions(connection)}
-        connection.execute(
-            marker.insert().values(
-                name=_own_name(url), host=_host(), process=str(os.getpid()), started=_now(), held=json.dumps(held)
-            )
-        )
+        connection.execute(marker.insert().values(name=_own_name(url), held=json.dumps(held)))
         connection.commit()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _own_name(url: sa.URL) -> str:
     return Path(str(url.database)).stem if database.server_kind(url) == "sqlite" else str(url.database)
-
-
-def _host() -> str:
-    """The machine and, where there are such, the space of process numbers: two containers may share a name."""
-    space = Path("/proc/self/ns/pid")
-    return f"{socket.gethostname()} {space.readlink() if space.is_symlink() else ''}".strip()
 
 
 def _extensions(connection: sa.Connection) -> dict[str, str]:
@@ -185,9 +157,12 @@ def mark(connection: sa.Connection, name: str) -> Mark:
     if NAME.fullmatch(name) and sa.inspect(connection).has_table(MARKER, schema=marker.schema):
         row = connection.execute(sa.select(marker)).one_or_none()
         if row is not None and row.name == name:
-            return Mark(row.name, row.host, int(row.process), row.started, **json.loads(row.held))
-    message = f"The database {name} is not a scratch database of ours."
-    raise Protected(message, hint="Nothing was dropped.")
+            return Mark(row.name, **json.loads(row.held))
+    raise _not_ours(name)
+
+
+def _not_ours(name: str) -> Protected:
+    return Protected(f"The database {name} is not a scratch database of ours.", hint="Nothing was dropped.")
 
 
 def _kind(connection: sa.Connection) -> str:
@@ -195,82 +170,61 @@ def _kind(connection: sa.Connection) -> str:
 
 
 def drop(url: sa.URL) -> None:
-    """Drop a scratch database. Raises Protected where name or marker say that it is none."""
-    with database.connect(database.engine(url, reading=True)) as connection:
-        mark(connection, _own_name(url))
-    _drop(url)
+    """Drop a scratch database. Raises Protected where its location, name or marker say that it is none."""
+    _remove(url, lambda connection: mark(connection, _own_name(url)))
 
 
-def _drop(url: sa.URL) -> None:
-    if database.server_kind(url) == "postgresql":
-        # SQLAlchemy-Utils' drop_database waits for nobody and cuts nobody off: one lost connection would keep it.
-        made = database.engine(database.server(url))
-        with database.connect(made.execution_options(isolation_level="AUTOCOMMIT")) as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {quoted(connection, url.database)} WITH (FORCE)")
-        return
-    database.drop(url)
-    if database.server_kind(url) == "sqlite":
-        file = Path(str(url.database))
-        for ending in ("-journal", "-wal", "-shm"):
-            file.with_name(file.name + ending).unlink(missing_ok=True)
-        file.parent.rmdir()
+def _remove(url: sa.URL, allowed: removal.Allowed) -> None:
+    """Drop it, whoever is connected: a connection that somebody forgot would keep it for ever."""
+    removal.drop(url, allowed, force=True)
 
 
 def sweep(server_url: str | sa.URL) -> tuple[str, ...]:
-    """Drop scratch databases that killed processes left on the server; say their names.
+    """Drop the scratch databases that killed processes left on the server, and their folders here; give their names.
 
-    Only where the name is ours, the marker is ours and for this database, and the process that it names was on this
-    machine and is gone. A process number that somebody else has by now keeps the database, and so does any doubt.
-    Two may sweep at once; what cannot be dropped now is left for the next time.
+    Only where the name says that a process on this machine made it which is gone, and the database has the marker for
+    this name, or nothing yet, or has lost its own name to be dropped. A process number that somebody else has by now
+    keeps the database, and so does any doubt. Two may sweep at once; what cannot be dropped now is left for later.
     """
     server = database.parsed(server_url)
+    sweep_folders()
     dropped = []
-    for url in _candidates(server):
-        if _is_stale(url):
-            with suppress(StrataError, OSError):
-                _drop(url)
-                dropped.append(_own_name(url))
+    for name in _left_behind(server):
+        with suppress(StrataError):
+            _remove(server.set(database=name), _require_left_behind)
+            dropped.append(name)
     return tuple(dropped)
 
 
-def _candidates(server: sa.URL) -> list[sa.URL]:
+def _left_behind(server: sa.URL) -> list[str]:
+    """The names of a server's databases whose makers are gone."""
     kind = database.server_kind(server)
-    if kind == "sqlite":
-        folder = tempfile.gettempdir()  # Path.glob stumbles over a folder that goes meanwhile (Python before 3.13)
-        files = sorted(glob.glob("strata_*/strata_*.db", root_dir=folder))  # noqa: PTH207
-        return [server.set(database=str(Path(folder, file))) for file in files]
+    if kind == "sqlite":  # they are in the folders
+        return []
     query = "SELECT datname FROM pg_database" if kind == "postgresql" else "SHOW DATABASES"
     with database.connect(database.engine(database.server(server))) as connection:
-        names = sorted(row[0] for row in connection.exec_driver_sql(query))
-    return [server.set(database=name) for name in names if NAME.fullmatch(name)]
+        names = sorted(str(row[0]) for row in connection.exec_driver_sql(query))
+    return [name for name in names if is_left_behind(name)]
 
 
-def _is_stale(url: sa.URL) -> bool:
-    try:
-        with database.engine(_looked_at(url), reading=True).connect() as connection:
-            found = mark(connection, _own_name(url))
-    except (StrataError, DBAPIError, ValueError, TypeError):  # not ours, being made or dropped, or not readable
-        return False
-    return found.host == _host() and _is_gone(found.process)
+def _require_left_behind(connection: sa.Connection) -> None:
+    """Raise Protected for a database that holds what no killed run of ours has left there."""
+    query, names = _TABLES[_kind(connection)], {"marker": MARKER}
+    if connection.execute(sa.text(query), names).scalar_one() and not removal.is_going(connection):
+        mark(connection, _own_name(connection.engine.url))
 
 
-def _looked_at(url: sa.URL) -> sa.URL:
-    """The URL that only reads: SQLite would make the file that its owner has dropped a moment ago."""
-    if database.server_kind(url) != "sqlite":
-        return url
-    return url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
-
-
-def _is_gone(process: int) -> bool:
-    if os.name == "nt":  # signal 0 ends a process there
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+_TABLES = {
+    "postgresql": (
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_'"
+        " AND n.nspname NOT IN ('information_schema', :marker) AND NOT EXISTS"
+        " (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
+    ),
+    "mariadb": (
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> :marker"
+    ),
+}
+"""How many tables, views and sequences there are that no extension has brought; the marker is none."""
 
 
 def clear(connection: sa.Connection) -> None:
@@ -286,10 +240,10 @@ def clear(connection: sa.Connection) -> None:
 
 def _clear_sqlite(connection: sa.Connection, _: Mark) -> None:
     connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-    query = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'table') ORDER BY type DESC"
+    query = "SELECT type, name FROM main.sqlite_master WHERE type IN ('view', 'table') ORDER BY type DESC"
     for kind, name in connection.exec_driver_sql(query).all():
         if name != MARKER and not name.startswith("sqlite_"):
-            connection.exec_driver_sql(f"DROP {kind} IF EXISTS {quoted(connection, name)}")
+            connection.exec_driver_sql(f"DROP {kind} IF EXISTS main.{quoted(connection, name)}")
 
 
 def _clear_postgresql(connection: sa.Connection, found: Mark) -> None:

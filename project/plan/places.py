@@ -7,12 +7,12 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from project.plan import options
+from project.plan.urls import Misleading, as_url, names_database
 from project.plan.values import Models
 from project.plan.words import nearest
 from project.secret import is_ambiguous, keep_url
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 _DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mariadb"}
-_LAST_PORT = 65535
-_NAMING = {"database", "db", "read_default_file"}
-"""PyMySQL's options that say which database; without one it is in none."""
 
 
 def models(entry: Entry, form: ModelsForm) -> Models:
@@ -67,6 +64,8 @@ def url(entry: Entry, folder: Path) -> str:
     except ArgumentError:
         hint = "Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:password@host/name."
         raise entry.wrong(f"{entry} is not a database URL.", hint) from None
+    except Misleading as error:
+        raise entry.wrong(f"{entry} {error.does}.", error.hint) from None
     options.remember(given, entry.where)
     dialect, _, driver = given.drivername.partition("+")
     if dialect not in _DRIVERS:
@@ -85,9 +84,6 @@ def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
         raise entry.wrong(f"{entry} has two slashes, and SQLite takes three.", hint)
     if given.database in (None, "", ":memory:"):
         return entry.text.strip()
-    if given.database.startswith("file:"):
-        message = f"{entry} names a file: URI, and what that stands for is up to SQLite."
-        raise entry.wrong(message, "Write the path, as in sqlite:///exemplo.db.")
     path = os.path.normpath(folder / given.database)
     return given.set(database=path).render_as_string(hide_password=False)
 
@@ -104,28 +100,6 @@ def _served(entry: Entry, given: URL) -> str:
     if importlib.util.find_spec(driver) is None:
         message = f"{entry} is for {dialect}, and its driver {driver} is not installed."
         raise entry.wrong(message, f'Run `pip install "strata[{_EXTRAS[driver]}]"`.')
+    if make_url(entry.text.strip()) != given:  # the database's name has moved to its place
+        return given.set(drivername=f"{dialect}+{driver}").render_as_string(hide_password=False)
     return f"{dialect}+{driver}{entry.text.strip().removeprefix(given.drivername)}"
-
-
-def names_database(url: URL) -> bool:
-    """Whether a server's URL says which database: by its path, or by an option of the driver."""
-    options = url.query.keys()
-    return bool(url.database or (options if url.get_backend_name() == "postgresql" else options & _NAMING))
-
-
-def as_url(text: str | URL) -> URL:
-    """SQLAlchemy's value of it. Raises ArgumentError where it is none.
-
-    NUL (%00) is in none: libpq ends the text there, and would reach another database.
-    """
-    try:
-        value = make_url(text)
-    except ValueError as error:  # of a port that is no number
-        raise ArgumentError(str(error)) from error
-    if value.port is not None and not 0 < value.port <= _LAST_PORT:
-        message = f"There is no port {value.port}."
-        raise ArgumentError(message)
-    if "\0" in unquote(value.render_as_string(hide_password=False)):
-        message = "NUL is in no URL."
-        raise ArgumentError(message)
-    return value

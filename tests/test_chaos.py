@@ -1,0 +1,34 @@
+"""A minute of chaos in every run of the tests; `python -m tests.chaos` does as much as one likes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+import pytest
+from conftest import SERVERS, answering
+
+from tests.chaos.campaign import campaign, play
+from tests.chaos.holes import HOLES
+from tests.chaos.registry import cases
+
+SEED = int(os.environ.get("STRATA_SEED", "20240229"))
+SECONDS = float(os.environ.get("STRATA_CHAOS", "60"))
+"""How long, over all servers."""
+
+
+@pytest.mark.parametrize("kind", list(SERVERS))
+def test_no_scenario_loses_a_row_or_touches_a_stranger_s_database(kind: str) -> None:
+    answering(kind)
+    tally = campaign(SEED, SECONDS / len(SERVERS), wanted=lambda case: case.server == kind)
+    assert tally.runs
+    assert not tally.bad, "\n".join(["", *(str(each) for each in tally.bad), tally.table()])
+
+
+@pytest.mark.parametrize("name", list(HOLES))
+def test_a_fault_that_is_put_back_is_found(name: str) -> None:
+    """So that one sees that the campaign looks where it should."""
+    hole = HOLES[name]
+    fitting = (case for case in cases(SEED) if hole.only == case.scenario.name)
+    found = (play(case, name) for case in itertools.islice(fitting, 8))
+    assert any(fault.what == hole.fault for outcome in found for fault in outcome.faults)
