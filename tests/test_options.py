@@ -32,10 +32,7 @@ WRONG = [
     ("mariadb", "sql_mode", "nada", "the server does not know it"),
     ("mariadb", "compress", "true", "Python code alone"),
     ("mariadb", "cursorclass", "nada", "Python code alone"),
-    ("mariadb", "port", "3306", "Python code alone"),
     ("postgresql", "sslcrldir", "{file}", "that is no folder"),
-    ("postgresql", "port", "logo", "it cannot be read"),
-    ("postgresql", "port", "65536", "no ports beyond 65535"),
     ("postgresql", "connect_timeout", "logo", "a whole number"),
     ("postgresql", "keepalives", "logo", "a whole number"),
     ("postgresql", "tcp_user_timeout", "logo", "a whole number"),
@@ -44,7 +41,6 @@ WRONG = [
     ("postgresql", "target_session_attrs", "nada", "one of any, read-write"),
     ("postgresql", "row_factory", "nada", "Python code alone"),
     ("sqlite", "timeout", "logo", "it cannot be read"),
-    ("sqlite", "uri", "logo", "it cannot be read"),
     ("sqlite", "nada", "1", "no such option"),
 ]
 
