@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
 
 from . import __doc__ as about
@@ -50,6 +51,7 @@ def main() -> int:
     if given.only and not any(given.only in f"{each.kind}: {each.name}" for each in SCENARIOS):
         print(f"No scenario has {given.only!r} in its name: see --list.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is ended, and removed
     print(f"Seed {given.seed}", flush=True)
     try:
         if given.case is not None:
