@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
+from functools import partial
 
 from . import __doc__ as about
 from . import kinds  # noqa: F401 - registers the scenarios
 from .campaign import Outcome, campaign
 from .holes import HOLES
-from .knowledge import forget
 from .registry import SCENARIOS, Case, cases
 from .servers import SERVERS
 
@@ -50,22 +51,14 @@ def main() -> int:
     if given.only and not any(given.only in f"{each.kind}: {each.name}" for each in SCENARIOS):
         print(f"No scenario has {given.only!r} in its name: see --list.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is ended, and removed
     print(f"Seed {given.seed}", flush=True)
-    try:
-        if given.case is not None:
-            single = next(case for case in cases(given.seed) if case.number == given.case)
-            tally = campaign(given.seed, 1e9, single=single, hole=given.hole, heard=show)
-        else:
-            tally = campaign(
-                given.seed,
-                given.minutes * 60,
-                wanted=lambda case: wanted(given, case),
-                jobs=given.jobs,
-                hole=given.hole,
-                heard=show,
-            )
-    finally:
-        forget()
+    if given.case is not None:
+        single = next(case for case in cases(given.seed) if case.number == given.case)
+        tally = campaign(given.seed, 1e9, single=single, hole=given.hole, heard=show)
+    else:
+        chosen = partial(wanted, given)
+        tally = campaign(given.seed, given.minutes * 60, wanted=chosen, jobs=given.jobs, hole=given.hole, heard=show)
     print(tally.table())
     print("Cases with faults:", ", ".join(str(each.case.number) for each in tally.bad) or "none")
     return 1 if tally.bad else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 import secrets
 import shutil
@@ -53,6 +54,7 @@ def knowledge(kind: str) -> Knowledge:
         return _known[kind]
 
 
+@atexit.register
 def forget() -> None:
     """Remove the folders."""
     with _lock:

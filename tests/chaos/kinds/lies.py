@@ -99,6 +99,19 @@ def _prove_there(world: World, query: str) -> None:
         world.run("rebuild")
 
 
+def _only_in_the_query(world: World, query: str) -> None:
+    """The path names no database, and the query the project's: what proves, compares and looks changes nothing there."""
+    world.onboarded()
+    world.watch(world.dev)
+    url = world.url("", query=query.format(mine=world.dev))
+    world.configure(url, url)
+    for words in world.chance.sample(
+        (("verify",), ("rebuild",), ("onboard",), ("identify",), ("status",), ("stages",)), 4
+    ):
+        world.run(*words)
+    world.look_for_leftovers()
+
+
 for _kind, _queries in QUERIES.items():
     for _each in _queries:
         _register(f"path and query {_each}", _kind, _with_files(partial(_lying, query=_each)))
@@ -112,6 +125,13 @@ for _kind, _each in (
 ):
     # The stranger's is what the URL names, if anything: to prove on such a server may empty nothing.
     _register(f"prove_on {_each}", _kind, _with_files(partial(_prove_there, query=_each)))
+for _kind, _each in (
+    ("postgresql", "dbname={mine}"),
+    ("mariadb", "database={mine}"),
+    ("mariadb", "db={mine}"),
+    ("mariadb", "init_command=USE%20{mine}"),
+):
+    _register(f"only the query {_each}", _kind, partial(_only_in_the_query, query=_each))
 
 
 # ---------------------------------------------------------------------------- variables

@@ -62,7 +62,7 @@ def one_that_was_protected_on_the_command_line(world: World) -> None:
     world.onboarded()
     world.must(world.chance.choice(["adopt", "up"]), "--protect")
     world.watch(world.dev)
-    for words in (("reset", "--yes"), ("onboard",), ("rebuild",), ("adopt",)):
+    for words in (("reset", "--yes"), ("onboard",), ("rebuild",)):
         world.run(*words)
 
 
