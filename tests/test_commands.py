@@ -556,7 +556,11 @@ def test_status_of_a_database_that_is_behind(given: Inv) -> None:
     told = given("status", "--json")
     assert told.code == 4
     assert (told.json["stage"], told.json["pending"], told.json["schema_matches"]) == ("pessoas", NAMES[1:], True)
-    assert told.error["hint"] == "Run `inv up`."
+    rows = "cidades, email"
+    assert (
+        told.error["hint"]
+        == f"Run `inv onboard`, which puts in the rows of {rows} as well, or `inv up`, which does not."
+    )
     assert given("status").code == 4
 
 
@@ -1377,7 +1381,9 @@ def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
     file.write_bytes(b"no database" * 300)
     told = given(*words, "--json")
     assert told.code == 8
-    assert told.error["message"] == f"SQLite file {file} is not a SQLite database."
+    assert told.error["message"] == (
+        f"SQLite file {file} is not a SQLite database, or it is damaged: it does not begin as one does."
+    )
     assert given("stages").out.endswith(f"Where the database is cannot be told. {told.error['message']}\n")
     assert file.read_bytes() == b"no database" * 300
     file.unlink()

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 from conftest import answering
 from projects import Project, write
 from test_safety import AFTER, KILLS, MODULES, SEED, STAGES, alembic, execute, inv, rows
-from wire import Way, Wire, cut_wire, killed_at
+from wire import Way, Wire, cut_wire, killed_at, killed_when
 
 from project import commands
 from project.commands.verifying import failure
@@ -134,7 +133,7 @@ def test_whatever_command_a_cut_wire_stops_ends_with_a_sentence_and_code_8_or_9(
     assert rows(project.url) == AFTER
 
 
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
+@pytest.mark.parametrize("part", [0.3, 0.7])
 def test_a_cut_wire_is_one_line_on_standard_error(project: Project, part: float) -> None:
     commands.onboard(project.plan())
     whole = Wire(project.url)
@@ -292,7 +291,7 @@ def test_a_stage_that_is_half_done_has_its_rows_with_onboard(tmp_path: Path, url
         pytest.skip("the other servers undo the whole stage")
     project = _project(tmp_path, url, STAGES)
     plan = project.plan()
-    for piece in range(10, 200):
+    for piece in range(30, 200, 3):
         if database.exists(url):
             database.drop(url)
         killed_at(lambda there: commands.onboard(at(plan, there)), url, piece, sent=True)
@@ -348,7 +347,14 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
         commands.down(plan, "contas")
         assert is_ddl(sql)
         assert not is_reading(sql)
-        _die_after(project, sql)
+        end = sql[-30:].encode()
+        assert killed_when(
+            lambda url: commands.up(plan, url=url),
+            project.url,
+            lambda _, data: data.endswith(end) and b"strata_migration" not in data,
+            sent=True,
+        )
+        time.sleep(0.3)  # for the server to have done it
         state = commands.status(plan)
         assert state.unfinished is not None
         assert state.unfinished.direction == "up"
@@ -358,26 +364,6 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
         database.drop(made)
 
 
-def _die_after(project: Project, sql: str) -> None:
-    """Bring the database up in another process, and kill it when the server has this SQL."""
-    wire = Wire(project.url)
-    child = os.fork()
-    if child == 0:
-        commands.up(project.plan(), url=wire.url)
-        os._exit(0)
-    end = sql[-30:].encode()
-
-    def hear(way: Way, data: bytes) -> tuple[bytes, Callable[[], None] | None]:
-        mine = way == "sent" and data.endswith(end) and b"strata_migration" not in data
-        return data, (lambda: os.kill(child, signal.SIGKILL)) if mine else None
-
-    wire.hear = hear
-    _, status = os.waitpid(child, 0)
-    time.sleep(0.3)
-    wire.close()
-    assert os.WIFSIGNALED(status)
-
-
 def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path) -> None:
     made = sa.make_url(answering("mariadb")).set(database=f"strata_test_{secrets.token_hex(6)}")
     project = _project(tmp_path, made.render_as_string(), STAGES)
@@ -385,7 +371,7 @@ def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path) -> N
     commands.onboard(plan)
 
     def heard(connection: sa.Connection, _: object, statement: str, *__: object) -> None:
-        if "strata_migration" in statement and left:
+        if statement.startswith("SELECT") and "alembic_version" in statement and left:
             left.clear()
             for piece in range(40, 200, 4):
                 killed_at(lambda url: commands.down(plan, "base", url), project.url, piece, sent=True)
@@ -448,9 +434,12 @@ def _await_sleep(project: Project) -> None:
 def test_a_lock_whose_connection_was_lost_is_not_let_go_by_another_one(project: Project) -> None:
     commands.onboard(project.plan())
     with database.engine(project.url).connect() as connection:
-        with pytest.raises(sa.exc.DBAPIError), lock.held(connection, 1, lambda _: None):
-            _kill(project, connection)
+        bracket = lock.held(connection, 1, lambda _: None)
+        bracket.__enter__()
+        _kill(project, connection)
+        with pytest.raises(sa.exc.DBAPIError) as lost:
             connection.exec_driver_sql("SELECT 1")
+        assert bracket.__exit__(type(lost.value), lost.value, None) is False
         assert connection.invalidated
     if kind_of(project) == "mariadb":
         assert rows(project.url, "SELECT count(*) FROM strata_migration WHERE number = 0") == [(1,)]

@@ -98,8 +98,10 @@ def cut_wire(url: str | sa.URL, way: Way, after: int, *, for_good: bool) -> Iter
         wire.close()
 
 
-def killed_at(work: Callable[[str], object], url: str | sa.URL, piece: int, *, sent: bool) -> bool:
-    """Do the work on a wire in another process, and kill -9 it when it sends its piece of this number (from 0).
+def killed_when(
+    work: Callable[[str], object], url: str | sa.URL, now: Callable[[Wire, bytes], bool], *, sent: bool
+) -> bool:
+    """Do the work on a wire in another process, and kill -9 it when it sends a piece of which `now` says so.
 
     A piece is a statement, mostly; where it was `sent`, the server still gets it. False where the work was done before.
     """
@@ -114,7 +116,7 @@ def killed_at(work: Callable[[str], object], url: str | sa.URL, piece: int, *, s
             os._exit(code)
 
     def hear(which: Way, data: bytes) -> tuple[bytes, Callable[[], None] | None]:
-        if which != "sent" or wire.pieces["sent"] != piece:
+        if which != "sent" or not now(wire, data):
             return data, None
         return (data if sent else b""), lambda: os.kill(child, signal.SIGKILL)
 
@@ -123,3 +125,8 @@ def killed_at(work: Callable[[str], object], url: str | sa.URL, piece: int, *, s
     wire.close()
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WIFSIGNALED(status)
+
+
+def killed_at(work: Callable[[str], object], url: str | sa.URL, piece: int, *, sent: bool) -> bool:
+    """The same, when it sends its piece of this number, from 0."""
+    return killed_when(work, url, lambda wire, _: wire.pieces["sent"] == piece, sent=sent)

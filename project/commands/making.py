@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from project.db import database
 from project.db.lost import answering
 from project.db.maker import folder as temporary
+from project.db.maker import writing
 from project.errors import StrataError, WrongUse
 from project.garbage import collected_seldom
 from project.migrations import history, remembered
@@ -160,12 +161,13 @@ def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
     """A migrations folder with these revisions, beside the real one's env.py, for as long as the proof takes."""
     with temporary() as place:
         folder = place / "migrations"
-        folder.mkdir()
-        if (plan.migrations / "env.py").exists():
-            shutil.copy(plan.migrations / "env.py", folder / "env.py")
-        history.environment(folder)
-        (folder / "versions").mkdir()
-        history.write(folder / "versions", revisions)
+        with writing(place):
+            folder.mkdir()
+            if (plan.migrations / "env.py").exists():
+                shutil.copy(plan.migrations / "env.py", folder / "env.py")
+            history.environment(folder)
+            (folder / "versions").mkdir()
+            history.write(folder / "versions", revisions)
         try:
             yield folder
         except StrataError as error:

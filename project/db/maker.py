@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from project.errors import WrongUse
+
 PREFIX = "sqlstrata_"
 NAME = re.compile(r"sqlstrata_(?P<machine>[0-9a-f]{8})_(?P<process>\d+)_[0-9a-f]{16}")
 
@@ -30,11 +32,23 @@ def fresh_name() -> str:
 def folder() -> Iterator[Path]:
     """A temporary folder that nobody else can look into; gone at the end with all that is in it."""
     place = Path(tempfile.gettempdir()) / fresh_name()
-    place.mkdir(mode=0o700)
+    with writing(place):
+        place.mkdir(mode=0o700)
     try:
         yield place
     finally:
         shutil.rmtree(place)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Raise WrongUse where a temporary folder cannot be written, because it is full, say."""
+    try:
+        yield
+    except OSError as error:
+        message = f"The temporary folder {place} cannot be written: {error.strerror}."
+        hint = "Make room there, or have the variable TMPDIR name another folder. Nothing was changed."
+        raise WrongUse(message, hint=hint) from error
 
 
 def sweep_folders() -> None:

@@ -128,6 +128,7 @@ def _write_mark(url: sa.URL, made: Location, schemas: Mapping[str, str]) -> None
     marker = _table(kind)
     with database.connect(_engine(url, {})) as connection:
         require(location(connection), made, "marked as a scratch database")
+        _require_current_schema(connection)
         if kind == "postgresql":
             for name in dict.fromkeys((MARKER, *schemas)):
                 connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
@@ -135,6 +136,17 @@ def _write_mark(url: sa.URL, made: Location, schemas: Mapping[str, str]) -> None
         held = {"schemas": dict(schemas), "extensions": _extensions(connection)}
         connection.execute(marker.insert().values(name=_own_name(url), held=json.dumps(held)))
         connection.commit()
+
+
+def _require_current_schema(connection: sa.Connection) -> None:
+    """Raise WrongUse where `search_path` names no schema that is there, so that tables without one could not be made."""
+    if connection.dialect.name != "postgresql":
+        return
+    path, schema = connection.exec_driver_sql("SELECT current_setting('search_path'), current_schema()").one()
+    if schema is None:
+        message = f"`search_path` is {path}, and a scratch database has no such schema."
+        hint = "Take it out of the URL's `options`, PGOPTIONS, or the role's settings, or add `public` to it."
+        raise WrongUse(message, hint=hint, option="options")
 
 
 def _own_name(url: sa.URL) -> str:

@@ -23,11 +23,10 @@ def of_driver(error: BaseException) -> BaseException | None:
 def code_of(error: BaseException) -> Code | None:
     """What the server calls the error; None where there is no code, and mostly no server that spoke."""
     inner = of_driver(error)
-    for name in ("sqlstate", "sqlite_errorname"):
-        if hasattr(inner, name):
-            return getattr(inner, name) or None
     number = next(iter(getattr(inner, "args", ())), None)
-    return number if isinstance(number, int) else None
+    if isinstance(number, int):  # PyMySQL, which may have an SQLSTATE too, one for many numbers
+        return number
+    return getattr(inner, "sqlstate", None) or getattr(inner, "sqlite_errorname", None)
 
 
 _VALUES: frozenset[Code] = frozenset(
@@ -67,8 +66,8 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(code, str):
         return code.startswith(_LOST_CLASSES)
     # What psycopg finds out about its connection has no SQLSTATE.
-    kinds = {each.__name__ for each in type(inner).__mro__} if hasattr(inner, "sqlstate") else set()
-    return code in _LOST or bool(kinds & {"OperationalError", "InterfaceError"})
+    names = {each.__name__ for each in type(inner).__mro__} if hasattr(inner, "sqlstate") else set[str]()
+    return code in _LOST if code is not None else bool(names & {"OperationalError", "InterfaceError"})
 
 
 _UNABLE: frozenset[Code] = frozenset(
