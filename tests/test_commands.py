@@ -556,7 +556,9 @@ def test_status_of_a_database_that_is_behind(given: Inv) -> None:
     told = given("status", "--json")
     assert told.code == 4
     assert (told.json["stage"], told.json["pending"], told.json["schema_matches"]) == ("pessoas", NAMES[1:], True)
-    assert told.error["hint"] == "Run `inv up`."
+    assert told.error["hint"] == (
+        "Run `inv onboard`, which puts in the rows of cidades, email as well, or `inv up`, which does not."
+    )
     assert given("status").code == 4
 
 
