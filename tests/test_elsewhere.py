@@ -531,3 +531,13 @@ def test_clearing_touches_the_main_file_alone(tmp_path: Path) -> None:
         assert opened.exec_driver_sql("SELECT count(*) FROM temp.item").scalar() == 0
     with sqlite3.connect(aside) as connection:
         assert connection.execute("SELECT count(*) FROM item").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_search_path_that_a_scratch_database_cannot_have_is_refused(place: Place) -> None:
+    url = place.url("{mine}?options=-csearch_path%3Dnenhum")
+    with pytest.raises(WrongUse, match="`search_path` is nenhum"):
+        commands.identify(place.project.plan(), url)
+    place.project.configure(prove_on=[url])
+    with pytest.raises(WrongUse, match="`search_path` is nenhum"):
+        commands.rebuild(place.project.plan(), apply_it=False)

@@ -286,17 +286,28 @@ def test_the_rows_of_a_run_that_was_killed_come_with_the_command_that_status_nam
         assert rows(project.url) == AFTER, hint
 
 
+def _await_half(url: str) -> None:
+    """Wait until the server has begun with what a killed client sent last."""
+    for _ in range(50):
+        with database.engine(url, reading=True).connect() as connection:
+            if apply.standing(connection)[1] is not None:
+                return
+        time.sleep(0.1)
+    pytest.fail("nothing is half done")
+
+
+def _runs(sql: str) -> Callable[[Wire, bytes], bool]:
+    """Whether a piece has this SQL in it, and is not the journal's."""
+    return lambda _, data: sql.encode() in data and b"strata_migration" not in data
+
+
 def test_a_stage_that_is_half_done_has_its_rows_with_onboard(tmp_path: Path, url: str) -> None:
     if not url.startswith("mariadb"):
         pytest.skip("the other servers undo the whole stage")
     project = _project(tmp_path, url, STAGES)
     plan = project.plan()
-    for piece in range(30, 200, 3):
-        if database.exists(url):
-            database.drop(url)
-        killed_at(lambda there: commands.onboard(at(plan, there)), url, piece, sent=True)
-        if database.exists(url) and commands.status(plan).unfinished is not None:
-            break
+    assert killed_when(lambda there: commands.onboard(at(plan, there)), url, _runs("CREATE TABLE contas ("), sent=True)
+    _await_half(url)
     assert "`inv onboard` goes on, too, and puts in the rows of contas." in _advised(project)
     assert commands.onboard(plan).tables["contas"] == 2
 
@@ -354,7 +365,7 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
             lambda _, data: data.endswith(end) and b"strata_migration" not in data,
             sent=True,
         )
-        time.sleep(0.3)  # for the server to have done it
+        _await_half(project.url)
         state = commands.status(plan)
         assert state.unfinished is not None
         assert state.unfinished.direction == "up"
@@ -364,20 +375,19 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
         database.drop(made)
 
 
-def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["SELECT alembic_version", "CREATE DATABASE"])
+def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path, moment: str) -> None:
     made = sa.make_url(answering("mariadb")).set(database=f"strata_test_{secrets.token_hex(6)}")
     project = _project(tmp_path, made.render_as_string(), STAGES)
     plan, left = project.plan(), [1]
     commands.onboard(plan)
 
     def heard(connection: sa.Connection, _: object, statement: str, *__: object) -> None:
-        if statement.startswith("SELECT") and "alembic_version" in statement and left:
+        if statement.startswith(moment) and left:
             left.clear()
-            for piece in range(40, 200, 4):
-                killed_at(lambda url: commands.down(plan, "base", url), project.url, piece, sent=True)
-                with database.engine(project.url, reading=True).connect() as another:
-                    if apply.standing(another)[1] is not None:
-                        return
+            down = lambda url: commands.down(plan, "base", url)  # noqa: E731
+            assert killed_when(down, project.url, _runs("DROP TABLE bancos"), sent=True)
+            _await_half(project.url)
 
     sa.event.listen(sa.Engine, "after_cursor_execute", heard)
     try:

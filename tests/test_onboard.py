@@ -246,7 +246,7 @@ def test_reset_cuts_nobody_off(project: Project, url: str) -> None:
     with database.engine(url).connect() as other:
         other.exec_driver_sql("SELECT 1")
         with pytest.raises(Locked, match="is in use"):
-            commands.reset(project.plan(), YES)
+            commands.reset(project.plan(), YES, wait=0.3)
         assert other.exec_driver_sql("SELECT count(*) FROM pessoas").scalar() == 1
 
 

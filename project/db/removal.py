@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -36,12 +37,12 @@ def _unlocked(_: sa.Connection) -> AbstractContextManager[object]:
 
 
 def drop(
-    url: str | sa.URL, allowed: Allowed, *, lock: Lock = _unlocked, force: bool = False, wait: float | None = None
+    url: str | sa.URL, allowed: Allowed, *, lock: Lock = _unlocked, force: bool = False, wait: float = 0.0
 ) -> None:
     """Drop the database at the URL, if `allowed` raises nothing when it looks at it under `lock`.
 
-    `force` does not heed others: PostgreSQL cuts them off; without it Locked says that somebody is there. `wait` is how
-    many seconds a writer of a SQLite file is waited for. Raises what `allowed` and `lock` raise, Protected where
+    `force` does not heed others: PostgreSQL cuts them off. Without it, whoever is connected there, or writes to a SQLite
+    file, is waited for up to `wait` seconds; Locked says then who it is. Raises what `allowed` and `lock` raise, Protected where
     another database has taken its place meanwhile, Unreachable where the server refuses, WrongUse where there is no
     such database. Then nothing has been dropped.
     """
@@ -59,6 +60,7 @@ def drop(
             seen, _ = _looked_at(value, allowed, lock)
             _drop_postgresql(value, seen, seen.database, " WITH (FORCE)")
         else:
+            _await_others(value, wait)
             seen, comment = _looked_at(value, allowed, lock)
             _drop_postgresql(value, seen, _renamed(value, seen, comment))
 
@@ -82,6 +84,26 @@ def _looked_at(url: sa.URL, allowed: Allowed, lock: Lock) -> tuple[Location, str
         allowed(connection)
         seen = location(connection)
         return seen, _row(connection, seen.database)[1]
+
+
+def _await_others(url: sa.URL, wait: float) -> None:
+    """Wait until nobody is connected: the server notices only after a while that a client was killed."""
+    query = (
+        "SELECT pid, usename, application_name FROM pg_stat_activity"
+        " WHERE datname = %s AND backend_type = 'client backend' ORDER BY pid LIMIT 1"
+    )
+    end = time.monotonic() + wait
+    with database.engine(database.server(url)).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        while (other := connection.exec_driver_sql(query, (url.database,)).first()) is not None:
+            left = end - time.monotonic()
+            if left <= 0:
+                who = ", ".join([f"server process {other[0]}", f"user {other[1]}", *([other[2]] if other[2] else [])])
+                message = f"{database.title(url)} is in use: {who} is connected."
+                raise Locked(message, hint="Nothing was changed. Close what uses it, or give it longer with `--wait`.")
+            time.sleep(min(_PAUSE, left))
+
+
+_PAUSE = 0.1
 
 
 def _renamed(url: sa.URL, seen: Location, comment: str | None) -> str:
@@ -133,7 +155,7 @@ def _drop_mariadb(url: sa.URL, allowed: Allowed, lock: Lock) -> None:
 # ---------------------------------------------------------------------------- SQLite
 
 
-def _drop_sqlite(url: sa.URL, allowed: Allowed, begin: str, wait: float | None) -> None:
+def _drop_sqlite(url: sa.URL, allowed: Allowed, begin: str, wait: float) -> None:
     before = file_location(str(url.database))
     with database.engine(url, begin=begin, wait=wait).connect() as connection:
         _require_allowed(connection, before, allowed)
