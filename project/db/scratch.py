@@ -139,7 +139,7 @@ def _write_mark(url: sa.URL, made: Location, schemas: Mapping[str, str]) -> None
 
 
 def _require_current_schema(connection: sa.Connection) -> None:
-    """Raise WrongUse where `search_path` names no schema that is there, so that no table without one could be made."""
+    """Raise WrongUse where `search_path` names no schema that is there, so that no table can be made without one."""
     if connection.dialect.name != "postgresql":
         return
     path, schema = connection.exec_driver_sql("SELECT current_setting('search_path'), current_schema()").one()
