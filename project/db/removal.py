@@ -41,7 +41,7 @@ def drop(
 ) -> None:
     """Drop the database at the URL, if `allowed` raises nothing when it looks at it under `lock`.
 
-    `force` does not heed others: PostgreSQL cuts them off. Without it, whoever is connected there, or writes to a SQLite
+    `force` does not heed others: PostgreSQL cuts them off. Without it, who is connected there, or writes to a SQLite
     file, is waited for up to `wait` seconds; Locked says then who it is. Raises what `allowed` and `lock` raise,
     Protected where another database has taken its place meanwhile, Unreachable where the server refuses, WrongUse where
     there is no such database. Then nothing has been dropped.
