@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +15,12 @@ from project import commands
 from project.bench.projects import growing, replaced
 from project.commands import staged
 from project.db import imports
-from project.garbage import collected_seldom
 from project.migrations import generate
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
 from project.plan import Plan, read
-from project.schema import columns, describe, read_back, watch
+from project.schema import columns, describe, read_back
 from project.schema.watch import Watch
 
 STAGES = 24
@@ -102,14 +99,6 @@ def _tables_of(step: generate.Step) -> tuple[str, set[str], set[str]]:
     ahead = {str(key.target) for key in tables[changed].foreign_keys()}
     behind = {key for key, table in tables.items() if any(each.target == changed for each in table.foreign_keys())}
     return changed, ahead, behind
-
-
-def test_each_stage_looks_into_the_tables_that_it_can_have_touched(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that are there already, that is; and all of them once more at the end."""
-    heard = counted(monkeypatch, watch._Look, "is_true", lambda look: look.table.key)
-    made = steps(plan)
-    first, wider = 1, STAGES // 3  # the second stage is told of the first one's table, too
-    assert len(heard) == first + wider + len(made[-1].schema.tables)
 
 
 def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
@@ -229,25 +218,6 @@ def test_on_sqlite_a_run_waits_for_the_disk_as_often_however_many_stages_it_has(
     assert len(commits) == 2
 
 
-def test_all_stages_write_the_version_with_the_same_statement(tmp_path: Path) -> None:
-    """SQLAlchemy compiles each text that it does not know."""
-    plan = read(growing(tmp_path / "project", 12) / "config.yaml")
-    commands.rebuild(plan, proof=False, apply_it=False)
-    written: list[str] = []
-
-    def hear(_: object, __: object, statement: str, *___: object) -> None:
-        if statement.startswith("UPDATE alembic_version"):
-            written.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", hear)
-    try:
-        commands.up(plan)
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", hear)
-    assert len(written) == 11
-    assert len(set(written)) == 1
-
-
 # ------------------------------------------------ nothing that changes is overlooked
 
 
@@ -346,15 +316,6 @@ def test_what_looking_leaves_behind_is_no_change() -> None:
     assert watch.changed(metadata) == frozenset()
 
 
-def test_a_table_that_comes_or_goes_is_seen_though_nobody_told_of_it() -> None:
-    metadata, watch = schema(), Watch()
-    watch.changed(metadata)
-    sa.Table("novos", metadata, sa.Column("id", sa.Integer))
-    assert watch.changed(metadata, frozenset({"usuarios"})) == {"novos"}
-    metadata.remove(metadata.tables["outros"])
-    assert watch.changed(metadata, frozenset({"usuarios"})) == {"outros"}
-
-
 def test_a_view_of_another_table_is_another_view() -> None:
     """Though the column that it takes from there has the same name."""
     watch = Watch()
@@ -364,43 +325,3 @@ def test_a_view_of_another_table_is_another_view() -> None:
             sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True))
         sa.CreateView(sa.select(metadata.tables[table].c.id), "vista", metadata=metadata)
         assert "vista" in watch.changed(metadata)
-
-
-class Kept:
-    """Something that is kept, and knows itself."""
-
-    def __init__(self) -> None:
-        self.itself = self
-
-
-def test_afterwards_what_has_come_is_not_looked_through_at_once() -> None:
-    looked: list[int] = []
-
-    def look(_: str, info: dict[str, int]) -> None:
-        looked.append(info["generation"])
-
-    often, generations, _ = gc.get_threshold()
-    with collected_seldom():
-        kept = [[number] for number in range(2 * generations * gc.get_threshold()[0])]
-    gc.callbacks.append(look)
-    try:
-        kept += [[number] for number in range(2 * often)]
-    finally:
-        gc.callbacks.remove(look)
-    assert set(looked) == {0}
-
-
-def test_garbage_of_meanwhile_is_found_afterwards_and_what_was_frozen_stays_so() -> None:
-    gone = weakref.ref(Kept())
-    with collected_seldom():
-        meanwhile = weakref.ref(Kept())
-    gc.collect()
-    assert (gone(), meanwhile()) == (None, None)
-    gc.freeze()
-    frozen = gc.get_freeze_count()
-    try:
-        with collected_seldom():
-            pass
-        assert gc.get_freeze_count() == frozen > 0
-    finally:
-        gc.unfreeze()

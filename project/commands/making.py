@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from project.db import database
 from project.errors import StrataError, WrongUse
-from project.garbage import collected_seldom
 from project.migrations import history, remembered
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
@@ -43,7 +42,6 @@ class Rebuilt:
     dry: bool = False
 
 
-@collected_seldom()
 def rebuild(
     plan: Plan,
     *,

@@ -22,7 +22,6 @@ from alembic.util import CommandError
 
 from project.db import database
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
-from project.garbage import collected_seldom
 from project.plan import Plan
 from project.template import operations
 
@@ -181,7 +180,6 @@ class _Run:
     wait: float
     waiting: Told
 
-    @collected_seldom()
     def __call__(self, way: str, go: Callable[[Config], object]) -> None:
         self.connection.rollback()
         config = configuration(
