@@ -20,7 +20,7 @@ from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
 from project.plan import Plan, read
-from project.schema import columns, describe, read_back
+from project.schema import columns, describe
 from project.schema.watch import Watch
 
 STAGES = 24
@@ -58,15 +58,12 @@ def test_each_module_is_executed_once(plan: Plan, monkeypatch: pytest.MonkeyPatc
 
 
 def test_each_stage_describes_the_one_table_that_it_changes(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    heard = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     steps(plan)
     assert len(heard) == STAGES
 
 
 def test_columns_that_are_alike_are_described_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, empty in (("_known", {}), ("_shared", set())):
-        monkeypatch.setattr(columns, name, empty)
-    monkeypatch.setattr(read_back, "_read", set())
     called = counted(monkeypatch, columns, "_described", lambda _, column: column.name)
     steps(plan)
     heard = Counter(map(str, called))
@@ -109,7 +106,7 @@ def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
 
 def test_tables_made_anew_as_they_were_are_not_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = replaced(tmp_path / "project", stages=4, tables=6)
-    heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    heard = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     made = steps(read(project / "config.yaml"))
     assert len(heard) == 6 + 3
     assert [step.revision.changes for step in made[1:]] == [
@@ -191,7 +188,7 @@ def test_a_stage_is_found_by_its_names_where_no_other_has_them(
     url = f"sqlite:///{tmp_path / 'dev.db'}"
     commands.rebuild(plan, proof=False, apply_it=False)
     commands.up(plan, plan.stages[7].name, url)
-    described = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    described = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     assert commands.identify(plan, url).stage == plan.stages[7].name
     assert described == []
 

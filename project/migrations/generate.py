@@ -15,7 +15,8 @@ from project.errors import WrongUse
 from project.plan import Plan, Stage
 from project.plan.values import Key
 from project.plan.words import kind
-from project.schema.describe import describe
+from project.schema.describe import describe, forget
+from project.schema.described import Described
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 from project.schema.watch import Watch
@@ -76,13 +77,14 @@ def steps_of(
     A MetaData is looked at before the next is asked for. With `load`, which gives that of a stage, it need not be good
     for longer, but for the last.
     """
+    forget()
     made: list[Step] = []
     needs: list[tuple[Stage, Need]] = []
     before, parent, named = Schema(), None, servers(plan)
-    watch, neighbours = Watch(), Neighbours()
+    watch, neighbours, described = Watch(), Neighbours(), Described()
     for number, (stage, metadata) in enumerate(stages, start=1):
         changed = watch.changed(metadata)
-        after = _described(plan, number - 1, metadata, before, changed)
+        after = _described(plan, number - 1, partial(describe, metadata, before, changed, described))
         hear(stage, metadata, changed)
         _renames_fit(plan, number - 1, stage, before)
         part = neighbours.part(before, after, stage.rename)
@@ -104,9 +106,9 @@ def steps_of(
     return (*made[:-1], *last)
 
 
-def _described(plan: Plan, index: int, metadata: sa.MetaData, before: Schema, changed: frozenset[str]) -> Schema:
+def _described(plan: Plan, index: int, made: Callable[[], Schema]) -> Schema:
     try:
-        return describe(metadata, before, changed)
+        return made()
     except WrongUse as error:
         raise _in_stage(plan, index, error.message, error.hint) from error
 

@@ -21,7 +21,7 @@ from sqlalchemy.schema import AddConstraint, CheckFirst, sort_tables_and_constra
 from project.db.database import server_kind
 from project.db.dialects import quoted, unmarked
 from project.db.scratch import clear, scratch
-from project.db.snapshot import Snapshot, snapshot
+from project.db.snapshot import Read, Snapshot, snapshot
 from project.errors import StrataError, WrongUse
 from project.plan import Stage
 from project.schema.columns import enum_key
@@ -64,6 +64,7 @@ class Mirror:
     def __init__(self, server: str) -> None:
         self.server, self.kind = server, server_kind(sa.make_url(server))
         self.schemas: tuple[str, ...] = ()
+        self.read: Read = {}
         self._open = ExitStack()
         self._connection: sa.Connection | None = None
         self._failed: StrataError | None = None
@@ -261,7 +262,7 @@ class Mirror:
 
     def _looked_at(self, names: Collection[str] | None) -> Snapshot:
         assert self._connection is not None
-        found = snapshot(self._connection, self.schemas, names)
+        found = snapshot(self._connection, self.schemas, names, self.read)
         self._connection.rollback()
         return found
 

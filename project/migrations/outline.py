@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from project.db.modules import metadata_of, turns
 from project.plan import Plan
-from project.schema.describe import describe
+from project.schema.describe import describe, forget
 from project.schema.events import listens
 from project.schema.values import Schema
 from project.schema.watch import Watch
@@ -36,6 +36,7 @@ class Outline:
 
 def outlines(plan: Plan) -> tuple[Outline, ...]:
     """The outlines of all stages, without describing one. Raises WrongUse, as importing the models does."""
+    forget()
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}
     watch, last = Watch(), sa.MetaData()

@@ -100,7 +100,7 @@ class _Proof:
         connection: sa.Connection,
         steps: Sequence[Step],
     ) -> None:
-        self.server, self.schemas = mirror.kind, mirror.schemas
+        self.server, self.schemas, self.read = mirror.kind, mirror.schemas, mirror.read
         self.shown, self.steps = shown, steps
         self.migrations, self.mine, self.connection = migrations, mine, connection
         self.script = ScriptDirectory.from_config(configuration(migrations))
@@ -195,7 +195,7 @@ class _Proof:
         whole = names is None or (due and direction == "up")
         looked_at = None if whole else self._named() | (names or frozenset())
         wanted = self._wanted(index - 1 if direction == "down" else index, looked_at)
-        found = differences(wanted, snapshot(self.connection, self.schemas, looked_at))
+        found = differences(wanted, snapshot(self.connection, self.schemas, looked_at, self.read))
         if found:
             raise _not_proved(self.server, [Fault(step.stage.name, direction, each) for each in found])
         if looked_at is None:
@@ -287,7 +287,7 @@ class _Proof:
                 connection.rollback()
                 raise self._failed(step, said, error, where(error, self.migrations)) from error
             wanted = self._wanted(index - 1 if direction == "down" else index, None)
-            found = differences(wanted, snapshot(connection, self.schemas))
+            found = differences(wanted, snapshot(connection, self.schemas, read=self.read))
             connection.rollback()
             if found:
                 raise _not_proved(self.server, [Fault(step.stage.name, said, each) for each in found])

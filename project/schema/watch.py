@@ -44,6 +44,7 @@ class Watch:
         self._looks: dict[str, _Look] = {}
         self._manner: object = None
         self._compilers: dict[type, object] = {}
+        self._ways: dict[type, _Way] = {}
 
     def changed(self, metadata: sa.MetaData) -> frozenset[str]:
         """The keys of tables that are new, gone, or differ from when this was last asked."""
@@ -58,7 +59,7 @@ class Watch:
             look = looks.get(key)
             if look is not None and look.table is table and look.is_true():
                 continue
-            self._looks[key] = new = _Look(table)
+            self._looks[key] = new = _Look(table, self._ways)
             if look is None or not new.is_like(look):
                 found.add(key)
             for cls in new.classes:
@@ -87,10 +88,10 @@ def _compilers(cls: type) -> object:
 class _Look:
     """All that a table consists of, and copies of it."""
 
-    __slots__ = ("classes", "copies", "heard", "live", "numbers", "table")
+    __slots__ = ("classes", "copies", "heard", "live", "numbers", "table", "ways")
 
-    def __init__(self, table: sa.Table) -> None:
-        self.table = table
+    def __init__(self, table: sa.Table, ways: dict[type, _Way]) -> None:
+        self.table, self.ways = table, ways
         self.live: list[Any] = []
         self.copies: list[Any] = []
         self.numbers: dict[int, int] = {}
@@ -124,11 +125,11 @@ class _Look:
     # ---- looking
 
     def _walk(self, values: Iterable[Any]) -> None:
-        numbers = self.numbers
+        numbers, ways = self.numbers, self.ways
         for value in values:
-            walk = _WAYS.get(type(value))
+            walk = ways.get(type(value))
             if walk is None:
-                walk = _WAYS[type(value)] = _way(value)
+                walk = ways[type(value)] = _way(value)
             if walk is not _pass and id(value) not in numbers:
                 numbers[id(value)] = len(numbers)
                 walk(self, value)
@@ -208,9 +209,6 @@ def _walk_object(look: _Look, value: Any) -> None:
         return
     look.classes.add(type(value))
     _walk_dict(look, vars(value))
-
-
-_WAYS: dict[type, _Way] = {}
 
 
 def _way(value: Any) -> _Way:
