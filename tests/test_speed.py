@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from project import commands
 from project.bench.projects import growing, replaced
 from project.commands import staged
-from project.db import imports
+from project.db import loaders
 from project.migrations import generate
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
@@ -49,7 +49,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callab
 
 
 def test_each_module_is_executed_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = counted(monkeypatch, imports._Loader, "exec_module", lambda _, module: module.__name__)
+    heard = counted(monkeypatch, loaders.Loader, "exec_module", lambda _, module: module.__name__)
     steps(plan)
     times = Counter(heard)
     assert {name: times.pop(name) for name in ("modelos", "modelos.base")} == {"modelos": 2, "modelos.base": 2}

@@ -12,7 +12,8 @@ from project.errors import WrongUse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from project.db.imports import Imports, NotOn
+    from project.db.imports import Imports
+    from project.db.passing import NotOn
     from project.db.strays import Stray
     from project.errors import Where
     from project.plan import Plan

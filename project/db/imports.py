@@ -18,35 +18,22 @@ import inspect
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from project.db.isolation import Isolation
-from project.db.passing import Mixed, Origin, Part, part_of
+from project.db.loaders import Later, LaterLoader, Loader, Package
+from project.db.parts import Parts
+from project.db.passing import NotOn, Origin, Part
 from project.db.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
-    from types import CodeType
 
 _TURN = threading.RLock()
-# What importlib, and code that only imports a module, asks of it.
-_OF_ANY_MODULE = frozenset(
-    {
-        "__cached__",
-        "__class__",
-        "__file__",
-        "__imports__",
-        "__loader__",
-        "__name__",
-        "__package__",
-        "__path__",
-        "__spec__",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,110 +45,21 @@ class Asked:
     line: int
 
 
-class NotOn(Exception):
-    """Code at a place works with a module that is off; `there` is what else it works with."""
-
-    def __init__(self, path: str, line: int, module: str, name: str | None = None, there: str | None = None) -> None:
-        super().__init__(path, line, module)
-        self.path, self.line, self.module, self.name, self.there = path, line, module, name, there
-
-
-class _Package(ModuleType):
-    """A module that passes names on: what it was executed without is imported for who asks for it."""
-
-    __imports__: Imports
-
-    def __getattribute__(self, name: str) -> object:
-        value = super().__getattribute__(name)
-        if type(value) is not _Later or self.__imports__.defers:
-            return value
-        value = self.__imports__.real(Origin(value.__name__))
-        setattr(self, name, value)
-        return value
-
-    def __getattr__(self, name: str) -> object:
-        value = self.__imports__.passed_on(self.__name__, name)
-        if name != "__all__":
-            setattr(self, name, value)
-        return value
-
-
-class _Later(ModuleType):
-    """Stands for a module that an `__init__` imports; it is executed as soon as something looks into it."""
-
-    __imports__: Imports
-
-    def __getattribute__(self, name: str) -> object:
-        if name in _OF_ANY_MODULE:
-            return super().__getattribute__(name)
-        return getattr(self.__imports__.real(Origin(self.__name__)), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in _OF_ANY_MODULE or isinstance(value, _Later):
-            super().__setattr__(name, value)
-        else:
-            setattr(self.__imports__.real(Origin(self.__name__)), name, value)
-
-
-class _Loader(SourceFileLoader):
-    """Executes one module, from its text alone."""
-
-    def __init__(self, name: str, path: str, imports: Imports) -> None:
-        super().__init__(name, path)
-        self._imports = imports
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        if not self._imports.passes_on(spec.name):
-            return None
-        module = _Package(spec.name)
-        module.__imports__ = self._imports
-        return module
-
-    def get_code(self, fullname: str) -> CodeType:
-        if self._imports.passes_on(fullname):
-            return self._imports.executed_part(fullname, self.path).code
-        return self._imports.sources.text(self.path).code
-
-    def exec_module(self, module: ModuleType) -> None:
-        with self._imports.running(self.name, self.path, defers=self._imports.passes_on(self.name)):
-            super().exec_module(module)
-
-
-class _LaterLoader(importlib.abc.Loader):
-    """Makes modules that are executed later."""
-
-    def __init__(self, imports: Imports) -> None:
-        self._imports = imports
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = _Later(spec.name)
-        module.__imports__ = self._imports
-        self._imports.later[spec.name] = module
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute nothing."""
-
-
 class Imports(importlib.abc.MetaPathFinder):
     """The modules of one package, which is in a folder or in the environment, imported turn by turn.
 
     listed names the modules that some turn may have on; a module of the package that is listed and not on in a turn
-    is off. `not_on` is the first error of a turn that code which swallows errors could have hidden.
+    is off.
     """
 
     def __init__(self, folder: Path, package: str, listed: Collection[str]) -> None:
         importlib.invalidate_caches()
         self.package, self.isolation = package, Isolation(folder, package)
         self.sources = Sources(self.isolation)
-        self.listed, self.on = frozenset(listed), frozenset[str]()
+        self.parts = Parts(self.sources, listed, self.passes_on)
         self.asked: dict[str, Asked] = {}
         self.later: dict[str, ModuleType] = {}
-        self.not_on: NotOn | None = None
-        self._parts: dict[str, Part] = {}
-        self._without: set[str] = set()
         self._running: list[tuple[str, str]] = []
-        self._looking: list[str] = []
         self.defers = False
 
     @contextmanager
@@ -171,7 +69,7 @@ class Imports(importlib.abc.MetaPathFinder):
         Afterwards, however it ends, `sys.modules`, `sys.path` and the attributes of packages are as they were.
         """
         with _TURN, self.isolation.inside():
-            self.on = on
+            self.parts.on = on
             sys.meta_path.insert(0, self)
             try:
                 yield
@@ -182,17 +80,17 @@ class Imports(importlib.abc.MetaPathFinder):
     def forget(self) -> None:
         """Let the next turn import everything."""
         self.isolation.forget()
-        self.not_on = None
-        for known in (self.asked, self._parts, self._without):
-            known.clear()
+        self.parts.forget()
+        self.asked.clear()
 
     def adds(self, on: frozenset[str]) -> bool:
         """Whether these modules, on top of what was imported, give what importing all of them would give.
 
         They do if those that were on are still on, and nothing was executed without something because others were off.
         """
-        new = on - self.on
-        return self.on <= on and not any(name in self._without or self.sources.is_package(name) for name in new)
+        new = on - self.parts.on
+        changes = (name in self.parts.without or self.sources.is_package(name) for name in new)
+        return self.parts.on <= on and not any(changes)
 
     def responsible(self) -> str | None:
         """Give the module of the package whose code is being executed, by its full name."""
@@ -212,12 +110,12 @@ class Imports(importlib.abc.MetaPathFinder):
             return None
         inner = found.submodule_search_locations
         if self.defers and fullname.startswith(self.package + "."):
-            spec = ModuleSpec(fullname, _LaterLoader(self), is_package=inner is not None)
+            spec = ModuleSpec(fullname, LaterLoader(self), is_package=inner is not None)
             spec.submodule_search_locations = inner
             return spec
         self._note(fullname)
         if type(found.loader) is SourceFileLoader and found.origin:
-            loader = _Loader(fullname, found.origin, self)
+            loader = Loader(fullname, found.origin, self)
             locations = None if inner is None else list(inner)
             return importlib.util.spec_from_file_location(
                 fullname, found.origin, loader=loader, submodule_search_locations=locations
@@ -251,7 +149,7 @@ class Imports(importlib.abc.MetaPathFinder):
             if sys.modules.get(name) is module:
                 del sys.modules[name]
             above = sys.modules.get(parent)  # a package that passes names on may need it as a name of its own
-            if above is not None and not isinstance(above, _Package | _Later) and vars(above).get(last) is module:
+            if above is not None and not isinstance(above, Package | Later) and vars(above).get(last) is module:
                 delattr(above, last)
         self.later.clear()
 
@@ -271,79 +169,38 @@ class Imports(importlib.abc.MetaPathFinder):
             return True
         if not self.isolation.within(name):
             return self.defers
-        return name not in self.on and self.sources.is_package(name)
+        return name not in self.parts.on and self.sources.is_package(name)
+
+    def part_of(self, name: str) -> Part:
+        """Give the part of a module that is executed. Raises NotOn."""
+        return self.parts.execute(name)
 
     def passed_on(self, package: str, name: str) -> object:
         """Give a name that a package was executed without. Raises what its import raises, and AttributeError."""
-        part = self._parts.get(package)
-        if part is None or self not in sys.meta_path:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name)
-        if name == "__all__":
+        part = self.parts.executed.get(package)
+        if name == "__all__" and part is not None:
             return [each for each in (*vars(sys.modules[package]), *part.later) if not each.startswith("_")]
-        if (waiting := part.waiting.get(name)) is not None:
-            raise self._refused(NotOn(self.sources.path(package), waiting.line, waiting.module, name))
-        origins = part.later.get(name, ())
-        if not origins:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name)
-        self._without |= {module for each in origins[1:] if (module := self.off(each)) is not None}
-        first, *others = [each for each in origins if self.off(each) is None] or origins
-        for each in reversed(others):
+        origins = self.parts.origins(package, name) if self in sys.meta_path else ()
+        for each in reversed(origins[1:]):
             with suppress(AttributeError):  # a module that is being executed has not come to it yet
                 return self._imported(each)
-        return self._imported(first)
+        if not origins:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name)
+        return self._imported(origins[0])
 
-    def real(self, origin: Origin) -> object:
-        """Import what stands for a module, for the code that is being executed. Raises NotOn where it is off."""
+    def real(self, module: str) -> object:
+        """Import a module that is for later, for the code that is being executed. Raises NotOn where it is off."""
         if self not in sys.meta_path:
-            raise AttributeError(f"module {origin.module!r} is not there any more")
-        if (module := self.off(origin)) is not None:
+            raise AttributeError(f"module {module!r} is not there any more")
+        if self.parts.off(Origin(module)) is not None:
             path = self._running[-1][1] if self._running else self.sources.path(self.package)
-            raise self._refused(NotOn(path, _line(path), module))
-        return self._imported(origin)
-
-    def executed_part(self, name: str, path: str) -> Part:
-        """Give what is executed of a module that passes on. Raises NotOn."""
-        part = self._parts[name] = self._part(name, path)
-        self._without |= part.without
-        return part
-
-    def off(self, origin: Origin) -> str | None:
-        """Give the module that is off and that something comes from; None where it comes from none. Raises NotOn."""
-        module, name = origin.module, origin.name
-        if module in self.listed and module not in self.on:
-            return module
-        path = self.sources.path(module)
-        if name is None or not path or module in self._looking or not self.passes_on(module):
-            return None
-        part = self._part(module, path)
-        if (waiting := part.waiting.get(name)) is not None:
-            return waiting.module
-        found = list(map(self.off, part.later.get(name, ())))
-        return None if not found or None in found else found[-1]
+            raise self.parts.refused(NotOn(path, _line(path), module))
+        return self._imported(Origin(module))
 
     def _imported(self, origin: Origin) -> object:
         with self._deferring(defers=False):
             module = importlib.import_module(origin.module)
             return module if origin.name is None else getattr(module, origin.name)
-
-    def _refused(self, error: NotOn) -> NotOn:
-        self.not_on = self.not_on or error
-        return error
-
-    def _part(self, name: str, path: str) -> Part:
-        """Leave out of a module what it passes on; modules of the package that it imports are names of it as well."""
-        self._looking.append(name)
-        try:
-            part = part_of(self.sources.text(path), lambda node: self.sources.origins(node, name), self.off)
-        except Mixed as error:
-            raise self._refused(NotOn(path, error.line, error.module, there=error.there)) from None
-        finally:
-            self._looking.pop()
-        imported = {each.module for found in part.later.values() for each in found}
-        inner = {
-            each.rpartition(".")[2]: (Origin(each),) for each in sorted(imported) if each.rpartition(".")[0] == name
-        }
-        return replace(part, later={**inner, **part.later})
 
 
 def _line(path: str) -> int:

@@ -193,7 +193,7 @@ class _Stages:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a module of the user's may raise anything
-            if (not_on := self.imports.not_on) is not None:
+            if (not_on := self.imports.parts.not_on) is not None:
                 raise self.complaints.not_on(not_on, self.plan.stages[index].name) from error
             raise self.complaints.fails(name, error, hint) from error
 
@@ -201,7 +201,7 @@ class _Stages:
         """Raise the error for what comes from modules that are not on, or was asked of one."""
         if strays := self.strays.of(base, replaced=cause is not None):
             raise self.complaints.stray(strays, index) from cause
-        if cause is None and (not_on := self.imports.not_on) is not None:
+        if cause is None and (not_on := self.imports.parts.not_on) is not None:
             raise self.complaints.not_on(not_on, self.plan.stages[index].name)
 
     # ---- names

@@ -59,12 +59,12 @@ class Part:
     """The modules that are off and would make it another part if they were on."""
 
 
-class Mixed(Exception):
-    """A statement does something with a module that is off, and with names that are there."""
+class NotOn(Exception):
+    """Code at a place works with a module that is off; `there` is what else it works with."""
 
-    def __init__(self, line: int, module: str, there: str) -> None:
-        super().__init__(line, module, there)
-        self.line, self.module, self.there = line, module, there
+    def __init__(self, path: str, line: int, module: str, name: str | None = None, there: str | None = None) -> None:
+        super().__init__(path, line, module)
+        self.path, self.line, self.module, self.name, self.there = path, line, module, name, there
 
 
 def part_of(
@@ -73,7 +73,7 @@ def part_of(
     """Leave out of a module what it only passes on, and what works with modules that are off.
 
     `origins` gives the names that an import binds to something of the models, `off` the module that is off and that
-    something comes from. Raises Mixed.
+    something comes from. Raises NotOn.
     """
     return _Module(text, origins, off).part()
 
@@ -143,7 +143,7 @@ class _Module:
         return None if None in modules else modules[-1]
 
     def _check(self) -> None:
-        """Raise Mixed for a statement that cannot be left out."""
+        """Raise NotOn for a statement that cannot be left out."""
         risky = [each for each in self.statements if each.cause is not None and not _only_binds(each.node)]
         reach = self._reach() if risky else {}
         for each in risky:
@@ -152,7 +152,7 @@ class _Module:
             there += [name for name, origin in each.inside.items() if self.off(origin) is None]
             there += sorted(_attributes(each.node) & _LEADS_TO_ALL)
             if there and each.cause is not None:
-                raise Mixed(each.node.lineno, each.cause, there[0])
+                raise NotOn(self.text.path, each.node.lineno, each.cause, there=there[0])
 
     def _reach(self) -> Mapping[str, set[str]]:
         """Give, for each name, the imported names that its value may be made of."""

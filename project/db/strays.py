@@ -71,5 +71,5 @@ class Strays:
 
     def _note(self, item: Item, _: sa.MetaData | sa.Table, **__: object) -> None:
         module = self.imports.responsible()
-        if module is not None and module not in self.imports.on:
+        if module is not None and module not in self.imports.parts.on:
             self._found.append(Stray(item, module))

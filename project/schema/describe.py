@@ -25,7 +25,7 @@ from .values import Enum, Schema, Sequence, Table
 
 
 def forget() -> None:
-    """Let go of the models that were described before: SQLAlchemy's dialects keep all types that they were asked for."""
+    """Let go of the models that were described before: SQLAlchemy's dialects keep every type that they meet."""
     for kept in (dialect, compiler, operations):
         kept.cache_clear()
 
