@@ -19,7 +19,7 @@ from project.migrations import generate
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
-from project.plan import Plan, read
+from project.plan import Plan, Stage, read
 from project.schema import columns, describe
 from project.schema.watch import Watch
 
@@ -173,6 +173,23 @@ def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
         last = mirror.shown()[-1].snapshot
     assert len(made) == 2
     assert {"vista_m0001", "vista_m0004"} <= last.things.keys()
+
+
+def test_what_a_mirror_looks_at_is_not_taken_for_changed_later(tmp_path: Path) -> None:
+    """Making a table looks at those that its keys lead to, making a view at any: each is given once."""
+    project = growing(tmp_path / "project", 12)
+    path = project / "modelos" / "m0001.py"
+    view = "CreateView(select(Tabela1.__table__.c.id), 'vista', metadata=Base.metadata)\n"
+    path.write_text(f"{_IMPORTS}{path.read_text(encoding='utf-8')}\n\n{view}", encoding="utf-8")
+    given: list[frozenset[str]] = []
+
+    def hear(stage: Stage, metadata: sa.MetaData, changed: frozenset[str]) -> None:
+        given.append(changed)
+        mirror.show(stage, metadata, changed)
+
+    with Mirror("sqlite://") as mirror:
+        steps(read(project / "config.yaml"), hear)
+    assert sum(map(len, given)) == 12 + len({"vista"})
 
 
 _IMPORTS = "from sqlalchemy import CreateView, Enum, select\n"
