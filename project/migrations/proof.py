@@ -178,7 +178,7 @@ class _Proof:
         self.said.clear()
         self.connection.commit()  # Alembic's version table is made in no step's transaction
         script = self.script.get_revision(self.steps[index].revision.id)
-        return _Way(self.script.revision_map, script, direction != "down")
+        return RevisionStep(self.script.revision_map, script, direction != "down")
 
     def _hear(self, _: object, __: object, statement: str, *___: object) -> None:
         self.said.append(statement)
@@ -296,13 +296,6 @@ class _Proof:
         message = f"Stage {step.stage.name} does not go {direction} on {self.server}: {reason(error)}"
         mend = "Mend that." if place else "Mend what the stage says, or its models."
         return NotProved(message, where=place, hint=f"{mend} {_UNTOUCHED}", stage=step.stage.name)
-
-
-class _Way(RevisionStep):
-    """One step in a history that has no branches: for each way down Alembic asks for all ancestors otherwise."""
-
-    def _unmerge_to_revisions(self, _: set[str]) -> tuple[str, ...]:
-        return self.to_revisions
 
 
 _REFUSALS = (6, 9)
