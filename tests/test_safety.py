@@ -580,7 +580,7 @@ def test_a_version_that_somebody_else_wrote_meanwhile_stops_the_run(project: Pro
     commands.rebuild(project.plan(), apply_it=False, proof=False)
     with pytest.raises(MigrationFailed) as failed:
         commands.up(project.plan())
-    assert failed.value.details["applied"] == []
+    assert failed.value.details["applied"] == ["contas_2"]
 
 
 def test_a_full_disk_is_told_and_the_file_is_whole(tmp_path: Path) -> None:
