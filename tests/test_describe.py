@@ -22,9 +22,10 @@ from sqlalchemy_utils import ChoiceType, EmailType, LtreeType, TSVectorType, URL
 from project.db.dialects import dialect, unmarked
 from project.errors import WrongUse
 from project.migrations.diff import Hints, diff
-from project.schema import columns, read_back
+from project.schema import columns
 from project.schema import describe as describe_module
 from project.schema.describe import describe
+from project.schema.described import Described
 from project.schema.values import Constraint, Schema, Table
 from project.source import flat
 
@@ -351,32 +352,29 @@ ALIKE: dict[str, Callable[[sa.MetaData], sa.Table]] = {
 }  # fmt: skip
 
 
-def test_a_column_is_another_s_value_only_where_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def described(name: str) -> Table:
+def test_a_column_is_another_s_value_only_where_it_says_the_same() -> None:
+    def made(name: str, known: Described) -> Table:
         metadata = sa.MetaData()
-        return describe(metadata, None, {ALIKE[name](metadata).key}).tables[next(iter(metadata.tables))]
+        return describe(metadata, None, {ALIKE[name](metadata).key}, known).tables[next(iter(metadata.tables))]
 
     alone = {}
     for name in ALIKE:
-        monkeypatch.setattr(columns, "_known", {})
-        monkeypatch.setattr(columns, "_shared", set())
-        monkeypatch.setattr(read_back, "_read", set())
-        alone[name] = described(name)
-    together = {name: described(name) for name in [*ALIKE, *ALIKE]}
+        alone[name] = made(name, Described())
+    known = Described()
+    together = {name: made(name, known) for name in [*ALIKE, *ALIKE]}
     assert together == alone
     assert together["plain"].columns["c"] is together["another table"].columns["c"]
 
 
 def test_a_lie_of_a_column_that_is_like_another_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "_known", {})
-    monkeypatch.setattr(columns, "_shared", set())
+    known = Described()
     honest = columns._described
     monkeypatch.setattr(columns, "_described", lambda *given: replace(honest(*given), rest=("sa.BigInteger()",)))
     for _ in range(2):
         metadata = sa.MetaData()
         ALIKE["plain"](metadata)
         with pytest.raises(WrongUse, match="cannot be written as a revision: on sqlite"):
-            describe(metadata)
+            describe(metadata, described=known)
 
 
 @pytest.mark.parametrize("lie", [{"columns": ("id",)}, {"columns": ("a", "id")}, {"keywords": ()}])
@@ -388,7 +386,8 @@ def test_a_lie_of_a_constraint_whose_columns_are_known_is_found_out(
         sa.Table(name, metadata, identity(), sa.Column("a", sa.Integer), sa.UniqueConstraint("a"))
         return metadata
 
-    describe(model("one"))
+    known = Described()
+    describe(model("one"), described=known)
     honest = describe_module.constraint_of
 
     def lying(constraint: sa.Constraint) -> Constraint | None:
@@ -397,7 +396,7 @@ def test_a_lie_of_a_constraint_whose_columns_are_known_is_found_out(
 
     monkeypatch.setattr(describe_module, "constraint_of", lying)
     with pytest.raises(WrongUse, match="on sqlite the models say 'CONSTRAINT uq_two_a UNIQUE"):
-        describe(model("two"))
+        describe(model("two"), described=known)
 
 
 def test_a_lie_of_an_index_whose_columns_are_known_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,11 +405,12 @@ def test_a_lie_of_an_index_whose_columns_are_known_is_found_out(monkeypatch: pyt
         sa.Table(name, metadata, identity(), sa.Column("a", sa.Integer, index=True))
         return metadata
 
-    describe(model("one"))
+    known = Described()
+    describe(model("one"), described=known)
     honest = describe_module.index_of
     monkeypatch.setattr(describe_module, "index_of", lambda index: replace(honest(index), unique=True))
     with pytest.raises(WrongUse, match="on sqlite the models say 'CREATE INDEX"):
-        describe(model("two"))
+        describe(model("two"), described=known)
 
 
 def test_describing_twice_gives_equal_values() -> None:

@@ -866,6 +866,131 @@ def test_packages_above_that_import_the_models_do_not_turn_them_on(write: Write)
     assert "app" not in sys.modules
 
 
+# ------------------------------------------------ an __init__ that does more
+
+WALK = "import importlib, pkgutil\nfor m in pkgutil.iter_modules(__path__):\n    "
+PASSES = "from .produto import Produto\nfrom .usuario import Usuario\n"
+WORKING: dict[str, tuple[str, str]] = {
+    "names that it found in its folder": (
+        "import pkgutil\nNOMES = [m.name for m in pkgutil.iter_modules(__path__)]\n",
+        "from estagios import NOMES\nassert 'produto' in NOMES",
+    ),
+    "modules that it imported in a loop": (
+        f'{WALK}globals()["mod_" + m.name] = importlib.import_module(f"{{__name__}}.{{m.name}}")\n',
+        "from estagios import mod_usuario\nassert mod_usuario.Usuario is Usuario",
+    ),
+    "what it calls a function for": (
+        f"{PASSES}def nome():\n    return Usuario.__tablename__\nNOME = nome()\n",
+        "from estagios import NOME, nome\nassert NOME == nome() == 'usuarios'",
+    ),
+    "a function that imports": (
+        "def classe():\n    from .base import Base\n    return Base\nUMA = classe()\n",
+        "from estagios import UMA\nassert UMA is Usuario.__base__",
+    ),
+    "a module by its name": (
+        "import estagios.usuario\nCLASSE = estagios.usuario.Usuario\n",
+        "from estagios import CLASSE\nassert CLASSE is Usuario",
+    ),
+    "a module that it imported": (
+        f"import estagios.usuario\n{PASSES}",
+        "import estagios\nassert estagios.usuario.Usuario is Usuario",
+    ),
+    "the one of two of a name that is on": (
+        "from .usuario import Usuario\nfrom .outro import Usuario\n",
+        "import estagios\nassert estagios.Usuario is Usuario",
+    ),
+    "what a try imports": (
+        "try:\n    from .usuario import Usuario as U\nexcept ImportError:\n    U = None\n",
+        "from estagios import U\nassert U is Usuario",
+    ),
+    "names for type checkers": (
+        f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .produto import Produto\n{PASSES}N = 1\n",
+        "from estagios import N, Usuario as U\nassert (N, U) == (1, Usuario)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORKING)
+def test_what_an_init_makes_of_modules_that_are_on_is_there(write: Write, case: str) -> None:
+    """Whatever it does with them, while others are off."""
+    init, asked = WORKING[case]
+    broken = PRODUTO.replace("produtos", "quebrados")
+    files = SHOP | {"__init__": init, "usuario_email": f"{EMAIL}\n{asked}\n", "quebrado": broken, "outro": USUARIO}
+    plan = write(files, [["usuario", "usuario_email"], ["produto"], {"disable": ["usuario", "usuario_email"],
+                                                                    "enable": ["outro"]}])  # fmt: skip
+    assert schemas(plan) == [US_EMAIL, US_EMAIL | PR, PR | US]
+
+
+@pytest.mark.parametrize(
+    "line", ["Produto.__table__.comment = 'x'", "def f():\n    Produto.__table__.comment = 'x'\nf()"]
+)
+def test_a_statement_of_an_init_waits_for_the_modules_that_it_works_with(write: Write, line: str) -> None:
+    plan = write(SHOP | {"__init__": f"from .produto import Produto\n{line}\n"}, [["usuario"], ["produto"]])
+    comments = [{key: table.comment for key, table in each.tables.items()} for _, each in metadatas(plan)]
+    assert comments == [{"usuarios": None}, {"usuarios": None, "produtos": "x"}]
+
+
+BOTH: dict[str, tuple[str, str, int, str]] = {
+    "an event of the base": (
+        "from sqlalchemy import event\nfrom .base import Base\nfrom .produto import Produto\n"
+        '@event.listens_for(Base.metadata, "after_create")\ndef depois(*_, **__):\n    print(Produto)\n',
+        "", 5, "and with `Base`, which is there",
+    ),
+    "a loop": (
+        f"{PASSES}for each in (Produto, Usuario):\n    each.__table__.comment = 'x'\n",
+        "", 3, "and with `Usuario`, which is there",
+    ),
+    "a loop over a list": (
+        f"{PASSES}MODELS = [Produto, Usuario]\nfor each in MODELS:\n    each.__table__.comment = 'x'\n",
+        "", 4, "and with `Usuario`, which is there",
+    ),
+    "a try": (
+        "from .base import Base\ntry:\n    from .produto import Produto\n    Base.feito = True\n"
+        "except ImportError:\n    pass\n",
+        "", 2, "and with `Base`, which is there",
+    ),
+    "a call": (
+        f"def feito(*_):\n    pass\n{PASSES}FEITO = feito(Usuario, Produto)\n",
+        "", 5, "and with `Usuario`, which is there",
+    ),
+    "the base by way of a model": (
+        "from .produto import Produto\nProduto.metadata.naming_convention = {}\n",
+        "", 2, "and with `metadata`, which is there",
+    ),
+    "a list that is asked for": (f"{PASSES}MODELS = [Produto, Usuario]\n", "from estagios import MODELS", 3, "`MODELS`"),
+    "a list that is asked for in a try": (
+        f"{PASSES}MODELS = [Produto, Usuario]\n",
+        "try:\n    from estagios import MODELS\nexcept Exception:\n    pass", 3, "`MODELS`",
+    ),
+    "a list of a package in it": (
+        "from .vendas import MODELS\n", "from estagios import MODELS", 2, "`MODELS`",
+    ),
+    "a function that is called": (
+        f"{PASSES}def todos():\n    return [Produto, Usuario]\n", "from estagios import todos\ntodos()", 3, "`todos`",
+    ),
+    "a loop that looks into modules": (
+        f'{WALK}vars(importlib.import_module(f"{{__name__}}.{{m.name}}"))\n', "", 3, "The statement",
+    ),
+    "a function that imports": (
+        "def classe():\n    from .produto import Produto\n    return Produto\nUMA = classe()\n", "", 2, "The statement",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BOTH)
+def test_an_init_that_cannot_do_without_a_module_that_is_off_is_refused(write: Write, case: str) -> None:
+    """At the statement's place; it would be another schema than that of the stage, or none."""
+    init, asked, line, words = BOTH[case]
+    vendas = "from ..produto import Produto\nMODELS = [Produto]\n"
+    files = SHOP | {"__init__": init, "usuario": f"{USUARIO}\n{asked}\n", "vendas.__init__": vendas}
+    error = refusal(write(files, [["usuario"], ["produto"]]))
+    place = "vendas/__init__.py" if "package in it" in case else "__init__.py"
+    assert error.where == f"estagios/{place}:{line}"
+    assert "works with the module `produto`, which is not on in stage `s1`" in error.message
+    assert words in error.message
+    assert error.hint == "Turn `produto` on with `enable`, or move that into a module of its own."
+
+
 # ------------------------------------------------ what comes from modules that are not on
 
 

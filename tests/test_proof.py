@@ -13,7 +13,6 @@ from projects import write
 
 from project.commands import staged
 from project.db.scratch import _is_stale, scratch
-from project.migrations import proof
 from project.migrations.generate import Step, steps
 from project.migrations.proof import NotProved, prove
 from project.migrations.revision import Revision
@@ -412,14 +411,6 @@ def test_a_lie_in_a_revision_is_found(project: tuple[Plan, tuple[Step, ...]], li
     found = [(each["stage"], each["direction"], each["table"]) for each in told]
     assert set(found) == {(lie.stage, lie.direction, lie.table)}, told
     assert any(lie.what in each["what"] for each in told), told
-
-
-@pytest.mark.parametrize(("lie", "kind"), QUICK, ids=called)
-def test_a_lie_is_found_in_a_large_database(
-    project: tuple[Plan, tuple[Step, ...]], lie: Lie, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(proof, "_LARGE", 0)
-    test_a_lie_in_a_revision_is_found(project, lie, kind)
 
 
 # ------------------------------------------------ revisions that stop

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +14,13 @@ from sqlalchemy.ext.compiler import compiles
 from project import commands
 from project.bench.projects import growing, replaced
 from project.commands import staged
-from project.db import imports
-from project.garbage import collected_seldom
+from project.db import loaders
 from project.migrations import generate
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
 from project.migrations.proof import prove
-from project.plan import Plan, read
-from project.schema import columns, describe, read_back, watch
+from project.plan import Plan, Stage, read
+from project.schema import columns, describe
 from project.schema.watch import Watch
 
 STAGES = 24
@@ -52,7 +49,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callab
 
 
 def test_each_module_is_executed_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = counted(monkeypatch, imports._Loader, "exec_module", lambda _, module: module.__name__)
+    heard = counted(monkeypatch, loaders.Loader, "exec_module", lambda _, module: module.__name__)
     steps(plan)
     times = Counter(heard)
     assert {name: times.pop(name) for name in ("modelos", "modelos.base")} == {"modelos": 2, "modelos.base": 2}
@@ -61,15 +58,12 @@ def test_each_module_is_executed_once(plan: Plan, monkeypatch: pytest.MonkeyPatc
 
 
 def test_each_stage_describes_the_one_table_that_it_changes(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    heard = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     steps(plan)
     assert len(heard) == STAGES
 
 
 def test_columns_that_are_alike_are_described_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, empty in (("_known", {}), ("_shared", set())):
-        monkeypatch.setattr(columns, name, empty)
-    monkeypatch.setattr(read_back, "_read", set())
     called = counted(monkeypatch, columns, "_described", lambda _, column: column.name)
     steps(plan)
     heard = Counter(map(str, called))
@@ -104,14 +98,6 @@ def _tables_of(step: generate.Step) -> tuple[str, set[str], set[str]]:
     return changed, ahead, behind
 
 
-def test_each_stage_looks_into_the_tables_that_it_can_have_touched(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that are there already, that is; and all of them once more at the end."""
-    heard = counted(monkeypatch, watch._Look, "is_true", lambda look: look.table.key)
-    made = steps(plan)
-    first, wider = 1, STAGES // 3  # the second stage is told of the first one's table, too
-    assert len(heard) == first + wider + len(made[-1].schema.tables)
-
-
 def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
     first, last = steps(plan)[STAGES - 2 :]
     shared = [key for key, table in last.schema.tables.items() if first.schema.tables.get(key) is table]
@@ -120,7 +106,7 @@ def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
 
 def test_tables_made_anew_as_they_were_are_not_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = replaced(tmp_path / "project", stages=4, tables=6)
-    heard = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    heard = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     made = steps(read(project / "config.yaml"))
     assert len(heard) == 6 + 3
     assert [step.revision.changes for step in made[1:]] == [
@@ -189,6 +175,23 @@ def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
     assert {"vista_m0001", "vista_m0004"} <= last.things.keys()
 
 
+def test_what_a_mirror_looks_at_is_not_taken_for_changed_later(tmp_path: Path) -> None:
+    """Making a table looks at those that its keys lead to, making a view at any: each is given once."""
+    project = growing(tmp_path / "project", 12)
+    path = project / "modelos" / "m0001.py"
+    view = "CreateView(select(Tabela1.__table__.c.id), 'vista', metadata=Base.metadata)\n"
+    path.write_text(f"{_IMPORTS}{path.read_text(encoding='utf-8')}\n\n{view}", encoding="utf-8")
+    given: list[frozenset[str]] = []
+
+    def hear(stage: Stage, metadata: sa.MetaData, changed: frozenset[str]) -> None:
+        given.append(changed)
+        mirror.show(stage, metadata, changed)
+
+    with Mirror("sqlite://") as mirror:
+        steps(read(project / "config.yaml"), hear)
+    assert sum(map(len, given)) == 12 + len({"vista"})
+
+
 _IMPORTS = "from sqlalchemy import CreateView, Enum, select\n"
 _MORE = "    estado: Mapped[str] = mapped_column(Enum('a', 'b', name='estado_NAME'))\n"
 
@@ -202,7 +205,7 @@ def test_a_stage_is_found_by_its_names_where_no_other_has_them(
     url = f"sqlite:///{tmp_path / 'dev.db'}"
     commands.rebuild(plan, proof=False, apply_it=False)
     commands.up(plan, plan.stages[7].name, url)
-    described = counted(monkeypatch, describe, "describe_table", lambda table: table.name)
+    described = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     assert commands.identify(plan, url).stage == plan.stages[7].name
     assert described == []
 
@@ -227,25 +230,6 @@ def test_on_sqlite_a_run_waits_for_the_disk_as_often_however_many_stages_it_has(
         sa.event.remove(sa.Engine, "commit", hear)
     assert len(set(commits.values())) == 1
     assert len(commits) == 2
-
-
-def test_all_stages_write_the_version_with_the_same_statement(tmp_path: Path) -> None:
-    """SQLAlchemy compiles each text that it does not know."""
-    plan = read(growing(tmp_path / "project", 12) / "config.yaml")
-    commands.rebuild(plan, proof=False, apply_it=False)
-    written: list[str] = []
-
-    def hear(_: object, __: object, statement: str, *___: object) -> None:
-        if statement.startswith("UPDATE alembic_version"):
-            written.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", hear)
-    try:
-        commands.up(plan)
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", hear)
-    assert len(written) == 11
-    assert len(set(written)) == 1
 
 
 # ------------------------------------------------ nothing that changes is overlooked
@@ -346,15 +330,6 @@ def test_what_looking_leaves_behind_is_no_change() -> None:
     assert watch.changed(metadata) == frozenset()
 
 
-def test_a_table_that_comes_or_goes_is_seen_though_nobody_told_of_it() -> None:
-    metadata, watch = schema(), Watch()
-    watch.changed(metadata)
-    sa.Table("novos", metadata, sa.Column("id", sa.Integer))
-    assert watch.changed(metadata, frozenset({"usuarios"})) == {"novos"}
-    metadata.remove(metadata.tables["outros"])
-    assert watch.changed(metadata, frozenset({"usuarios"})) == {"outros"}
-
-
 def test_a_view_of_another_table_is_another_view() -> None:
     """Though the column that it takes from there has the same name."""
     watch = Watch()
@@ -364,43 +339,3 @@ def test_a_view_of_another_table_is_another_view() -> None:
             sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True))
         sa.CreateView(sa.select(metadata.tables[table].c.id), "vista", metadata=metadata)
         assert "vista" in watch.changed(metadata)
-
-
-class Kept:
-    """Something that is kept, and knows itself."""
-
-    def __init__(self) -> None:
-        self.itself = self
-
-
-def test_afterwards_what_has_come_is_not_looked_through_at_once() -> None:
-    looked: list[int] = []
-
-    def look(_: str, info: dict[str, int]) -> None:
-        looked.append(info["generation"])
-
-    often, generations, _ = gc.get_threshold()
-    with collected_seldom():
-        kept = [[number] for number in range(2 * generations * gc.get_threshold()[0])]
-    gc.callbacks.append(look)
-    try:
-        kept += [[number] for number in range(2 * often)]
-    finally:
-        gc.callbacks.remove(look)
-    assert set(looked) == {0}
-
-
-def test_garbage_of_meanwhile_is_found_afterwards_and_what_was_frozen_stays_so() -> None:
-    gone = weakref.ref(Kept())
-    with collected_seldom():
-        meanwhile = weakref.ref(Kept())
-    gc.collect()
-    assert (gone(), meanwhile()) == (None, None)
-    gc.freeze()
-    frozen = gc.get_freeze_count()
-    try:
-        with collected_seldom():
-            pass
-        assert gc.get_freeze_count() == frozen > 0
-    finally:
-        gc.unfreeze()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +20,6 @@ from alembic.util import CommandError
 from . import cut_off, journal
 from .driver import server_of
 from .lock import WAIT, Held, held, is_busy, number_of, sqlite_holder
-from .version import compiled_once
 
 _ATTEMPTS = 4
 _STEP = "strata_step"
@@ -67,9 +66,7 @@ class _Run:
 
     def __init__(self, environment: EnvironmentContext, connection: sa.Connection, *, alone: bool) -> None:
         self.environment, self.connection = environment, connection
-        server = server_of(connection.dialect.name)
-        self.journaled = not alone and server == "mariadb"
-        self.hastened = not alone and server == "postgresql"
+        self.journaled = not alone and server_of(connection.dialect.name) == "mariadb"
         self.context: MigrationContext = environment.get_context()
         # There is no public way to see Alembic's steps before they run, or to stop between two of them.
         planned = self.context._migrations_fn
@@ -110,7 +107,7 @@ class _Run:
     def _once(self) -> None:
         """Run the steps; where they are one transaction, those before a step that fails stay."""
         failed: Exception | None = None
-        with compiled_once(), self._awaited(), self.environment.begin_transaction():
+        with self.environment.begin_transaction():
             try:
                 self.environment.run_migrations()
             except Exception as error:
@@ -136,8 +133,7 @@ class _Run:
         """Alembic's steps, each with a savepoint where they are all one transaction."""
         self.together = bool(context.impl.transactional_ddl) and not context.opts["transaction_per_migration"]
         self.finished = 0
-        steps = self.planned(heads, context)
-        for step in self._with_one_wait(list(steps)) if self.hastened else steps:
+        for step in self.planned(heads, context):
             if self.journaled and getattr(step, "revision", None) is not None and hasattr(step.revision, "module"):
                 step.migration_fn = self._written(step, step.migration_fn)
             if self.together:
@@ -146,31 +142,6 @@ class _Run:
             if self.together:
                 self.connection.exec_driver_sql(f"RELEASE {_STEP}")
             self.finished += 1
-
-    def _with_one_wait(self, steps: list[Any]) -> Iterator[Any]:
-        """PostgreSQL: only the last step's commit waits for the disk.
-
-        The server writes commits in their order, so the others are on the disk with it; and if it fails before, the
-        first ones are (PostgreSQL, "Asynchronous Commit").
-        """
-        if len(steps) > 1:
-            self.connection.exec_driver_sql("SET synchronous_commit = off")
-            yield from steps[:-1]
-            self.connection.exec_driver_sql("RESET synchronous_commit")
-        yield from steps[-1:]
-
-    @contextmanager
-    def _awaited(self) -> Iterator[None]:
-        """Where it does not come to the last step, have the connection's commits wait for the disk again."""
-        try:
-            yield
-        except Exception:
-            if self.hastened and not self.connection.invalidated:
-                with suppress(sa.exc.SQLAlchemyError):  # a connection that was lost
-                    self.connection.rollback()
-                    self.connection.exec_driver_sql("RESET synchronous_commit")
-                    self.connection.commit()
-            raise
 
     def _applied(self, **_: Any) -> None:
         """The version is written: in the same transaction the journal ends."""

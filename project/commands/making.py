@@ -16,7 +16,6 @@ from project.db.lost import answering
 from project.db.maker import folder as temporary
 from project.db.maker import writing
 from project.errors import StrataError, WrongUse
-from project.garbage import collected_seldom
 from project.migrations import history, remembered
 from project.migrations.generate import steps
 from project.migrations.mirror import Mirror
@@ -46,7 +45,6 @@ class Rebuilt:
 
 
 @answering()
-@collected_seldom()
 def rebuild(
     plan: Plan,
     *,

@@ -23,7 +23,6 @@ from alembic.util import CommandError
 from project.db import database
 from project.db.lost import cause
 from project.errors import Locked, MigrationFailed, Refused, SchemaDiffers, StrataError
-from project.garbage import collected_seldom
 from project.plan import Plan
 from project.secret import masked
 from project.template import operations
@@ -200,7 +199,6 @@ class _Run:
     wait: float
     waiting: Told
 
-    @collected_seldom()
     def __call__(self, way: str, go: Callable[[Config], object]) -> None:
         self.connection.rollback()
         config = configuration(

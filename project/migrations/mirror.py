@@ -22,7 +22,7 @@ from project.db.database import connect, server_kind
 from project.db.dialects import quoted, unmarked
 from project.db.lost import cause
 from project.db.scratch import clear, scratch
-from project.db.snapshot import Snapshot, snapshot
+from project.db.snapshot import Read, Snapshot, snapshot
 from project.errors import StrataError, WrongUse
 from project.plan import Stage
 from project.schema.columns import enum_key
@@ -65,6 +65,7 @@ class Mirror:
     def __init__(self, server: str) -> None:
         self.server, self.kind = server, server_kind(sa.make_url(server))
         self.schemas: tuple[str, ...] = ()
+        self.read: Read = {}
         self._open = ExitStack()
         self._connection: sa.Connection | None = None
         self._failed: StrataError | None = None
@@ -264,7 +265,7 @@ class Mirror:
 
     def _looked_at(self, names: Collection[str] | None) -> Snapshot:
         assert self._connection is not None
-        found = snapshot(self._connection, self.schemas, names)
+        found = snapshot(self._connection, self.schemas, names, self.read)
         self._connection.rollback()
         return found
 

@@ -9,9 +9,8 @@ from functools import cache, partial
 import sqlalchemy as sa
 
 from project.db.modules import metadata_of, turns
-from project.garbage import collected_seldom
 from project.plan import Plan
-from project.schema.describe import describe
+from project.schema.describe import describe, forget
 from project.schema.events import listens
 from project.schema.values import Schema
 from project.schema.watch import Watch
@@ -35,15 +34,14 @@ class Outline:
     schema: Callable[[], Schema]
 
 
-@collected_seldom()
 def outlines(plan: Plan) -> tuple[Outline, ...]:
     """The outlines of all stages, without describing one. Raises WrongUse, as importing the models does."""
+    forget()
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}
     watch, last = Watch(), sa.MetaData()
-    for index, turn in enumerate(turns(plan)):
-        stage, metadata = turn.stage, turn.metadata
-        changed = watch.changed(metadata, turn.touched)
+    for index, (stage, metadata) in enumerate(turns(plan)):
+        changed = watch.changed(metadata)
         tables = [table for table in metadata.tables.values() if not table.is_view]
         same = columns.keys() - changed
         columns = {each.key: columns[each.key] if each.key in same else tuple(_own(each)) for each in tables}

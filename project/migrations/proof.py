@@ -6,9 +6,7 @@ reads the server's catalogue, and knows nothing of diff, describe or revision.
 
 Up to each stage and compare; the stage's rows in; down, compare with the stage before, whose rows must all be there;
 up again, compare. What is compared is what the models change and what the revision's statements name, with all that
-points at these; all there is after the first, second, fourth, eighth… stage, and after the last. On a large SQLite
-database the way down and up again of a stage that alters tables is gone in an excerpt with these and their neighbours;
-what fails there is gone in the whole database, and only that counts.
+points at these; all there is after the first, second, fourth, eighth… stage, and after the last.
 """
 
 from __future__ import annotations
@@ -33,14 +31,12 @@ from project.db.lost import unanswered
 from project.db.scratch import Scratch, scratch
 from project.db.snapshot import Difference, Snapshot, differences, snapshot
 from project.errors import MigrationFailed
-from project.garbage import collected_seldom
 from project.plan import Plan
 from project.schema.part import Neighbours
 from project.schema.values import Schema
 
 from .apply import code_of, configuration, reason, said, where
 from .carried import Carried, altered, computed, lost, told_otherwise
-from .excerpt import Excerpt
 from .generate import Step
 from .mirror import Mirror, Shown
 from .rows import insert
@@ -77,7 +73,6 @@ def placed(plan: Plan) -> Iterator[None]:
         raise
 
 
-@collected_seldom()
 def prove(server: str, migrations: Path, steps: Sequence[Step], told: Told, mirror: Mirror | None = None) -> None:
     """Prove a folder of revisions on a server; `told` hears of each stage.
 
@@ -107,46 +102,37 @@ class _Proof:
         connection: sa.Connection,
         steps: Sequence[Step],
     ) -> None:
-        self.server, self.schemas = mirror.kind, mirror.schemas
+        self.server, self.schemas, self.read = mirror.kind, mirror.schemas, mirror.read
         self.shown, self.steps = shown, steps
-        self.migrations, self.mine, self.whole, self.connection = migrations, mine, connection, connection
+        self.migrations, self.mine, self.connection = migrations, mine, connection
         self.script = ScriptDirectory.from_config(configuration(migrations))
         self.carried, self.neighbours = Carried(), Neighbours()
         self.said: list[str] = []
         self.now = (0, "up")
-        self.context: MigrationContext | None = None
-        self.excerpt: Excerpt | None = None
-        self.touched: frozenset[str] = frozenset()
         sa.event.listen(mine.engine, "before_cursor_execute", self._hear)
 
     def run(self, told: Told) -> None:
         """Go through all stages; where rows are in the way of a downgrade, the next ones are another run."""
-        try:
-            start, back = 0, False
-            while start < len(self.steps):
-                start, back = self._run(start, told, back=back)
-        finally:
-            if self.excerpt is not None:
-                self.excerpt.close()
+        start = 0
+        while start < len(self.steps):
+            start = self._run(start, told)
 
-    def _run(self, start: int, told: Told, *, back: bool) -> tuple[int, bool]:
-        """Go on from a stage, or from the way `back` from it; give where the next run goes on."""
+    def _run(self, start: int, told: Told) -> int:
+        """Go on from a stage; give the one that the next run goes on from."""
         try:
-            self._together(self._ways(start, told, back=back))
+            self._together(self._ways(start, told))
         except Exception as error:
             self._require_answer(error)
             place = None if isinstance(error, NotProved) else where(error, self.migrations)
             index, direction = self.now
             self.connection.rollback()
-            if self._returned():
-                return index, True
             if isinstance(error, NotProved):
                 raise
             if direction != "down" or code_of(error) not in _REFUSALS:
                 raise self._failed(self.steps[index], direction, error, place) from error
             self._refused(index)
-            return index + 1, False
-        return len(self.steps), False
+            return index + 1
+        return len(self.steps)
 
     # ---- running
 
@@ -157,7 +143,6 @@ class _Proof:
         def all_of_them(_: object, context: MigrationContext) -> Iterator[RevisionStep]:
             nonlocal together
             together = bool(context.opts["transaction_per_migration"])
-            self.context = context if together else None
             return ways if together else iter(())
 
         self._environment(all_of_them)
@@ -173,81 +158,33 @@ class _Proof:
             self.script.run_env()
         self.connection.commit()
 
-    def _ways(self, start: int, told: Told, *, back: bool) -> Iterator[RevisionStep]:
+    def _ways(self, start: int, told: Told) -> Iterator[RevisionStep]:
         """What Alembic is to do; between two steps the database is looked at."""
         for index in range(start, len(self.steps)):
             step = self.steps[index]
-            if not back:
-                told(step.stage.name)
-                self.carried.begin()
-                yield self._way(index, "up")
-                self.touched = self._compare(index, "up")
-                self._same_rows(index, self.touched)
-                self._insert(step, set(step.stage.rows))
-                self._go_apart(index)
+            told(step.stage.name)
+            self.carried.begin()
+            yield self._way(index, "up")
+            touched = self._compare(index, "up")
+            self._same_rows(index, touched)
+            self._insert(step, set(step.stage.rows))
             if step.stage.reversible:
                 yield self._way(index, "down")
-                self._after_down(index, self._compare(index, "down") | self.touched)
+                self._after_down(index, self._compare(index, "down") | touched)
                 yield self._way(index, "up again")
-                touched = self._compare(index, "up again") | self.touched
-                first = self._returned()
+                touched |= self._compare(index, "up again")
                 self.carried.read(self.connection, step.schema, touched, self.schemas)
-                new = {name for name in step.stage.rows if not self._was_there(index, name)}
-                self._insert(step, set() if first else new)
-            back = False
+                self._insert(step, {name for name in step.stage.rows if not self._was_there(index, name)})
 
     def _way(self, index: int, direction: str) -> RevisionStep:
         self.now = (index, direction)
         self.said.clear()
         self.connection.commit()  # Alembic's version table is made in no step's transaction
         script = self.script.get_revision(self.steps[index].revision.id)
-        return _Way(self.script.revision_map, script, direction != "down")
+        return RevisionStep(self.script.revision_map, script, direction != "down")
 
     def _hear(self, _: object, __: object, statement: str, *___: object) -> None:
         self.said.append(statement)
-
-    # ---- in an excerpt
-
-    def _go_apart(self, index: int) -> None:
-        """Go on in an excerpt where that is quicker, and can be no other than in the whole database."""
-        stage, schemas = self.steps[index].stage, (self._before(index), self.steps[index].schema)
-        sql = stage.upgrade or stage.downgrade_sql or any(each.statements for each in schemas)
-        alters = self.server == "sqlite" and any("ALTER TABLE" in said for said in self.said)
-        if not (stage.reversible and alters and len(schemas[1].tables) >= _LARGE) or sql:
-            return
-        if self.context is None or self.shown[index].names is None:
-            return
-        if self.excerpt is None:
-            self.excerpt = Excerpt()
-            sa.event.listen(self.excerpt.connection, "before_cursor_execute", self._hear)
-        tables = schemas[1].tables
-        near = self.touched | self.neighbours.pointing(self.touched)
-        near |= {target for key in near if key in tables for target in tables[key].targets()}
-        if self.excerpt.take(self.whole, [key for key in near if key in tables]):
-            self._use(self.excerpt.connection)
-
-    @property
-    def _apart(self) -> Excerpt | None:
-        """The excerpt that we are in."""
-        return None if self.connection is self.whole else self.excerpt
-
-    def _returned(self) -> bool:
-        """Go on in the whole database again; whether we were apart."""
-        apart = self._apart
-        self._use(self.whole)
-        return apart is not None
-
-    def _use(self, connection: sa.Connection) -> None:
-        self.connection = connection
-        if self.context is not None:
-            self.context.connection = self.context.impl.connection = connection
-
-    def _here(self, names: Collection[str], index: int) -> frozenset[str]:
-        """The names but for those of tables that an excerpt was made without: these are as they were."""
-        if self._apart is None:
-            return frozenset(names)
-        mine, tables = self._apart.tables, self.steps[index].schema.tables
-        return frozenset(name for name in names if name in mine or name not in tables)
 
     # ---- comparing
 
@@ -259,18 +196,15 @@ class _Proof:
             self.neighbours.learn(before, step.schema)
         due = not index & (index + 1) or index == len(self.steps) - 1
         whole = names is None or (due and direction == "up")
-        looked_at = None if whole else self._here(self._named() | (names or frozenset()), index)
-        if self._apart is not None:
-            self._apart.check()
+        looked_at = None if whole else self._named() | (names or frozenset())
         wanted = self._wanted(index - 1 if direction == "down" else index, looked_at)
-        found = differences(wanted, snapshot(self.connection, self.schemas, looked_at))
+        found = differences(wanted, snapshot(self.connection, self.schemas, looked_at, self.read))
         if found:
             raise _not_proved(self.server, [Fault(step.stage.name, direction, each) for each in found])
         if looked_at is None:
             return frozenset(step.schema.tables.keys() | before.tables.keys())
         near = {key for key in self.neighbours.pointing(looked_at) if self.carried.rows.get(key)}
-        here = self._here(looked_at | near, index)
-        return frozenset(key for key in here if key in step.schema.tables or key in before.tables)
+        return frozenset(key for key in looked_at | near if key in step.schema.tables or key in before.tables)
 
     def _named(self) -> frozenset[str]:
         """All names in the statements of the last step, as the models write them and as they stand there."""
@@ -358,7 +292,7 @@ class _Proof:
                 connection.rollback()
                 raise self._failed(step, said, error, where(error, self.migrations)) from error
             wanted = self._wanted(index - 1 if direction == "down" else index, None)
-            found = differences(wanted, snapshot(connection, self.schemas))
+            found = differences(wanted, snapshot(connection, self.schemas, read=self.read))
             connection.rollback()
             if found:
                 raise _not_proved(self.server, [Fault(step.stage.name, said, each) for each in found])
@@ -375,16 +309,8 @@ class _Proof:
         return NotProved(message, where=place, hint=f"{mend} {_UNTOUCHED}", stage=step.stage.name)
 
 
-class _Way(RevisionStep):
-    """One step in a history that has no branches: for each way down Alembic asks for all ancestors otherwise."""
-
-    def _unmerge_to_revisions(self, _: set[str]) -> tuple[str, ...]:
-        return self.to_revisions
-
-
 _REFUSALS = (6, 9)
 _UNTOUCHED = "Nothing was written; only scratch databases were touched."
-_LARGE = 50  # tables: from here on SQLite takes longer to read its schema than an excerpt takes to fill
 # A name in a statement, in the quotes of any server or bare.
 _NAME = re.compile(r'"((?:[^"]|"")+)"|`((?:[^`]|``)+)`|([^\W\d][\w$]*)')
 

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
@@ -95,7 +95,6 @@ def is_unchanged(plan: Plan) -> bool:
         return False
 
 
-@lru_cache(maxsize=4096)
 def is_closed(text: bytes, own: str, here: str) -> bool:
     """Whether a module says the same each time, with nothing but the modules of the package `own` and libraries.
 

@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from project.garbage import collected_seldom
 from project.plan import form, places
 from project.plan.document import load
 from project.plan.stages import stages
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "read"]
 
 
-@collected_seldom()
 def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
     """Make a plan of a configuration file.
 

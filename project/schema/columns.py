@@ -20,6 +20,7 @@ from project.template.operations.conversion import family
 
 from .constraints import constraint_of
 from .ddl import compiler, ddl, dialect_options, expression_texts, is_extended, on_each, quoted_at_will, sql_source
+from .described import Described
 from .evaluation import evaluate
 from .types import element_as, stored_as, type_source, type_texts
 from .values import Column, Texts, same_everywhere
@@ -31,25 +32,15 @@ _PASSED_OVER = frozenset(
      "foreign_keys", "_creation_order", "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
      "_omit_from_statements", "_user_defined_nullable"}
 )  # fmt: skip
-_known: dict[Hashable, Column] = {}
-_shared: set[int] = set()
-"""The ids of those that are known."""
 
 
-def column_of(table: sa.Table, column: sa.Column[Any]) -> Column:
+def column_of(table: sa.Table, column: sa.Column[Any], described: Described) -> Column:
     """One column; plain ones that are alike are one value."""
     sign = _sign(table, column)
     if sign is None:
         return _described(table, column)
-    if sign not in _known:
-        _known[sign] = _described(table, column)
-        _shared.add(id(_known[sign]))
-    return _known[sign]
-
-
-def is_shared(column: Column) -> bool:
-    """Whether every plain column that is like this one is this very value, wherever it stands."""
-    return id(column) in _shared
+    known = described.columns.get(sign)
+    return described.keep(sign, _described(table, column)) if known is None else known
 
 
 # ------------------------------------------------------------------------------ signs

@@ -16,23 +16,36 @@ from project.source import Source, items, quoted
 from .columns import column_of, enum_key, sequence_source
 from .constraints import constraint_of, index_of, place
 from .ddl import compiler, dialect_options, quoted_at_will
+from .described import Described
+from .evaluation import operations
 from .events import statements
 from .read_back import read_back
 from .types import element_as
 from .values import Enum, Schema, Sequence, Table
 
 
-def describe(metadata: sa.MetaData, before: Schema | None = None, changed: Collection[str] | None = None) -> Schema:
+def forget() -> None:
+    """Let go of the models that were described before: SQLAlchemy's dialects keep every type that they meet."""
+    for kept in (dialect, compiler, operations):
+        kept.cache_clear()
+
+
+def describe(
+    metadata: sa.MetaData,
+    before: Schema | None = None,
+    changed: Collection[str] | None = None,
+    described: Described | None = None,
+) -> Schema:
     """The schema of one stage.
 
     Given the schema before, and the keys of tables that may be others than they were, the values of all the others are
-    shared with it. Raises WrongUse where a table refers to one that is not there, or cannot be said as Python
-    faithfully.
+    shared with it. `described` keeps columns for the next stages of the same run.
+    Raises WrongUse where a table refers to one that is not there, or cannot be said as Python faithfully.
     """
     before = before or Schema()
     anew = frozenset(metadata.tables if changed is None else changed)
     anew |= _pointing(before, anew, metadata)
-    tables = _renewed(before.tables, metadata, anew)
+    tables = _renewed(before.tables, metadata, anew, described or Described())
     touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
     has_sequences = metadata._sequences or before.sequences or any(each.sequences for each in touched)
     return Schema(
@@ -44,7 +57,9 @@ def describe(metadata: sa.MetaData, before: Schema | None = None, changed: Colle
     )
 
 
-def _renewed(before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset[str]) -> dict[str, Table]:
+def _renewed(
+    before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset[str], described: Described
+) -> dict[str, Table]:
     """The tables, in the order of the models; those that are not looked at anew are what they were."""
     tables = dict(before)
     for key in anew - metadata.tables.keys():
@@ -54,7 +69,7 @@ def _renewed(before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset
         if table.is_view:
             tables.pop(key, None)
         else:
-            made = describe_table(table)
+            made = describe_table(table, described)
             tables[key] = before[key] if made == before.get(key) else made
     same = list(tables) == list(metadata.tables)
     return tables if same else {key: tables[key] for key in metadata.tables if key in tables}
@@ -74,7 +89,7 @@ def _covers(table: sa.Table | None, before: Table) -> bool:
     return table is not None and before.columns.keys() <= {column.name for column in table.columns}
 
 
-def describe_table(table: sa.Table) -> Table:
+def describe_table(table: sa.Table, described: Described) -> Table:
     """One table as a value.
 
     Raises WrongUse where its source would not make the table that the models describe.
@@ -82,7 +97,7 @@ def describe_table(table: sa.Table) -> Table:
     compiler.cache_clear()
     enums = tuple(_enums_of(table))
     try:
-        columns = {column.name: column_of(table, column) for column in table.columns if not column.system}
+        columns = {column.name: column_of(table, column, described) for column in table.columns if not column.system}
         constraints = sorted(filter(None, map(constraint_of, table.constraints)), key=place)
         indexes = {str(index.name): index_of(index) for index in sorted(table.indexes, key=lambda each: str(each.name))}
     except sa.exc.NoReferenceError as error:
@@ -102,7 +117,7 @@ def describe_table(table: sa.Table) -> Table:
         enums=enums,
         sequences=tuple(_sequences_of(table)),
     )
-    return read_back(table, made)
+    return read_back(table, made, described)
 
 
 def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:

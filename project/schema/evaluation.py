@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import cache, lru_cache
-from types import CodeType
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,9 +26,4 @@ def operations(name: str) -> Operations:
 def evaluate(source: Source, on: str = "sqlite") -> Any:
     """What the source makes on one dialect."""
     names = {"sa": sa, "op": operations(on), "mysql": mysql, "postgresql": postgresql, "sqlite": sqlite}
-    return eval(_code(flat(source)), names)  # noqa: S307  (source that we wrote ourselves)
-
-
-@lru_cache(maxsize=4096)
-def _code(text: str) -> CodeType:
-    return compile(text, "<source>", "eval")
+    return eval(flat(source), names)  # noqa: S307  (source that we wrote ourselves)

@@ -18,31 +18,28 @@ from project.errors import WrongUse
 from project.source import Source, flat
 from project.template.operations.definition import define
 
-from .columns import is_shared
 from .constraints import constraint_text, constraint_texts, index_texts
 from .ddl import UNSAYABLE, ddl, is_extended, on_each, on_one
+from .described import Described
 from .evaluation import evaluate
 from .values import Constraint, Index, Table, Texts
 
-_read: set[int] = set()
-"""The ids of shared columns that were read back as a part of some table."""
 
-
-def read_back(table: sa.Table, made: Table) -> Table:
+def read_back(table: sa.Table, made: Table, described: Described) -> Table:
     """The value, if what it says makes the models' table on every server; where a server has none, why.
 
     Raises WrongUse where it does not.
     """
-    if not _by_parts(table, made):
+    if not _by_parts(table, made, described):
         made = _whole(table, made)
-    _read.update(id(column) for column in made.columns.values() if is_shared(column))
+    described.read(made.columns.values())
     return made
 
 
 # --------------------------------------------------------------------- part by part
 
 
-def _by_parts(table: sa.Table, made: Table) -> bool:
+def _by_parts(table: sa.Table, made: Table, described: Described) -> bool:
     """Whether every part of the table that was not read back before says the same again; False also in doubt.
 
     A shared column is read back once: its value says how it stands in its table's key, and that is part of each table
@@ -52,7 +49,7 @@ def _by_parts(table: sa.Table, made: Table) -> bool:
         return False
     if made.options or any(None in each.ddl.values() for each in made.parts):
         return False
-    new = {name: column for name, column in made.columns.items() if id(column) not in _read}
+    new = {name: column for name, column in made.columns.items() if not described.is_read(column)}
     part = made if _goes_into_columns(made) else replace(made, columns=new)
     if any(column.checks for column in part.columns.values()):
         return False

@@ -44,26 +44,22 @@ class Watch:
         self._looks: dict[str, _Look] = {}
         self._manner: object = None
         self._compilers: dict[type, object] = {}
+        self._ways: dict[type, _Way] = {}
 
-    def changed(self, metadata: sa.MetaData, touched: Collection[str] | None = None) -> frozenset[str]:
-        """The keys of tables that are new, gone, or others than when this was last asked.
-
-        Where it is known that only those `touched` can be others, the rest is not looked into, which takes time.
-        """
+    def changed(self, metadata: sa.MetaData) -> frozenset[str]:
+        """The keys of tables that are new, gone, or differ from when this was last asked."""
         everywhere = [len(listeners) for probe in _PROBES for listeners in _heard(probe.dispatch)]
         manner = (metadata.schema, dict(metadata.naming_convention), everywhere)
         anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
         self._manner = manner
         tables, looks = metadata.tables, {} if anew else self._looks
-        keys = touched if touched is not None and not anew and self._are_all(tables, touched) else None
-        keys = self._looks.keys() | tables.keys() if keys is None else keys
-        gone = [key for key in keys if key in self._looks and key not in tables]
+        gone = self._looks.keys() - tables.keys()
         found = set(gone)
-        for key in filter(tables.__contains__, keys):
-            table, look = tables[key], looks.get(key)
+        for key, table in tables.items():
+            look = looks.get(key)
             if look is not None and look.table is table and look.is_true():
                 continue
-            self._looks[key] = new = _Look(table)
+            self._looks[key] = new = _Look(table, self._ways)
             if look is None or not new.is_like(look):
                 found.add(key)
             for cls in new.classes:
@@ -72,14 +68,14 @@ class Watch:
             del self._looks[key]
         return frozenset(found)
 
-    def _are_all(self, tables: Collection[str], touched: Collection[str]) -> bool:
-        """Whether there are as many tables as there should be, if none but those touched came or went."""
-        came = sum(key in tables for key in touched) - sum(key in self._looks for key in touched)
-        return len(tables) == len(self._looks) + came
+    def restore(self, keys: Collection[str]) -> None:
+        """Take back what looking at these tables has left in them: SQLAlchemy remembers what it was asked.
 
-    def restore(self, keys: frozenset[str]) -> None:
-        """Take back what looking at these tables has left in them: SQLAlchemy remembers what it was asked."""
-        for key in keys & self._looks.keys():
+        Give what was looked at with its neighbours, as making a table looks at those that its keys lead to. A view
+        leads to any table, so with a view all tables are restored.
+        """
+        views = any(look.table.is_view for look in self._looks.values())
+        for key in self._looks if views else self._looks.keys() & keys:
             self._looks[key].restore()
 
 
@@ -92,10 +88,10 @@ def _compilers(cls: type) -> object:
 class _Look:
     """All that a table consists of, and copies of it."""
 
-    __slots__ = ("classes", "copies", "heard", "live", "numbers", "table")
+    __slots__ = ("classes", "copies", "heard", "live", "numbers", "table", "ways")
 
-    def __init__(self, table: sa.Table) -> None:
-        self.table = table
+    def __init__(self, table: sa.Table, ways: dict[type, _Way]) -> None:
+        self.table, self.ways = table, ways
         self.live: list[Any] = []
         self.copies: list[Any] = []
         self.numbers: dict[int, int] = {}
@@ -129,11 +125,11 @@ class _Look:
     # ---- looking
 
     def _walk(self, values: Iterable[Any]) -> None:
-        numbers = self.numbers
+        numbers, ways = self.numbers, self.ways
         for value in values:
-            walk = _WAYS.get(type(value))
+            walk = ways.get(type(value))
             if walk is None:
-                walk = _WAYS[type(value)] = _way(value)
+                walk = ways[type(value)] = _way(value)
             if walk is not _pass and id(value) not in numbers:
                 numbers[id(value)] = len(numbers)
                 walk(self, value)
@@ -213,9 +209,6 @@ def _walk_object(look: _Look, value: Any) -> None:
         return
     look.classes.add(type(value))
     _walk_dict(look, vars(value))
-
-
-_WAYS: dict[type, _Way] = {}
 
 
 def _way(value: Any) -> _Way:

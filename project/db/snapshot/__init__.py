@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from project.db.dialects import quoted
 from project.db.snapshot import mariadb, postgresql, sqlite
 from project.db.snapshot.compare import Difference, differences
-from project.db.snapshot.values import Element, Snapshot, Thing, split
+from project.db.snapshot.values import Element, Read, Snapshot, Thing, split
 
-__all__ = ["Difference", "Element", "Snapshot", "Thing", "differences", "rows", "snapshot"]
+__all__ = ["Difference", "Element", "Read", "Snapshot", "Thing", "differences", "rows", "snapshot"]
 
 _SERVERS = {
     "sqlite": sqlite.things,
@@ -28,13 +28,19 @@ _SERVERS = {
 Rows = Mapping[str, tuple[Mapping[str, object], ...]]
 
 
-def snapshot(connection: sa.Connection, schemas: Sequence[str] = (), tables: Collection[str] | None = None) -> Snapshot:
+def snapshot(
+    connection: sa.Connection,
+    schemas: Sequence[str] = (),
+    tables: Collection[str] | None = None,
+    read: Read | None = None,
+) -> Snapshot:
     """What the database holds in its default schema and in `schemas`.
 
     With `tables`, only what goes by these names: tables with all that is theirs, views, sequences, types, functions.
+    `read` keeps what texts were read as, for who looks again: most tables are the same from stage to stage.
     Read-only. Alembic's version table and the marker of scratch databases are left out.
     """
-    return Snapshot(_SERVERS[connection.dialect.name](connection, schemas, tables))
+    return Snapshot(_SERVERS[connection.dialect.name](connection, schemas, tables, {} if read is None else read))
 
 
 def rows(connection: sa.Connection, tables: Iterable[str], schemas: Sequence[str] = ()) -> Rows:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import sqlalchemy as sa
 
 from project.db.dialects import quoted
 from project.db.snapshot import tokens as sql
 from project.db.snapshot.tokens import Cursor, Token
-from project.db.snapshot.values import OURS, Element, Thing, arranged, facts, key, split
+from project.db.snapshot.values import OURS, Element, Read, Thing, arranged, facts, key, split
 
 _COLUMN_WORDS = frozenset(
     "CHARACTER COLLATE NOT DEFAULT AUTO_INCREMENT GENERATED ON COMMENT CHECK INVISIBLE COMPRESSED WITHOUT".split()
@@ -52,12 +51,14 @@ class _Database:
         return _DEFINER.sub("", self.worded(text), count=1)
 
 
-def things(connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None) -> dict[str, Thing]:
+def things(
+    connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None, read: Read
+) -> dict[str, Thing]:
     """What is in the current database and in the schemas' databases."""
     found: dict[str, Thing] = {}
     for database in _databases(connection, schemas):
         names = None if tables is None else {n for s, n in (split(t, schemas) for t in tables) if s == database.schema}
-        found |= {key(database.schema, name): thing for name, thing in _things(connection, database, names)}
+        found |= {key(database.schema, name): thing for name, thing in _things(connection, database, names, read)}
     return found
 
 
@@ -74,7 +75,7 @@ def _databases(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[_D
 
 
 def _things(
-    connection: sa.Connection, database: _Database, names: Collection[str] | None
+    connection: sa.Connection, database: _Database, names: Collection[str] | None, read: Read
 ) -> Iterator[tuple[str, Thing]]:
     kinds = {
         name: kind
@@ -83,7 +84,7 @@ def _things(
     }
     triggers = _triggers(connection, database) if kinds else {}
     for name, kind in kinds.items():
-        yield name, _thing(connection, database, name, kind, triggers.get(name, []))
+        yield name, _thing(connection, database, name, kind, triggers.get(name, []), read)
     if names is None:
         yield from _routines(connection, database)
         yield from _events(connection, database)
@@ -93,12 +94,17 @@ def _shown(connection: sa.Connection, statement: str) -> Sequence[Sequence[str]]
     return connection.exec_driver_sql(statement).all()
 
 
-def _thing(connection: sa.Connection, database: _Database, name: str, kind: str, triggers: Sequence[Element]) -> Thing:
+def _thing(
+    connection: sa.Connection, database: _Database, name: str, kind: str, triggers: Sequence[Element], read: Read
+) -> Thing:
     what = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}.get(kind, "TABLE")
     place = quoted(connection, database.name, name)
     text = _shown(connection, f"SHOW CREATE {what} {place}")[0][1]
     if what == "TABLE":
-        table = _table(name, database.worded(text))
+        worded = name, database.worded(text)
+        if worded not in read:
+            read[worded] = _table(*worded)
+        table = read[worded]
         return Thing("table", table.facts, arranged([*table.elements, *triggers])) if triggers else table
     return Thing(what.lower(), facts(definition=database.unowned(text)))
 
@@ -132,9 +138,8 @@ def _events(connection: sa.Connection, database: _Database) -> Iterator[tuple[st
         yield f"event {name}", Thing("event", facts(schedule=schedule, definition=database.worded(text)))
 
 
-@lru_cache(maxsize=4096)
 def _table(name: str, text: str) -> Thing:
-    """What SHOW CREATE TABLE says; remembered, because most tables are the same from stage to stage."""
+    """What SHOW CREATE TABLE says."""
     cursor = Cursor(sql.mariadb(text))
     cursor.until(frozenset("("))
     elements = [_element(name, text, part) for part in sql.split(cursor.group())]

@@ -12,7 +12,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from project.db.snapshot.values import OURS, Element, Thing, arranged, facts, key, split
+from project.db.snapshot.values import OURS, Element, Read, Thing, arranged, facts, key, split
 
 _NAME_BYTES = 63  # NAMEDATALEN - 1
 
@@ -166,7 +166,9 @@ _SUFFIXES = {"p": "pkey", "u": "key", "f": "fkey", "c": "check", "x": "excl"}
 Row = sa.RowMapping
 
 
-def things(connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None) -> dict[str, Thing]:
+def things(
+    connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None, _: Read
+) -> dict[str, Thing]:
     """What is in the default schema and in `schemas`."""
     place = connection.execute(_PLACE).one()
     connection.execute(_NARROW, {"schema": place.schema})

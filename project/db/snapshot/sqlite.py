@@ -7,14 +7,13 @@ the order of columns are evened out first.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
 
 import sqlalchemy as sa
 
 from project.db.dialects import quoted
 from project.db.snapshot import tokens as sql
 from project.db.snapshot.tokens import Cursor, Token
-from project.db.snapshot.values import OURS, Element, Thing, arranged, facts, key
+from project.db.snapshot.values import OURS, Element, Read, Thing, arranged, facts, key
 from project.db.snapshot.values import split as split_key
 
 _COLUMN_WORDS = frozenset("CONSTRAINT PRIMARY NOT NULL UNIQUE CHECK DEFAULT COLLATE REFERENCES GENERATED AS".split())
@@ -24,13 +23,18 @@ _SILENT = frozenset({"on delete no action", "on update no action", "not deferrab
 Row = tuple[str, str, str]
 
 
-def things(connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None) -> dict[str, Thing]:
+def things(
+    connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None, read: Read
+) -> dict[str, Thing]:
     """What is in the main database and in those attached under the schemas' names."""
     found: dict[str, Thing] = {}
     for schema in (None, *_attached(connection, schemas)):
         names = None if tables is None else [name for s, name in (split_key(t, schemas) for t in tables) if s == schema]
         for name, rows in _rows(connection, schema, names).items():
-            found[key(schema, name)] = _thing(tuple(sorted(rows)))
+            texts = tuple(sorted(rows))
+            if texts not in read:
+                read[texts] = _thing(texts)
+            found[key(schema, name)] = read[texts]
     return found
 
 
@@ -53,9 +57,8 @@ def _rows(connection: sa.Connection, schema: str | None, names: Collection[str] 
     return grouped
 
 
-@lru_cache(maxsize=4096)
 def _thing(rows: tuple[Row, ...]) -> Thing:
-    """A table or view with all that belongs to it; remembered, because most are the same from stage to stage."""
+    """A table or view with all that belongs to it."""
     kind, _, text = next(row for row in rows if row[0] in {"table", "view"})
     parts = [_part(*row) for row in rows if row[0] in {"index", "trigger"}]
     if kind == "view":

@@ -52,6 +52,10 @@ class Thing:
     elements: tuple[Element, ...] = ()
 
 
+Read = dict[tuple[object, ...], Thing]
+"""What texts of a server were read as."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What a database holds, by name; names outside the default schema start with theirs (`sales.item`)."""

@@ -6,7 +6,6 @@ import ast
 import re
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from project.errors import WrongUse
@@ -95,9 +94,8 @@ def foreign(files: Iterable[File]) -> tuple[File, ...]:
     return tuple(file for file in files if file.wrong is not None)
 
 
-@lru_cache(maxsize=4096)
 def parsed(name: str, text: str) -> File:
-    """Read the text of a file. Remembered: a command looks at the same files several times.
+    """Read the text of a file.
 
     Where it begins as a rebuild makes it and its id is that of its content, nobody has been at it; else it is parsed.
     """
