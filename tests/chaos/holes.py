@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,32 +18,95 @@ class Hole:
     fault: str
 
 
+def _put(module: str, **functions: object) -> None:
+    """Replace functions of one of the program's modules."""
+    for name, function in functions.items():
+        setattr(import_module(module), name, function)
+
+
+def _options_overrule_the_url() -> None:
+    _put("project.plan.urls", _named_once=lambda url, _: url, _require_one_server=lambda _: None)
+    _put("project.db.database", require_named=lambda *_: None)
+    _put("project.db.scratch", require=lambda *_: None)
+
+
 def _every_database_is_ours() -> None:
+    _put("project.db.ownership", require_ours=lambda *_: None)
+
+
+def _a_comment_like_a_mark_counts() -> None:
     ownership = import_module("project.db.ownership")
-    ownership.is_ours = lambda _: True  # type: ignore[attr-defined]
+
+    def require_ours(connection: Any, _: object) -> None:
+        if not any(
+            line.startswith(("strata: ", "sqlstrata: ")) for line in ownership._comment(connection).splitlines()
+        ):
+            raise import_module("project.errors").Protected("It is not ours.")
+
+    _put("project.db.ownership", require_ours=require_ours)
+
+
+def _a_mark_travels() -> None:
+    ownership = import_module("project.db.ownership")
+
+    def whose(connection: Any, *_: object) -> str | None:
+        return None if ownership.read(connection).owned else "is not ours"
+
+    _put("project.db.ownership", _whose=whose)
+
+
+def _nothing_is_looked_at_again() -> None:
+    _put("project.commands.resetting", _require_still=lambda *_: None)
+    _put("project.db.removal", _require_same=lambda *_: None)
 
 
 def _nothing_is_protected() -> None:
-    ownership = import_module("project.db.ownership")
-    ownership.require_unprotected = lambda *_, **__: None  # type: ignore[attr-defined]
+    _put("project.db.ownership", require_unprotected=lambda *_, **__: None)
 
 
-def _nothing_is_swept() -> None:
+def _what_has_no_marker_stays() -> None:
     scratch = import_module("project.db.scratch")
-    scratch.sweep = lambda _: ()  # type: ignore[attr-defined]
+    _put(
+        "project.db.scratch",
+        _require_left_behind=lambda connection: scratch.mark(connection, scratch._own_name(connection.engine.url)),
+    )
 
 
 HOLES: dict[str, Hole] = {
-    "every-database-is-ours": Hole(
+    "dbname": Hole(
+        "libpq's `dbname` leads a scratch database's connections elsewhere",
+        _options_overrule_the_url, "path and query dbname={other}", "strangers",
+    ),
+    "database": Hole(
+        "PyMySQL's `database` does so", _options_overrule_the_url, "path and query database={other}", "strangers"
+    ),
+    "init-command": Hole(
+        "so does USE", _options_overrule_the_url, "prove_on init_command=USE%20{other}", "strangers"
+    ),
+    "no-mark": Hole(
         "`reset` drops databases without a mark", _every_database_is_ours, "a database without any mark", "strangers"
+    ),
+    "like-a-mark": Hole(
+        "a person's comment counts as a mark", _a_comment_like_a_mark_counts, "a person s comment", "strangers"
+    ),
+    "renamed": Hole("a mark goes along with a name", _a_mark_travels, "a database that was renamed", "strangers"),
+    "copied": Hole("a mark goes along with a file", _a_mark_travels, "a file that was copied", "strangers"),
+    "taken": Hole(
+        "who takes the name while the question stands is dropped",
+        _nothing_is_looked_at_again, "another takes the name", "strangers",
+    ),
+    "protected": Hole(
+        "who is protected while the question stands is dropped",
+        _nothing_is_looked_at_again, "it is protected meanwhile", "strangers",
     ),
     "nothing-is-protected": Hole(
         "`reset` drops protected databases", _nothing_is_protected, "one that config yaml protects", "strangers"
     ),
-    "nothing-is-swept": Hole(
-        "what a killed run left stays", _nothing_is_swept, "right after a database was made", "left"
+    "no-marker": Hole(
+        "a scratch database that was killed before its marker stays",
+        _what_has_no_marker_stays, "right after a database was made", "left",
     ),
-}
+}  # fmt: skip
 
 
 def open_hole(name: str) -> None:
