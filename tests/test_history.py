@@ -40,7 +40,6 @@ from project.migrations.history import (
     replace,
     surroundings,
 )
-from project.migrations.history.files import parsed
 from project.migrations.revision import Revision, digest
 
 if TYPE_CHECKING:
@@ -145,10 +144,8 @@ def test_what_nobody_has_edited_is_read_without_parsing_it(versions: Path, monke
     said = chain("um", r"dois: SELECT 1: Diz \"olá\" \\ e acabou")
     replace(versions, said)
     monkeypatch.setattr(files, "_HEAD", re.compile(r"$."))
-    parsed.cache_clear()
     expected = read(versions)
     monkeypatch.undo()
-    parsed.cache_clear()
     monkeypatch.setattr(files, "_tree", pytest.fail)
     assert read(versions) == expected
     assert expected[1].message == 'Diz "olá" \\ e acabou'
