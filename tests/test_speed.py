@@ -25,6 +25,7 @@ from project.migrations.proof import prove
 from project.plan import Plan, read
 from project.schema import columns, describe, read_back, watch
 from project.schema.watch import Watch
+from tests.versions import needs_2_1
 
 STAGES = 24
 
@@ -168,6 +169,7 @@ def test_a_mirror_makes_only_what_a_stage_changes_and_what_points_at_that(plan: 
     assert made == [1 + len(_tables_of(step)[2]) for step in found]
 
 
+@needs_2_1
 def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +357,7 @@ def test_a_table_that_comes_or_goes_is_seen_though_nobody_told_of_it() -> None:
     assert watch.changed(metadata, frozenset({"usuarios"})) == {"outros"}
 
 
+@needs_2_1
 def test_a_view_of_another_table_is_another_view() -> None:
     """Though the column that it takes from there has the same name."""
     watch = Watch()

@@ -13,6 +13,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine.url import make_url
 
+from project.private_names import rules_kept, say_connected
+
 NAMES = ("sqlite", "postgresql", "mysql", "mariadb")
 
 # What a connection to a server of these versions would set; older servers compile their own DDL when they run it.
@@ -33,9 +35,7 @@ def dialect(name: str) -> sa.Dialect:
     made.server_version_info = _VERSIONS[name]
     if options:
         made.supports_sequences = made.supports_native_uuid = True
-        # What a first connection sets besides; there is no public way to say it.
-        made._support_default_function = made._support_float_cast = True
-        made.identifier_preparer._double_percents = False
+        say_connected(made)
     return cast("sa.Dialect", made)
 
 
@@ -62,10 +62,5 @@ def unmarked(tables: sa.MetaData | Iterable[sa.Table]) -> Iterator[None]:
     A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out.
     """
     all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else tables
-    constraints = [each for table in all_of_them for each in table.constraints]
-    rules = [each._create_rule for each in constraints]  # no public way to ask, or to put it back
-    try:
+    with rules_kept([each for table in all_of_them for each in table.constraints]):
         yield
-    finally:
-        for each, rule in zip(constraints, rules, strict=True):
-            each._create_rule = rule

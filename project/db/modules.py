@@ -19,9 +19,10 @@ from sqlalchemy.orm import Mapper
 from project.db import aside, successors, views
 from project.db.imports import Imports
 from project.errors import WrongUse
+from project.sqlalchemy_versions import lacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
     from project.errors import Where
@@ -280,13 +281,18 @@ class _Stages:
             if module is not None and module not in self.imports.on:
                 self.strays.append(_Stray(item, module))
 
-        for kind in (sa.Table, sa.Column):
-            event.listen(kind, "after_parent_attach", note)
+        def note_too(item: _Item, parent: sa.MetaData | sa.Table, **_: object) -> None:
+            note(item, parent)
+
+        # Before SQLAlchemy 2.0.37 one function cannot stop listening to two classes.
+        heard: tuple[tuple[type, Callable[..., None]], ...] = ((sa.Table, note), (sa.Column, note_too))
+        for kind, listener in heard:
+            event.listen(kind, "after_parent_attach", listener)
         try:
             yield
         finally:
-            for kind in (sa.Table, sa.Column):
-                event.remove(kind, "after_parent_attach", note)
+            for kind, listener in heard:
+                event.remove(kind, "after_parent_attach", listener)
 
     # ---- the parts of a plan
 
@@ -334,6 +340,8 @@ class _Stages:
             raise
         except BaseException as error:  # a module of the user's may raise anything
             message = f"The module `{self._short(name)}` fails on import: {_last_line(error)}"
+            if lacks(error):
+                hint = f"{hint} SQLAlchemy {sa.__version__} is installed; views (CreateView) need 2.1."
             raise WrongUse(message, where=self._raised_at(error, name), hint=hint) from error
 
     def _refuse(self, strays: list[_Stray], index: int, cause: WrongUse | None = None) -> None:

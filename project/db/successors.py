@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import mapperlib
 
 from project.db.imports import Imports
+from project.private_names import sequences_of
+from project.sqlalchemy_versions import types_of
 
 
 class NotPlain(Exception):
@@ -184,7 +186,7 @@ def _outlives(metadata: sa.MetaData, gone: Collection[str]) -> bool:
     """Whether nothing but tables goes: a MetaData also knows sequences, and types that are made by themselves."""
     kept = [table for key, table in metadata.tables.items() if key not in gone]
     types = {id(_owner(listener)) for table in kept for listener in table.dispatch.before_create}
-    return not metadata._sequences and all(id(each) in types for each in metadata._objects)  # noqa: SLF001
+    return not sequences_of(metadata) and all(id(each) in types for each in types_of(metadata))
 
 
 def _owner(listener: object) -> object:

@@ -20,7 +20,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, registry
-from sqlalchemy.sql.base import ReadOnlyColumnCollection, _ColumnMetrics
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from project.sqlalchemy_versions import COLUMN_PLACES
 
 from .events import EVENTS, listens
 
@@ -250,7 +252,9 @@ def _said(value: Any) -> object:
             return value.key
         case sa.Column():
             return getattr(value.table, "key", id(value)), value.name
-        case sa.MetaData() | _ColumnMetrics():  # the latter says where in the table a column is
+        case sa.MetaData():
+            return type(value)
+        case _ if isinstance(value, COLUMN_PLACES):
             return type(value)
         case partial() if isinstance(getattr(value.func, "__self__", None), sa.types.SchemaType):
             return type(value)  # a type listens for the sake of its own DDL

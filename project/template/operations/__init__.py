@@ -21,7 +21,7 @@ was `cut_off` is undone, on SQLite with an eye on `orphans`.
 
 from __future__ import annotations
 
-from . import creation, driver, journal, keys, lock, names, orphans, rows, running, table, text, types
+from . import creation, driver, journal, keys, lock, names, orphans, private_names, rows, running, table, text, types
 
 __all__ = [
     "creation",
@@ -31,6 +31,7 @@ __all__ = [
     "lock",
     "names",
     "orphans",
+    "private_names",
     "rows",
     "running",
     "table",

@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
+# With the class that LargeBinary has in common with the types of bytes that a dialect has of its own.
+_BINARY = sa.LargeBinary.__mro__[: sa.LargeBinary.__mro__.index(sa.types.TypeEngine)]
 # The first that fits, so narrower classes stand before those that they inherit from.
 _FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("boolean", (sa.Boolean,)),
@@ -20,7 +22,7 @@ _FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("json", (sa.JSON,)),
     ("array", (sa.ARRAY, postgresql.ARRAY)),
     ("interval", (sa.Interval, postgresql.INTERVAL)),
-    ("binary", (sa.LargeBinary, sa.BINARY, sa.VARBINARY, sa.types._Binary)),
+    ("binary", (sa.BINARY, sa.VARBINARY, *_BINARY)),
     ("datetime", (sa.DateTime,)),
     ("date", (sa.Date,)),
     ("time", (sa.Time,)),
