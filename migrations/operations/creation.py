@@ -15,7 +15,7 @@ from .private_names import make_no_types
 
 @Operations.register_operation("create_table")
 class CreateTable(ops.CreateTableOp):
-    """Alembic's own, but that it is carried out by `_create_table`; Alembic replaces an implementation since 1.17 only."""
+    """Alembic's own, carried out by `_create_table`: Alembic exchanges an implementation only since 1.17."""
 
 
 @Operations.implementation_for(CreateTable)
