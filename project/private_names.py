@@ -87,9 +87,9 @@ def is_extended(*classes: type) -> bool:
 
 
 def say_connected(dialect: Any) -> None:
-    """Have a dialect for MariaDB know what its first connection would set; 2.0 reads it from the server's version."""
+    """Have a dialect for MariaDB know what its first connection would set; 2.0 goes by the server's version."""
     for name in ("_support_default_function", "_support_float_cast"):
-        if not isinstance(getattr(type(dialect), name), property):
+        if isinstance(getattr(type(dialect), name, None), bool):
             setattr(dialect, name, True)
 
 

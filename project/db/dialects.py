@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.url import make_url
 
 from project.private_names import rules_kept, say_connected
+from project.sqlalchemy_versions import leave_columns_alone
 
 NAMES = ("sqlite", "postgresql", "mysql", "mariadb")
 
@@ -36,6 +37,7 @@ def dialect(name: str) -> sa.Dialect:
     if options:
         made.supports_sequences = made.supports_native_uuid = True
         say_connected(made)
+        leave_columns_alone(made)
     return cast("sa.Dialect", made)
 
 
@@ -59,8 +61,14 @@ def server(name: str) -> str:
 def unmarked(tables: sa.MetaData | Iterable[sa.Table]) -> Iterator[None]:
     """Leave no mark: create_all and drop_all mark the foreign keys that they add and drop by ALTER.
 
-    A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out.
+    A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out. SQLAlchemy 2.0 also makes
+    computed columns nullable, where the server is MariaDB.
     """
-    all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else tables
+    all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else list(tables)
+    computed = [(each, each.nullable) for table in all_of_them for each in table.columns if each.computed is not None]
     with rules_kept([each for table in all_of_them for each in table.constraints]):
-        yield
+        try:
+            yield
+        finally:
+            for column, nullable in computed:
+                column.nullable = nullable

@@ -17,7 +17,7 @@ from sqlalchemy.sql import ddl
 
 from project.db.dialects import dialect, unmarked
 from project.errors import WrongUse
-from project.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, view_of
+from project.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
 from .ddl import UNSAYABLE
 from .values import Statements
@@ -88,8 +88,7 @@ def listens(target: Any) -> bool:
 
 
 def _is_types(listener: Any) -> bool:
-    function = getattr(listener, "func", listener)  # a partial's
-    return isinstance(getattr(function, "target", getattr(function, "__self__", None)), sa.types.TypeEngine)
+    return isinstance(owner_of(listener), sa.types.TypeEngine)
 
 
 def _events(metadata: sa.MetaData) -> dict[str, Statements]:
