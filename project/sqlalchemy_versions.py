@@ -35,6 +35,8 @@ CHECK_TYPES: Any = schema.CheckFirst.TYPES if hasattr(schema, "CheckFirst") else
 _CREATE_VIEW, _CREATE_TABLE_AS = _classes(ddl, "CreateView"), _classes(ddl, "CreateTableAs")
 
 
+HAS_NATIVE_UUID = bool(_CREATE_VIEW)
+"""Whether a Uuid is MariaDB's own UUID, and not CHAR(32)."""
 NAMES_OF_METADATA = ("_objects",) if _CREATE_VIEW else ()
 """The private names of a MetaData that `types_of` needs."""
 

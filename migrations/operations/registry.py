@@ -66,6 +66,7 @@ class Writer:
         self.offline: bool = context.as_sql
         self.dialect = single_percent(context.dialect)
         self.server = server_of(self.dialect.name)
+        self.native_uuid = self.dialect.supports_native_uuid
         options: Mapping[str, Any] = {} if self.offline else operations.get_bind().get_execution_options()
         self.schemas: dict[str | None, str | None] = dict(options.get("schema_translate_map", {}))
 

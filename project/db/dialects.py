@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.url import make_url
 
 from project.private_names import rules_kept, say_connected
-from project.sqlalchemy_versions import leave_columns_alone
+from project.sqlalchemy_versions import HAS_NATIVE_UUID, leave_columns_alone
 
 NAMES = ("sqlite", "postgresql", "mysql", "mariadb")
 
@@ -35,7 +35,8 @@ def dialect(name: str) -> sa.Dialect:
     made: Any = make_url(_URLS[name]).get_dialect()(**{"paramstyle": "named", **options})
     made.server_version_info = _VERSIONS[name]
     if options:
-        made.supports_sequences = made.supports_native_uuid = True
+        made.supports_sequences = True
+        made.supports_native_uuid = HAS_NATIVE_UUID
         say_connected(made)
         leave_columns_alone(made)
     return cast("sa.Dialect", made)

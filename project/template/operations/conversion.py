@@ -118,13 +118,22 @@ def on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str:
             return value
 
 
-def on_mariadb(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str | None:
-    """The expression where MODIFY alone would not make the same of a value as the other servers; else None."""
+def on_mariadb(value: str, old: sa.Column[Any], new: sa.Column[Any], *, native_uuid: bool) -> str | None:
+    """The expression where MODIFY alone would not make the same of a value as the other servers; else None.
+
+    SQLAlchemy 2.0 has no `native_uuid` there: a UUID is its 32 digits.
+    """
     match (family(old.type), family(new.type)):
         case ("string", "boolean"):
             return f"CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
         case ("boolean", "string"):
             return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+        case ("string", "uuid") if not native_uuid:
+            digits = f"lower(replace({value}, '-', ''))"
+            return f"CASE WHEN {digits} REGEXP '^[0-9a-f]{{32}}$' THEN {digits} END"
+        case ("uuid", "string") if not native_uuid:
+            parts = [f"substr(replace({value}, '-', ''), {start}, {length})" for start, length in _UUID]
+            return "concat(" + ", '-', ".join(parts) + ")"
         case _:
             return None
 
