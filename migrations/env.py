@@ -46,6 +46,7 @@ def load_operations() -> None:
     assert spec.loader is not None
     module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.private_names.check()
     module.state = state  # type: ignore[attr-defined]
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from project.db.modules import Turn
 from project.plan import Sql, Stage
+from tests.versions import IS_2_1
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -713,6 +714,8 @@ OPTIONS: dict[str, tuple[tuple[str, Any], ...]] = {
 
 def _change_options(draw: Draw, schema: Schema, table: Table) -> None:
     counted = len(table.primary_key) == 1 and table.primary_key[0].type.kind == "int"
+    if not IS_2_1 and schema.server == "postgresql":
+        return
     if not table.options and (schema.server != "sqlite" or counted):
         table.options = dict([draw(st.sampled_from(OPTIONS[schema.server]))])
     else:
@@ -725,6 +728,8 @@ def _change_identity(draw: Draw, schema: Schema, table: Table) -> None:
 
 
 def _change_view(draw: Draw, schema: Schema, table: Table) -> None:
+    if not IS_2_1:
+        return
     table.view = (f"v{schema.number()}", draw(st.sampled_from(table.columns))) if table.view is None else None
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.orm import configure_mappers
 from project.db.modules import metadata_of, metadatas, unlisted
 from project.errors import WrongUse
 from project.plan import read
+from tests.versions import needs_2_1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -422,6 +423,7 @@ def test_a_declarative_base_from_elsewhere_is_blank_for_each_stage(
         configure_mappers()
 
 
+@needs_2_1
 def test_enums_sequences_and_views_go_with_the_stage(write: Write) -> None:
     """What belongs to a metadata that outlives the package belongs to the stage's own afterwards."""
     more = """
@@ -441,6 +443,7 @@ def test_enums_sequences_and_views_go_with_the_stage(write: Write) -> None:
     assert sorted(each.split()[1] for each in said) == ["SEQUENCE", "TABLE", "TYPE", "VIEW"]
 
 
+@needs_2_1
 def test_a_view_of_mapped_classes_outlasts_them(write: Write) -> None:
     more = """
         from sqlalchemy import CreateView, String, func, select

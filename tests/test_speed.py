@@ -22,6 +22,7 @@ from project.migrations.proof import prove
 from project.plan import Plan, Stage, read
 from project.schema import columns, describe
 from project.schema.watch import Watch
+from tests.versions import needs_2_1
 
 STAGES = 24
 
@@ -154,6 +155,7 @@ def test_a_mirror_makes_only_what_a_stage_changes_and_what_points_at_that(plan: 
     assert made == [1 + len(_tables_of(step)[2]) for step in found]
 
 
+@needs_2_1
 def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,6 +332,7 @@ def test_what_looking_leaves_behind_is_no_change() -> None:
     assert watch.changed(metadata) == frozenset()
 
 
+@needs_2_1
 def test_a_view_of_another_table_is_another_view() -> None:
     """Though the column that it takes from there has the same name."""
     watch = Watch()

@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
+# With the class that LargeBinary has in common with the types of bytes that a dialect has of its own.
+_BINARY = sa.LargeBinary.__mro__[: sa.LargeBinary.__mro__.index(sa.types.TypeEngine)]
 # The first that fits, so narrower classes stand before those that they inherit from.
 _FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("boolean", (sa.Boolean,)),
@@ -20,7 +22,7 @@ _FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("json", (sa.JSON,)),
     ("array", (sa.ARRAY, postgresql.ARRAY)),
     ("interval", (sa.Interval, postgresql.INTERVAL)),
-    ("binary", (sa.LargeBinary, sa.BINARY, sa.VARBINARY, sa.types._Binary)),
+    ("binary", (sa.BINARY, sa.VARBINARY, *_BINARY)),
     ("datetime", (sa.DateTime,)),
     ("date", (sa.Date,)),
     ("time", (sa.Time,)),
@@ -116,13 +118,22 @@ def on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str:
             return value
 
 
-def on_mariadb(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str | None:
-    """The expression where MODIFY alone would not make the same of a value as the other servers; else None."""
+def on_mariadb(value: str, old: sa.Column[Any], new: sa.Column[Any], *, native_uuid: bool) -> str | None:
+    """The expression where MODIFY alone would not make the same of a value as the other servers; else None.
+
+    SQLAlchemy 2.0 has no `native_uuid` there: a UUID is its 32 digits.
+    """
     match (family(old.type), family(new.type)):
         case ("string", "boolean"):
             return f"CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
         case ("boolean", "string"):
             return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+        case ("string", "uuid") if not native_uuid:
+            digits = f"lower(replace({value}, '-', ''))"
+            return f"CASE WHEN {digits} REGEXP '^[0-9a-f]{{32}}$' THEN {digits} END"
+        case ("uuid", "string") if not native_uuid:
+            parts = [f"substr(replace({value}, '-', ''), {start}, {length})" for start, length in _UUID]
+            return "concat(" + ", '-', ".join(parts) + ")"
         case _:
             return None
 

@@ -11,6 +11,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex
 
 from .conversion import on_postgresql
 from .definition import Added, Change, Changed, Removed, Text
+from .private_names import order_of, prefixes
 from .registry import MigrationStopped, Writer
 from .sqlite import expression
 
@@ -182,7 +183,7 @@ class _Table:
             found += [each for each in column.constraints if self._text(each) in kept]
         return [
             each
-            for each in sorted(found, key=lambda each: each._creation_order)  # no public way to ask which was first
+            for each in sorted(found, key=order_of)
             if isinstance(each, sa.CheckConstraint)
             and (text := self._text(each)) is not None
             and _names(text, retyped)
@@ -333,7 +334,7 @@ class _Table:
     def options(self) -> None:
         """UNLOGGED, storage parameters, tablespace."""
         before, after = self.change.before, self.change.after
-        unlogged = ["UNLOGGED" in [str(prefix).upper() for prefix in table._prefixes] for table in (before, after)]
+        unlogged = ["UNLOGGED" in map(str.upper, prefixes(table)) for table in (before, after)]
         if unlogged[0] != unlogged[1]:
             self.alter(f"SET {'UNLOGGED' if unlogged[1] else 'LOGGED'}")
         old, new = (dict(table.kwargs.get("postgresql_with") or {}) for table in (before, after))
@@ -358,7 +359,7 @@ def _doubled(constraint: sa.Constraint) -> bool:
         return True
     others = [each for each in constraint.table.constraints if isinstance(each, sa.UniqueConstraint)]
     return any(
-        each._creation_order < constraint._creation_order  # no public way to ask which was first
+        order_of(each) < order_of(constraint)
         and [column.name for column in each.columns] == mine
         and each.dialect_kwargs == constraint.dialect_kwargs
         for each in others

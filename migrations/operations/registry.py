@@ -15,6 +15,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 
 from .driver import server_of
 from .journal import current
+from .private_names import should_create
 
 
 class MigrationStopped(CommandError):
@@ -65,6 +66,7 @@ class Writer:
         self.offline: bool = context.as_sql
         self.dialect = single_percent(context.dialect)
         self.server = server_of(self.dialect.name)
+        self.native_uuid = self.dialect.supports_native_uuid
         options: Mapping[str, Any] = {} if self.offline else operations.get_bind().get_execution_options()
         self.schemas: dict[str | None, str | None] = dict(options.get("schema_translate_map", {}))
 
@@ -107,7 +109,7 @@ class Writer:
         compiler = self._compiler()
         if isinstance(part, sa.PrimaryKeyConstraint) and not len(part.columns):
             return None
-        if isinstance(part, sa.Constraint) and not part._should_create_for_compiler(compiler):  # no public way to ask
+        if isinstance(part, sa.Constraint) and not should_create(part, compiler):
             return None
         return str(compiler.process(part))
 
@@ -168,11 +170,17 @@ class Writer:
 def single_percent(dialect: sa.Dialect) -> sa.Dialect:
     """A copy of the dialect that writes % once; what runs the text doubles it again where the driver wants that."""
     plain = copy.copy(dialect)
-    vars(plain).pop("_type_memos", None)  # how the original writes texts, % twice, is none of the copy's memories
+    for name in _remembered(type(plain)) & vars(plain).keys():  # how the original writes texts, % twice
+        del vars(plain)[name]
     plain.paramstyle, plain.positional = "named", False
-    plain.identifier_preparer = copy.copy(dialect.identifier_preparer)
-    plain.identifier_preparer.dialect = plain
-    plain.identifier_preparer._double_percents = False  # no public switch
-    plain.identifier_preparer._strings = {}  # names as the original writes them
+    plain.identifier_preparer = preparer = type(dialect.identifier_preparer)(plain)
+    for name in ("initial_quote", "final_quote", "escape_quote", "escape_to_quote", "omit_schema"):
+        setattr(preparer, name, getattr(dialect.identifier_preparer, name))
     plain.type_compiler_instance = plain.type_compiler_cls(plain)
     return plain
+
+
+def _remembered(cls: type) -> set[str]:
+    """The names under which objects of a class keep what they found out once."""
+    members = (member for each in cls.__mro__ for member in vars(each).items())
+    return {name for name, value in members if isinstance(value, sa.util.memoized_property)}

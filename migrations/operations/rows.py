@@ -190,8 +190,9 @@ def _lost_on_mariadb(
     """Tried on a temporary table: there, back, and compared byte by byte."""
     if family(new.type) == "json":
         return f"{name} IS NOT NULL AND NOT json_valid({name})"
-    if on_mariadb(name, old, new) is not None:
-        return f"{name} IS NOT NULL AND ({on_mariadb(name, old, new)}) IS NULL"
+    there = on_mariadb(name, old, new, native_uuid=writer.native_uuid)
+    if there is not None:
+        return f"{name} IS NOT NULL AND ({there}) IS NULL"
     if family(old.type) == "string" and family(new.type) == "string" and isinstance(new.type, sa.String):
         return f"char_length({name}) > {new.type.length}" if new.type.length else None
     trial = "_strata_trial"

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import mapperlib, registry
+from sqlalchemy.orm import registry
+
+from project.private_names import hide, mapped, registries, show
+from project.sqlalchemy_versions import maker, types_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +42,7 @@ class Aside:
         The first time they are blank. Afterwards they are what they were before. Use `move` inside to keep a MetaData
         that was made there.
         """
-        theirs = _registries()
+        theirs = registries()
         kept: dict[sa.MetaData, None] = dict.fromkeys([*known, *(each.metadata for each in theirs)])
         outlasting: list[object] = [*theirs, *kept]
         before = [(each, dict(vars(each))) for each in outlasting]
@@ -52,14 +55,14 @@ class Aside:
             yield
         finally:
             self._states = [(each, dict(vars(each))) for each in outlasting]
-            new = _registries() - theirs - self._own
+            new = registries() - theirs - self._own
             self._own |= {one for one in new if _is_passing(one, self._passing)}
             for one in new:
                 if _is_sqlmodels(one.metadata):
                     self._states.append((one.metadata, dict(vars(one.metadata))))
                     _replace(one.metadata, vars(sa.MetaData()))
             for one in self._own:
-                _hide(one)
+                hide(one)
             for each, state in before:
                 _replace(each, state)
 
@@ -77,7 +80,7 @@ class Aside:
         for each, state in self._states:
             _replace(each, state)
         for one in self._own:
-            mapperlib._mapper_registries[one] = True  # noqa: SLF001 - see `_hide`
+            show(one)
 
 
 def move(metadata: sa.MetaData, into: sa.MetaData | None = None) -> sa.MetaData:
@@ -85,8 +88,8 @@ def move(metadata: sa.MetaData, into: sa.MetaData | None = None) -> sa.MetaData:
     taken: sa.MetaData = object.__new__(type(metadata)) if into is None else into
     _replace(taken, dict(vars(metadata)))
     tables = list(taken.tables.values())
-    types = list(taken._objects)  # noqa: SLF001 - get_schema_objects() gives those of one schema only
-    views = [table._creator_ddl for table in tables]  # noqa: SLF001 - there is no public way to a table's view
+    types = types_of(taken)
+    views = map(maker, tables)
     items: list[Any] = [*tables, *types, *views]
     for item in items:
         if getattr(item, "metadata", None) is metadata:
@@ -94,19 +97,9 @@ def move(metadata: sa.MetaData, into: sa.MetaData | None = None) -> sa.MetaData:
     return taken
 
 
-def _registries() -> set[registry]:
-    """Give all registries: SQLAlchemy has no public list of them."""
-    return mapperlib._all_registries()  # noqa: SLF001
-
-
-def _hide(one: registry) -> None:
-    """Let `configure_mappers` pass over a registry; there is no public way."""
-    mapperlib._mapper_registries.pop(one, None)  # noqa: SLF001
-
-
 def _is_passing(one: registry, passing: Callable[[str], bool]) -> bool:
-    """Whether all classes of a registry go away; its public `mappers` fails on a class that is half mapped."""
-    return all(passing(manager.class_.__module__) for manager in one._managers)  # noqa: SLF001
+    """Whether all classes of a registry go away."""
+    return all(passing(each.__module__) for each in mapped(one))
 
 
 def _blank_metadata(like: sa.MetaData) -> sa.MetaData:

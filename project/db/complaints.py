@@ -7,7 +7,10 @@ import os
 import traceback
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from project.errors import WrongUse
+from project.sqlalchemy_versions import lacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,6 +60,8 @@ class Complaints:
     def fails(self, name: str, error: BaseException, hint: str) -> WrongUse:
         """A module raises an error when it is imported."""
         message = f"The module `{self.short(name)}` fails on import: {_last_line(error)}"
+        if lacks(error):
+            hint = f"{hint} SQLAlchemy {sa.__version__} is installed; views (CreateView) need 2.1."
         return WrongUse(message, where=self._raised_at(error, name), hint=hint)
 
     def turned_on(self, module: str, index: int) -> str:

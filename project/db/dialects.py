@@ -13,6 +13,9 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine.url import make_url
 
+from project.private_names import rules_kept, say_connected
+from project.sqlalchemy_versions import HAS_NATIVE_UUID, leave_columns_alone
+
 NAMES = ("sqlite", "postgresql", "mysql", "mariadb")
 
 # What a connection to a server of these versions would set; older servers compile their own DDL when they run it.
@@ -32,10 +35,10 @@ def dialect(name: str) -> sa.Dialect:
     made: Any = make_url(_URLS[name]).get_dialect()(**{"paramstyle": "named", **options})
     made.server_version_info = _VERSIONS[name]
     if options:
-        made.supports_sequences = made.supports_native_uuid = True
-        # What a first connection sets besides; there is no public way to say it.
-        made._support_default_function = made._support_float_cast = True
-        made.identifier_preparer._double_percents = False
+        made.supports_sequences = True
+        made.supports_native_uuid = HAS_NATIVE_UUID
+        say_connected(made)
+        leave_columns_alone(made)
     return cast("sa.Dialect", made)
 
 
@@ -59,13 +62,14 @@ def server(name: str) -> str:
 def unmarked(tables: sa.MetaData | Iterable[sa.Table]) -> Iterator[None]:
     """Leave no mark: create_all and drop_all mark the foreign keys that they add and drop by ALTER.
 
-    A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out.
+    A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out. SQLAlchemy 2.0 also makes
+    computed columns nullable, where the server is MariaDB.
     """
-    all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else tables
-    constraints = [each for table in all_of_them for each in table.constraints]
-    rules = [each._create_rule for each in constraints]  # no public way to ask, or to put it back
-    try:
-        yield
-    finally:
-        for each, rule in zip(constraints, rules, strict=True):
-            each._create_rule = rule
+    all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else list(tables)
+    computed = [(each, each.nullable) for table in all_of_them for each in table.columns if each.computed is not None]
+    with rules_kept([each for table in all_of_them for each in table.constraints]):
+        try:
+            yield
+        finally:
+            for column, nullable in computed:
+                column.nullable = nullable

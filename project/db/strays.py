@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -53,13 +54,15 @@ class Strays:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Collect what is attached to a schema while code of a module that is not on is being executed."""
-        for kind in (sa.Table, sa.Column):
-            event.listen(kind, "after_parent_attach", self._note)
+        # Before SQLAlchemy 2.0.37 one function cannot stop listening to two classes.
+        heard = ((sa.Table, partial(self._note)), (sa.Column, partial(self._note)))
+        for kind, listener in heard:
+            event.listen(kind, "after_parent_attach", listener)
         try:
             yield
         finally:
-            for kind in (sa.Table, sa.Column):
-                event.remove(kind, "after_parent_attach", self._note)
+            for kind, listener in heard:
+                event.remove(kind, "after_parent_attach", listener)
 
     def of(self, metadata: sa.MetaData, *, replaced: bool = False) -> list[Stray]:
         """Give those that are in a schema, or also those that have been `replaced`; a table stands for its columns."""

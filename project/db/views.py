@@ -8,6 +8,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.util import find_tables
 
 from project.db.dialects import NAMES, dialect
+from project.sqlalchemy_versions import is_view, view_of
 
 
 def keep(metadata: sa.MetaData) -> None:
@@ -15,14 +16,13 @@ def keep(metadata: sa.MetaData) -> None:
 
     A SELECT of mapped classes can be compiled only as long as these are mapped.
     """
-    for view in [table for table in metadata.tables.values() if table.is_view]:
-        made = view._creator_ddl  # noqa: SLF001 - there is no public way to a table's view
-        assert isinstance(made, sa.CreateView)
+    for view in filter(is_view, metadata.tables.values()):
+        made = view_of(view)
         for table in find_tables(made.selectable, check_columns=True, include_aliases=True, include_joins=True,
                                  include_selects=True, include_crud=True):  # fmt: skip
             if isinstance(table, sa.Table) and table.metadata is metadata:  # what create_all puts them in order by
                 view.add_is_dependent_on(metadata.tables[table.key])
-        made.selectable = _Said({name: _text(made.selectable, name) for name in NAMES})  # type: ignore[assignment]
+        made.selectable = _Said({name: _text(made.selectable, name) for name in NAMES})
 
 
 class _Said(sa.ClauseElement):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.schema import AddConstraint, CheckFirst, sort_tables_and_constraints
+from sqlalchemy.schema import AddConstraint, sort_tables_and_constraints
 
 from project.db.database import connect, server_kind
 from project.db.dialects import quoted, unmarked
@@ -25,10 +25,12 @@ from project.db.scratch import clear, scratch
 from project.db.snapshot import Read, Snapshot, snapshot
 from project.errors import StrataError, WrongUse
 from project.plan import Stage
+from project.private_names import sequences_of
 from project.schema.columns import enum_key
 from project.schema.ddl import UNSAYABLE
-from project.schema.events import listens, maker
+from project.schema.events import listens
 from project.schema.types import element_as
+from project.sqlalchemy_versions import CHECK_TYPES, is_view, types_of, view_of
 
 from .apply import said
 from .diff.words import naming, words
@@ -131,7 +133,7 @@ class Mirror:
     def _learn(self, table: sa.Table) -> _Known:
         for each in table.foreign_keys:
             self._pointing[each.target_fullname.rpartition(".")[0]].add(table.key)
-        if table.is_view:
+        if is_view(table):
             return self._view(table)
         types = [_own_type(column) for column in table.columns] if self.kind == "postgresql" else []
         names = frozenset(enum_key(each) for each in types if isinstance(each, sa.Enum))
@@ -140,8 +142,7 @@ class Mirror:
 
     def _view(self, view: sa.Table) -> _Known:
         assert self._connection is not None
-        made = maker(view)
-        assert isinstance(made, sa.CreateView)
+        made = view_of(view)
         try:
             text = str(made.compile(dialect=self._connection.dialect))
         except UNSAYABLE:  # making it will tell
@@ -154,11 +155,11 @@ class Mirror:
         if listens(metadata):
             return True
         if self.kind != "postgresql":
-            return self.kind != "sqlite" and bool(metadata._sequences)
+            return self.kind != "sqlite" and bool(sequences_of(metadata))
         types = {name for known in self._known.values() for name in known.types}
         return any(
             not isinstance(each, sa.Enum) or (each.native_enum and enum_key(each) not in types)
-            for each in metadata._objects
+            for each in types_of(metadata)
         )
 
     def _reopen(self, schemas: Collection[str]) -> None:
@@ -248,10 +249,10 @@ class Mirror:
         order, later = _order(tables)
         with unmarked(tables):
             if later:
-                metadata.create_all(connection, tables=tables, checkfirst=CheckFirst.TYPES)
+                metadata.create_all(connection, tables=tables, checkfirst=CHECK_TYPES)
             else:
                 for table in order:
-                    table.create(connection, checkfirst=CheckFirst.TYPES)
+                    table.create(connection, checkfirst=CHECK_TYPES)
         self._there |= {table.key: self._known[table.key].kind for table in order}
 
     def _point(self, metadata: sa.MetaData, keys: Collection[str], targets: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from project.schema.describe import describe, forget
 from project.schema.events import listens
 from project.schema.values import Schema
 from project.schema.watch import Watch
+from project.sqlalchemy_versions import is_view
 
 from .generate import Step
 
@@ -42,10 +43,10 @@ def outlines(plan: Plan) -> tuple[Outline, ...]:
     watch, last = Watch(), sa.MetaData()
     for index, (stage, metadata) in enumerate(turns(plan)):
         changed = watch.changed(metadata)
-        tables = [table for table in metadata.tables.values() if not table.is_view]
+        tables = [table for table in metadata.tables.values() if not is_view(table)]
         same = columns.keys() - changed
         columns = {each.key: columns[each.key] if each.key in same else tuple(_own(each)) for each in tables}
-        views = tuple(table.fullname for table in metadata.tables.values() if table.is_view)
+        views = tuple(table.fullname for table in metadata.tables.values() if is_view(table))
         schemas = frozenset(table.schema for table in tables if table.schema)
         load = partial(metadata_of, plan, index)
         shared = found and not changed and not listens(metadata)

@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
 from project.db.dialects import NAMES
+from project.private_names import MADE_AS_NUMBER, is_extended
 from project.source import Call, Source, call, quoted
 from project.template.operations.conversion import family
 
 from .constraints import constraint_of
-from .ddl import compiler, ddl, dialect_options, expression_texts, is_extended, on_each, quoted_at_will, sql_source
+from .ddl import compiler, ddl, dialect_options, expression_texts, on_each, quoted_at_will, sql_source
 from .described import Described
 from .evaluation import evaluate
 from .types import element_as, stored_as, type_source, type_texts
@@ -29,7 +30,7 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 # What a column has that its description does not hang on: whose it is, and what Python puts into it.
 _PASSED_OVER = frozenset(
     {"table", "type", "key", "name", "default", "onupdate", "server_default", "server_onupdate", "constraints",
-     "foreign_keys", "_creation_order", "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
+     "foreign_keys", MADE_AS_NUMBER, "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
      "_omit_from_statements", "_user_defined_nullable"}
 )  # fmt: skip
 
@@ -89,11 +90,15 @@ def _sign_of_default(default: object) -> Hashable | None:
     said = default.arg
     if isinstance(said, str):
         return type(said), said
-    if type(said) is sa.sql.elements.TextClause and not said._bindparams:  # no public way to ask
+    if type(said) is sa.sql.elements.TextClause and not _has_parameters(said):
         return type(said), said.text
     if type(said) not in _SAME_EACH_TIME or is_extended(type(said)) or len(getattr(said, "clauses", ())):
         return None
     return (type(said),)
+
+
+def _has_parameters(text: sa.TextClause) -> bool:
+    return any(isinstance(each, sa.BindParameter) for each in sa.sql.visitors.iterate(text))
 
 
 _SAME_EACH_TIME = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.elements.Null, sa.sql.functions.now)

@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateIndex
 
 from project.db.dialects import dialect
 from project.errors import WrongUse
+from project.private_names import excluded, has_condition, is_extended, should_create
 from project.source import Source, items, quoted
 
 from .ddl import (
@@ -19,7 +20,6 @@ from .ddl import (
     dialect_options,
     expression_text,
     expression_texts,
-    is_extended,
     is_plain,
     on_each,
     option,
@@ -121,20 +121,19 @@ def constraint_texts(constraint: sa.Constraint) -> dict[str, str | None]:
 
 def constraint_text(constraint: sa.Constraint, name: str) -> str:
     """The same for one dialect. Raises what is in UNSAYABLE."""
-    wanted = constraint._should_create_for_compiler(compiler(name))  # no public way to ask
+    wanted = should_create(constraint, compiler(name))
     return ddl(constraint, name) if wanted else ""
 
 
 def _is_common(element: sa.Constraint | sa.Index) -> bool:
     """Whether it is of columns alone, and has nothing for one dialect."""
     known = type(element) in _COMMON and not element.dialect_kwargs
-    return known and getattr(element, "_ddl_if", None) is None and not is_extended(type(element), CreateIndex)
+    return known and not has_condition(element) and not is_extended(type(element), CreateIndex)
 
 
 def _exclusion(constraint: postgresql.ExcludeConstraint) -> tuple[tuple[Source, ...], list[tuple[str, Source]]]:
     pairs = [
-        items("()", (_exclusion_part(expression), quoted(operator)))
-        for expression, _, operator in constraint._render_exprs  # no public way to read them
+        items("()", (_exclusion_part(expression), quoted(operator))) for expression, operator in excluded(constraint)
     ]
     keywords: list[tuple[str, Source]] = [("using", quoted(constraint.using))]
     if constraint.where is not None:
@@ -158,7 +157,7 @@ def index_of(index: sa.Index) -> Index:
     what = "" if index.table is None else f" of table {index.table.fullname}"
     if index.name is None:
         raise WrongUse(f"An index{what} has no name.", hint="Give it one, or the naming convention an `ix`.")
-    if index._ddl_if is not None:  # no public way to ask
+    if has_condition(index):
         raise WrongUse(
             f"Index {index.name}{what} is made under a condition (ddl_if), which a revision cannot say.",
             hint="Take ddl_if out, or make the index by an after_create event of its table and drop it by a "

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from project.db.dialects import NAMES, dialect
 from project.source import Call, Source, call, items, quoted
+from project.sqlalchemy_versions import options
 
 from .values import Texts, same_everywhere
 
@@ -57,11 +58,6 @@ def on_one(say: Callable[[str], str], name: str) -> str | None:
         return None
 
 
-def is_extended(*classes: type) -> bool:
-    """Whether `sqlalchemy.ext.compiler` has other words for one of these; it has no public way to ask."""
-    return any(hasattr(cls, "_compiler_dispatcher") for cls in classes)
-
-
 # ------------------------------------------------------------------------ expressions
 
 
@@ -101,7 +97,7 @@ def is_plain(text: str) -> bool:
 
 def dialect_options(element: Any) -> list[tuple[str, Source]]:
     """The options that are for one dialect, as keywords."""
-    given = ((name, value) for name, value in element.dialect_kwargs.items() if value is not None)
+    given = ((name, value) for name, value in options(element).items() if value is not None)
     return [(name, option(value, name.partition("_")[0])) for name, value in given]
 
 

@@ -11,7 +11,9 @@ from sqlalchemy.schema import CreateSequence
 from project.db.dialects import NAMES, dialect
 from project.errors import WrongUse
 from project.plan.words import nearest
+from project.private_names import prefixes, sequences_of
 from project.source import Source, items, quoted
+from project.sqlalchemy_versions import is_view
 
 from .columns import column_of, enum_key, sequence_source
 from .constraints import constraint_of, index_of, place
@@ -47,7 +49,7 @@ def describe(
     anew |= _pointing(before, anew, metadata)
     tables = _renewed(before.tables, metadata, anew, described or Described())
     touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
-    has_sequences = metadata._sequences or before.sequences or any(each.sequences for each in touched)
+    has_sequences = sequences_of(metadata) or before.sequences or any(each.sequences for each in touched)
     return Schema(
         tables=tables,
         enums=_enums(tables.values()) if any(each.enums for each in touched) else before.enums,
@@ -66,7 +68,7 @@ def _renewed(
         tables.pop(key, None)
     for key in filter(anew.__contains__, metadata.tables):
         table = metadata.tables[key]
-        if table.is_view:
+        if is_view(table):
             tables.pop(key, None)
         else:
             made = describe_table(table, described)
@@ -134,18 +136,18 @@ def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
 
 def _options(table: sa.Table) -> tuple[tuple[str, Source], ...]:
     options = [("quote", "True"), *dialect_options(table)] if quoted_at_will(table.name) else dialect_options(table)
-    if table._prefixes:  # no public way to read them
-        options.insert(0, ("prefixes", items("[]", (quoted(str(each)) for each in table._prefixes))))
+    if before := prefixes(table):
+        options.insert(0, ("prefixes", items("[]", map(quoted, before))))
     return tuple(options)
 
 
 def _option_texts(table: sa.Table) -> dict[str, str]:
     """What CREATE TABLE says besides the table's parts."""
-    if not table.dialect_kwargs and not table._prefixes:
+    if not table.dialect_kwargs and not prefixes(table):
         return dict.fromkeys(NAMES, "")
     counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement", "")) for name in NAMES}
-    prefixes = " ".join(map(str, table._prefixes))
-    return {name: f"{prefixes}{compiler(name).post_create_table(table)}{counted[name]}" for name in NAMES}
+    before = " ".join(prefixes(table))
+    return {name: f"{before}{compiler(name).post_create_table(table)}{counted[name]}" for name in NAMES}
 
 
 # --------------------------------------------------------------------- types, sequences
@@ -180,9 +182,11 @@ def _enums(tables: Iterable[Table]) -> dict[str, Enum]:
 
 
 def _sequences(metadata: sa.MetaData, tables: Iterable[Table]) -> dict[str, Sequence]:
-    named = metadata._sequences.values()  # no public way to list them
     found: dict[str, Sequence] = {}
-    for made in (*filter(None, map(_sequence, named)), *(each for table in tables for each in table.sequences)):
+    for made in (
+        *filter(None, map(_sequence, sequences_of(metadata))),
+        *(each for table in tables for each in table.sequences),
+    ):
         found.setdefault(made.key, made)
     return found
 

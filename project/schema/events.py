@@ -17,6 +17,7 @@ from sqlalchemy.sql import ddl
 
 from project.db.dialects import dialect, unmarked
 from project.errors import WrongUse
+from project.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
 from .ddl import UNSAYABLE
 from .values import Statements
@@ -42,12 +43,12 @@ def statements(
     """
     fresh = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
     for table in fresh:
-        if isinstance(maker(table), sa.sql.ddl.CreateTableAs):
+        if is_of_query(table):
             message = f"Table {table.fullname} is made from a query (CreateTableAs), and a history has no rows to ask."
             raise WrongUse(message, hint="Make it a table of its own, and fill it with the stage's `data`.")
-    if not before and not listens(metadata) and not any(table.is_view or listens(table) for table in fresh):
+    if not before and not listens(metadata) and not any(is_view(table) or listens(table) for table in fresh):
         return before
-    views = [table for table in metadata.tables.values() if table.is_view]
+    views = filter(is_view, metadata.tables.values())
     found = {f"view {view.fullname}": _view(view) for view in views}
     if listens(metadata) or any(listens(table) for table in metadata.tables.values()):
         with unmarked(metadata):
@@ -55,17 +56,12 @@ def statements(
     return found
 
 
-def maker(table: sa.Table) -> object:
-    """The statement that makes a view, or a table of a query; None for any other table."""
-    return getattr(table, "_creator_ddl", None)  # no public way to ask
-
-
 # ------------------------------------------------------------------------------ views
 
 
 def _view(view: sa.Table) -> Statements:
-    made, name = maker(view), f"view {view.fullname}"
-    dropped = sa.sql.ddl.DropView(view, materialized=bool(getattr(made, "materialized", False)))
+    made, name = view_of(view), f"view {view.fullname}"
+    dropped = drop_view(view)
     create = {on: _texts([made], on) for on in _SERVERS}
     return Statements(name, create, {on: _texts([dropped], on) for on in _SERVERS})
 
@@ -92,8 +88,7 @@ def listens(target: Any) -> bool:
 
 
 def _is_types(listener: Any) -> bool:
-    function = getattr(listener, "func", listener)  # a partial's
-    return isinstance(getattr(function, "target", getattr(function, "__self__", None)), sa.types.TypeEngine)
+    return isinstance(owner_of(listener), sa.types.TypeEngine)
 
 
 def _events(metadata: sa.MetaData) -> dict[str, Statements]:
@@ -145,8 +140,7 @@ def _recorded(metadata: sa.MetaData, on: str, what: str) -> list[str]:
 
 
 def _is_theirs(element: Any, on: str) -> bool:
-    views = (sa.sql.ddl.CreateView, sa.sql.ddl.DropView)
-    return not isinstance(element, (*_KNOWN, *views)) and not _text(element, on).upper().startswith(_TYPES)
+    return not isinstance(element, (*_KNOWN, *VIEW_STATEMENTS)) and not _text(element, on).upper().startswith(_TYPES)
 
 
 # What can be taken back by its name alone, and how the name is found.

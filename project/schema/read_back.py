@@ -15,11 +15,12 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from project.db.dialects import NAMES, server
 from project.errors import WrongUse
+from project.private_names import asks_for_null, is_extended
 from project.source import Source, flat
 from project.template.operations.definition import define
 
 from .constraints import constraint_text, constraint_texts, index_texts
-from .ddl import UNSAYABLE, ddl, is_extended, on_each, on_one
+from .ddl import UNSAYABLE, ddl, on_each, on_one
 from .described import Described
 from .evaluation import evaluate
 from .values import Constraint, Index, Table, Texts
@@ -109,7 +110,7 @@ def _whole(table: sa.Table, made: Table) -> Table:
 
 def _computed_not_null(table: sa.Table) -> str | None:
     """A computed column whose model says `nullable=False` itself; with `Mapped[int]` SQLAlchemy knows what to do."""
-    asked = (each for each in table.columns if each.computed is not None and each._user_defined_nullable is False)
+    asked = (each for each in table.columns if each.computed is not None and asks_for_null(each) is False)
     return next((each.name for each in asked), None)
 
 

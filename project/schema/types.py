@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from project.db.dialects import NAMES, dialect, server
+from project.private_names import variants
 from project.source import Call, Chain, Source, call, flat, quoted
 
 from .ddl import UNSAYABLE
@@ -97,7 +98,7 @@ def element_as(type_: Type, name: str) -> object:
 
 
 def _variants(type_: Type) -> dict[str, Type]:
-    return dict(type_._variant_mapping)  # no public way to read them
+    return dict(variants(type_))
 
 
 def _module(type_: Type) -> str | None:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, registry
-from sqlalchemy.sql.base import ReadOnlyColumnCollection, _ColumnMetrics
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from project.sqlalchemy_versions import COLUMN_PLACES, LISTENERS_OF_TYPES, owner_of
 
 from .events import EVENTS, listens
 
@@ -243,9 +244,11 @@ def _said(value: Any) -> object:
             return value.key
         case sa.Column():
             return getattr(value.table, "key", id(value)), value.name
-        case sa.MetaData() | _ColumnMetrics():  # the latter says where in the table a column is
+        case sa.MetaData():
             return type(value)
-        case partial() if isinstance(getattr(value.func, "__self__", None), sa.types.SchemaType):
+        case _ if isinstance(value, COLUMN_PLACES):
+            return type(value)
+        case _ if isinstance(value, LISTENERS_OF_TYPES) and isinstance(owner_of(value), sa.types.SchemaType):
             return type(value)  # a type listens for the sake of its own DDL
         case types.FunctionType() if value.__closure__ is None:
             return value.__code__, value.__module__, value.__defaults__

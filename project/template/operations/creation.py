@@ -10,19 +10,26 @@ from sqlalchemy.sql.compiler import DDLCompiler
 
 from .definition import leave_nullable_open
 from .driver import server_of
+from .private_names import make_no_types
 
 
-@Operations.implementation_for(ops.CreateTableOp, replace=True)
-def create_table(operations: Operations, made: ops.CreateTableOp) -> sa.Table:
-    """Alembic's own, but that indexes come in their order, and that MariaDB can have the computed columns."""
+@Operations.register_operation("create_table")
+class CreateTable(ops.CreateTableOp):
+    """Alembic's own, carried out by `_create_table`: Alembic exchanges an implementation only since 1.17."""
+
+
+@Operations.implementation_for(CreateTable)
+def _create_table(operations: Operations, made: CreateTable) -> sa.Table:
+    """Indexes come in their order, MariaDB can have the computed columns, and no types are made by the way."""
     leave_nullable_open(each for each in made.columns if isinstance(each, sa.Column))
     table = made.to_table(operations.get_context())
+    make_no_types(table)
     indexes = [each for each in made.columns if isinstance(each, sa.Index)]
     inside, after = (indexes, []) if server_of(operations.impl.dialect.name) == "mariadb" else ([], indexes)
     table.indexes -= set(indexes)
     for index in inside:
         table.append_constraint(_Inside(index))
-    operations.impl.create_table(table, **({"if_not_exists": True} if made.if_not_exists else {}))
+    operations.impl.create_table(table, **({"if_not_exists": True} if getattr(made, "if_not_exists", None) else {}))
     for index in after:
         operations.impl.create_index(index)
     return table

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from . import private_names
 from .registry import operation
 
 Element = sa.Column[Any] | sa.Constraint | sa.Index
@@ -143,17 +144,15 @@ def leave_nullable_open(columns: Iterable[sa.Column[Any]]) -> None:
     """Make computed columns as `Mapped[int]` does: without NOT NULL on MariaDB, which has none for them."""
     for column in columns:
         if column.computed is not None:
-            # SQLAlchemy goes by whether `nullable` was said; there is no public way to take it back.
-            column._user_defined_nullable = sa.schema.SchemaConst.NULL_UNSPECIFIED
+            private_names.leave_nullable_open(column)
 
 
 def _columns_of(element: Element) -> tuple[str, ...]:
     """The columns that a constraint names before it has a table."""
     if isinstance(element, sa.ForeignKeyConstraint):
         return tuple(element.column_keys)
-    # SQLAlchemy keeps them here until then; there is no public way to ask.
-    pending = getattr(element, "_pending_colargs", ())
-    return tuple(each if isinstance(each, str) else each.name for each in pending if isinstance(each, str | sa.Column))
+    given = (each for each in private_names.named_columns(element) if isinstance(each, str | sa.Column))
+    return tuple(each if isinstance(each, str) else each.name for each in given)
 
 
 def _stand_in(metadata: sa.MetaData, target: str) -> None:

@@ -99,7 +99,9 @@ class _Table:
         if mark.cast is not None:
             value: str | None = expression(self.writer, mark.cast)
         else:
-            value = on_mariadb(self.writer.name(mark.element.name), mark.was, mark.element)
+            value = on_mariadb(
+                self.writer.name(mark.element.name), mark.was, mark.element, native_uuid=self.writer.native_uuid
+            )
         if value is None or mark.fill is None:
             return value
         return f"coalesce({value}, {expression(self.writer, mark.fill)})"

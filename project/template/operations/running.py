@@ -20,6 +20,7 @@ from alembic.util import CommandError
 from . import cut_off, journal
 from .driver import server_of
 from .lock import WAIT, Held, held, is_busy, number_of, sqlite_holder
+from .private_names import replace_steps, steps
 
 _ATTEMPTS = 4
 _STEP = "strata_step"
@@ -68,11 +69,8 @@ class _Run:
         self.environment, self.connection = environment, connection
         self.journaled = not alone and server_of(connection.dialect.name) == "mariadb"
         self.context: MigrationContext = environment.get_context()
-        # There is no public way to see Alembic's steps before they run, or to stop between two of them.
-        planned = self.context._migrations_fn
-        assert planned is not None
-        self.planned: Callable[..., Any] = planned
-        self.context._migrations_fn = self._steps
+        self.planned = steps(self.context)
+        replace_steps(self.context, self._steps)
         self.context.on_version_apply_callbacks = (*self.context.on_version_apply_callbacks, self._applied)
         self.finished = 0
         self.together = False

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .conversion import on_sqlite
 from .definition import Added, Change, Changed, Element, Text
+from .private_names import prefixes
 from .registry import MigrationStopped, Writer
 
 
@@ -74,7 +75,7 @@ def _text(writer: Writer, element: Element | None) -> str | None:
 
 def _options_differ(writer: Writer, change: Change) -> bool:
     """Whether STRICT, WITHOUT ROWID, AUTOINCREMENT or a prefix differ: what CREATE TABLE says around the columns."""
-    empty = [sa.Table("t", sa.MetaData(), prefixes=t._prefixes, **t.kwargs) for t in (change.before, change.after)]
+    empty = [sa.Table("t", sa.MetaData(), prefixes=prefixes(t), **t.kwargs) for t in (change.before, change.after)]
     before, after = (writer.compile(CreateTable(table)) for table in empty)
     return before != after or change.before.kwargs.get("sqlite_autoincrement") != change.after.kwargs.get(
         "sqlite_autoincrement"
