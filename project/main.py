@@ -8,15 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from project.db import Usuario, setup_database
-from project.errors import StrataError
 from project.migrations import apply_migration, create_migration
-from project.secret import masked
+from sqlstrata import SqlstrataError
 
 PEOPLE = {"Alice": 30, "Bob": 25}
 
 
 def add_people(session: Session) -> list[str]:
-    """Add those of Alice, 30, and Bob, 25, who are not there, and give their names; afterwards both are."""
+    """Add those of Alice, 30, and Bob, 25, who are missing, and give their names; afterwards both are there."""
     there = set(session.scalars(sa.select(Usuario.nome)))
     missing = {nome: idade for nome, idade in PEOPLE.items() if nome not in there}
     session.add_all(Usuario(nome=nome, idade=idade) for nome, idade in missing.items())
@@ -30,14 +29,14 @@ def main() -> int:
         revisions = create_migration()
         print(f"Migrations: {', '.join(each.filename for each in revisions)}.")
         with setup_database() as session:
-            print(masked(f"Database: {session.get_bind().engine.url.render_as_string()}."))
+            print(f"Database: {session.get_bind().engine.url.render_as_string()}.")
             applied = apply_migration()
             print(f"Applied: {', '.join(applied)}." if applied else "Nothing to apply.")
             added = add_people(session)
             print(f"Added: {', '.join(added)}." if added else "Alice and Bob are there already.")
             for usuario in session.scalars(sa.select(Usuario).order_by(Usuario.id)):
                 print(f"  {usuario.id}: {usuario.nome}, {usuario.idade}, {usuario.email or 'no e-mail'}")
-    except StrataError as error:
+    except SqlstrataError as error:
         print(error, file=sys.stderr)
         return error.code
     return 0

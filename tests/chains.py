@@ -18,8 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import strategies as st
 
-from project.db.modules import Turn
-from project.plan import Sql, Stage
+from sqlstrata.modules.turning import Turn
+from sqlstrata.plan import Sql, Stage
 from tests.versions import IS_2_1
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

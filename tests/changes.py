@@ -26,13 +26,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy_utils import EmailType
 
-from project.db.dialects import dialect
-from project.db.modules import Turn
-from project.errors import Refused, WrongUse
-from project.migrations.diff.order import Phase
-from project.migrations.generate import Step, steps_of
-from project.plan import Plan, read
-from project.schema.describe import describe
+from sqlstrata.databases.dialects import dialect
+from sqlstrata.diff.order import Phase
+from sqlstrata.errors import Refused, WrongUse
+from sqlstrata.history.generate import Step, steps_of
+from sqlstrata.modules.turning import Turn
+from sqlstrata.plan import Plan, read
+from sqlstrata.schema.describe import describe
 from tests.versions import is_sayable
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "changes.md"

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from project.db import database
-from project.errors import StrataError
+from sqlstrata.databases import database
+from sqlstrata.errors import SqlstrataError
 
 SERVERS = {
     "sqlite": "sqlite://",
@@ -22,7 +22,7 @@ def silence(kind: str) -> str | None:
     """Why the server cannot be used; None where it answers."""
     try:
         database.connect(database.engine(SERVERS[kind])).close()
-    except StrataError as error:
+    except SqlstrataError as error:
         return str(error)
     return None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from project.plan import Plan, read
+from sqlstrata.plan import Plan, read
 
 BASE = """\
 from sqlalchemy import MetaData

@@ -19,16 +19,16 @@ from chains import Chain, chains
 from conftest import SERVERS, answering
 from hypothesis import HealthCheck, Phase, event, given, settings
 
-from project.commands import staged
-from project.db.dialects import unmarked
-from project.db.scratch import clear, scratch
-from project.db.snapshot import Snapshot, snapshot
-from project.errors import Refused, WrongUse
-from project.migrations.generate import Step, steps_of
-from project.migrations.mirror import Mirror
-from project.migrations.proof import NotProved, prove
-from project.plan import Cast, Plan, Sql, Stage
-from project.plan.values import Database, Mark, Marks, Models
+from sqlstrata.commands import staged
+from sqlstrata.databases.dialects import unmarked
+from sqlstrata.errors import Refused, WrongUse
+from sqlstrata.history.generate import Step, steps_of
+from sqlstrata.plan import Cast, Plan, Sql, Stage
+from sqlstrata.plan.values import Database, Mark, Marks, Models
+from sqlstrata.proof.mirror import Mirror
+from sqlstrata.proof.prove import NotProved, prove
+from sqlstrata.scratch.bracket import clear, scratch
+from sqlstrata.snapshot import Snapshot, snapshot
 
 LONG = int(os.environ.get("STRATA_CHAINS", "0"))
 SLOW = list(HealthCheck)

@@ -37,13 +37,14 @@ from changes import (
 from changes import steps as solo
 from conftest import SERVERS, answering
 
-from project.db.modules import Turn
-from project.db.scratch import Scratch, scratch
-from project.migrations import history, proof
-from project.migrations.generate import Step, steps_of
-from project.migrations.proof import prove
-from project.migrations.rows import insert
-from project.sqlalchemy_versions import is_view
+from sqlstrata import folder as history
+from sqlstrata.history.generate import Step, steps_of
+from sqlstrata.migrate.rows import insert
+from sqlstrata.modules.turning import Turn
+from sqlstrata.proof import prove as proof
+from sqlstrata.proof.prove import prove
+from sqlstrata.scratch.bracket import Scratch, scratch
+from sqlstrata.sqlalchemy_versions import is_view
 from tests.versions import needs_2_1
 
 NUMBERED = tuple(enumerate(cases()))

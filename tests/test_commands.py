@@ -29,9 +29,9 @@ from invoke import Collection, Program
 from projects import NOTE, SHOP_STAGES, Project, shop, write
 from pymysql.constants import CLIENT
 
-from project.db import database, removal
-from project.db.scratch import scratch
-from project.migrations.apply import reason
+from sqlstrata.databases import database, removal
+from sqlstrata.migrate.apply import reason
+from sqlstrata.scratch.bracket import scratch
 
 ROOT = Path(__file__).resolve().parents[1]
 UNREACHABLE = "postgresql+psycopg://ana:s3gredo@127.0.0.1:1/loja"

@@ -15,9 +15,9 @@ from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
-from project import commands
-from project.db import database
-from project.errors import StrataError, Unreachable
+from sqlstrata import commands
+from sqlstrata.databases import database
+from sqlstrata.errors import SqlstrataError, Unreachable
 
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
 DAMAGES = int(os.environ.get("STRATA_DAMAGES", "8"))
@@ -136,7 +136,7 @@ def test_every_command_reports_damage(project: Project, good: bytes, kind: str) 
             met = None
             try:
                 run(project)
-            except StrataError as error:  # anything else is the bug
+            except SqlstrataError as error:  # anything else is the bug
                 met = error
             assert met is None or met.code in DOCUMENTED
             continue
@@ -184,7 +184,7 @@ def test_damage_anywhere_ends_in_an_exit_code_that_is_documented(project: Projec
         put(project, content)
         try:
             COMMANDS[name](project)
-        except StrataError as error:
+        except SqlstrataError as error:
             code = error.code
         assert code in {0, *DOCUMENTED}
         assert whole or name not in LOOKS or code == 8
@@ -210,7 +210,7 @@ def test_a_write_ahead_log_that_is_damaged_is_no_traceback(project: Project, goo
             code = 0
             try:
                 run(project)
-            except StrataError as error:
+            except SqlstrataError as error:
                 code = error.code
             assert code in {0, *DOCUMENTED}, name
 

@@ -23,11 +23,11 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from conftest import SERVERS, answering, anything
 
-from project.db import database, maker, removal
-from project.db.maker import NAME
-from project.db.scratch import MARKER, Scratch, clear, drop, scratch, sweep, translated
-from project.db.snapshot import snapshot
-from project.errors import Protected, Unreachable, WrongUse
+from sqlstrata.databases import database, maker, removal
+from sqlstrata.databases.maker import NAME
+from sqlstrata.errors import Protected, Unreachable, WrongUse
+from sqlstrata.scratch.bracket import MARKER, Scratch, clear, drop, scratch, sweep, translated
+from sqlstrata.snapshot import snapshot
 
 ITEM = "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY)"
 
@@ -501,7 +501,7 @@ def test_schemas_are_translated_in_sql_texts(statement: str, expected: str | Non
 
 KILLED = """
 import json, os, sys, time
-from project.db.scratch import scratch
+from sqlstrata.scratch.bracket import scratch
 with scratch(sys.argv[1], json.loads(sys.argv[2])) as place:
     print(json.dumps([str(place.url.database), *place.schemas.values()]), flush=True)
     time.sleep(60)

@@ -18,15 +18,15 @@ from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy_utils import ChoiceType, EmailType, LtreeType, TSVectorType, URLType, UUIDType
 
-from project.db.dialects import dialect, unmarked
-from project.errors import WrongUse
-from project.migrations.diff import Hints, diff
-from project.schema import columns
-from project.schema import describe as describe_module
-from project.schema.describe import describe
-from project.schema.described import Described
-from project.schema.values import Constraint, Schema, Table
-from project.source import flat
+from sqlstrata.databases.dialects import dialect, unmarked
+from sqlstrata.diff import Hints, diff
+from sqlstrata.errors import WrongUse
+from sqlstrata.schema import columns
+from sqlstrata.schema import describe as describe_module
+from sqlstrata.schema.describe import describe
+from sqlstrata.schema.described import Described
+from sqlstrata.schema.values import Constraint, Schema, Table
+from sqlstrata.source import flat
 from tests.versions import IS_2_1, needs_2_1
 
 ALL = ("sqlite", "postgresql", "mysql", "mariadb")

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from project.errors import WrongUse
-from project.migrations.diff import Hints, Migration, diff
-from project.migrations.diff.order import Phase
-from project.plan import Cast, Sql, Stage
-from project.schema.describe import describe
-from project.schema.values import Schema
-from project.source import flat
+from sqlstrata.diff import Hints, Migration, diff
+from sqlstrata.diff.order import Phase
+from sqlstrata.errors import WrongUse
+from sqlstrata.plan import Cast, Sql, Stage
+from sqlstrata.schema.describe import describe
+from sqlstrata.schema.values import Schema
+from sqlstrata.source import flat
 
 CONVENTION = {"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_name)s"}
 # What the cases say often. `ID` in a model is the same column.
@@ -704,10 +704,10 @@ def test_requirements_stand_before_everything_else() -> None:
 
 BIG = """
 import sqlalchemy as sa
-from project.migrations.diff import Hints, diff
-from project.schema.describe import describe
-from project.schema.values import Schema
-from project.source import laid_out
+from sqlstrata.diff import Hints, diff
+from sqlstrata.schema.describe import describe
+from sqlstrata.schema.values import Schema
+from sqlstrata.source import laid_out
 
 def schema(number, of):
     metadata = sa.MetaData(naming_convention={

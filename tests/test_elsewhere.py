@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from conftest import SERVERS, answering, anything
 from projects import Project, write
 
-from project import commands
-from project.db import database, local, ownership, removal
-from project.db.scratch import clear, scratch
-from project.errors import Locked, Protected, StrataError, Unreachable, WrongUse
+from sqlstrata import commands
+from sqlstrata.databases import database, local, ownership, removal
+from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
+from sqlstrata.scratch.bracket import clear, scratch
 
 MODULES = {
     "pessoas": """
@@ -86,11 +86,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     fill(other)
     yield Place(project, mine, other)
     for each in (mine, other):
-        with suppress(StrataError):
+        with suppress(SqlstrataError):
             removal.drop(each, anything)
 
 
-def run_all(place: Place, url: str) -> dict[str, StrataError | None]:
+def run_all(place: Place, url: str) -> dict[str, SqlstrataError | None]:
     """Run every command on the URL, as `--url` or as the plan's database or server, and give what each ended with."""
     project = place.project
 
@@ -115,12 +115,12 @@ def run_all(place: Place, url: str) -> dict[str, StrataError | None]:
         "up": lambda: commands.up(project.plan(), url=url),
         "reset": lambda: configured(lambda: commands.reset(project.plan(), YES), **own),
     }
-    found: dict[str, StrataError | None] = {}
+    found: dict[str, SqlstrataError | None] = {}
     for name, work in works.items():
         try:
             result = work()
             found[name] = commands.verifying.failure(result) if isinstance(result, commands.Verified) else None
-        except StrataError as error:
+        except SqlstrataError as error:
             found[name] = error
     return found
 

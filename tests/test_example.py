@@ -18,10 +18,10 @@ import sqlalchemy as sa
 import yaml
 from conftest import answering, anything
 
-from project.db import database, removal
-from project.migrations import history
-from project.migrations.generate import history as revisions_of
-from project.plan import read
+from sqlstrata import folder as history
+from sqlstrata.databases import database, removal
+from sqlstrata.history.generate import history as revisions_of
+from sqlstrata.plan import read
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ROOT / "migrations" / "versions"
@@ -32,8 +32,8 @@ MAKE = """
 import sys
 from pathlib import Path
 from project.migrations import history
-from project.migrations.generate import history as revisions_of
-from project.plan import read
+from sqlstrata.history.generate import history as revisions_of
+from sqlstrata.plan import read
 history.write(Path(sys.argv[2]), revisions_of(read(Path(sys.argv[1]))))
 """
 

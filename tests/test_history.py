@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.script import ScriptDirectory
 
-from project.errors import HistoryDiffers, Locked, WrongUse
-from project.migrations import history
-from project.migrations.history import (
+from sqlstrata import folder as history
+from sqlstrata.errors import HistoryDiffers, Locked, WrongUse
+from sqlstrata.folder import (
     File,
     environment,
     environment_differs,
@@ -40,7 +40,7 @@ from project.migrations.history import (
     replace,
     surroundings,
 )
-from project.migrations.revision import Revision, digest
+from sqlstrata.history.revision import Revision, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

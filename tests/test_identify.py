@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from conftest import anything
 from projects import Project, write
 
-from project import commands
-from project.db import database, ownership, removal
-from project.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
-from project.migrations import apply
-from project.migrations.generate import steps
+from sqlstrata import commands
+from sqlstrata.databases import database, ownership, removal
+from sqlstrata.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
+from sqlstrata.history.generate import steps
+from sqlstrata.migrate import apply
 
 MODULES = {
     "pessoas": """

@@ -21,16 +21,16 @@ from projects import Project, write
 from test_safety import AFTER, KILLS, MODULES, SEED, STAGES, alembic, execute, inv, rows
 from wire import Way, Wire, cut_wire, killed_at, killed_when
 
-from project import commands
-from project.commands.verifying import failure
-from project.db import database
-from project.db.lost import answering as bracketed
-from project.db.lost import cause
-from project.errors import MigrationFailed, StrataError, Unreachable
-from project.migrations import apply
-from project.plan import Plan
-from project.template.operations import failures, lock
-from project.template.operations.journal import is_ddl, is_reading
+from sqlstrata import commands
+from sqlstrata.commands.verifying import failure
+from sqlstrata.databases import database
+from sqlstrata.databases.lost import answering as bracketed
+from sqlstrata.databases.lost import cause
+from sqlstrata.errors import MigrationFailed, SqlstrataError, Unreachable
+from sqlstrata.migrate import apply
+from sqlstrata.plan import Plan
+from sqlstrata.template.operations import failures, lock
+from sqlstrata.template.operations.journal import is_ddl, is_reading
 
 CUTS = int(os.environ.get("STRATA_CUTS", "2"))
 """How often each command's connection is cut, on each server; some hundreds in a long run."""
@@ -125,7 +125,7 @@ def test_whatever_command_a_cut_wire_stops_ends_with_a_sentence_and_code_8_or_9(
         with cut_wire(project.url, way, after, for_good=chance.random() < 0.5) as wire:
             try:
                 run(at(plan, wire.url))
-            except StrataError as error:
+            except SqlstrataError as error:
                 assert error.code in {7, 8, 9}, (way, after, error)  # noqa: PT017
                 assert "\n" not in error.message, (way, after, error)  # noqa: PT017
     prepared()

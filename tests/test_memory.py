@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from project import commands
+from sqlstrata import commands
 from tests.projects import Project, write
 
 MODULES = {

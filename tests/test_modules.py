@@ -18,16 +18,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import configure_mappers
 
-from project.db.modules import metadata_of, metadatas, unlisted
-from project.errors import WrongUse
-from project.plan import read
+from sqlstrata.errors import WrongUse
+from sqlstrata.modules.turning import metadata_of, metadatas, unlisted
+from sqlstrata.plan import read
 from tests.versions import needs_2_1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from project.plan import Plan
+    from sqlstrata.plan import Plan
 
 BASE = """\
 from sqlalchemy.orm import DeclarativeBase
@@ -367,8 +367,8 @@ def test_sqlmodel_that_the_base_itself_changes_is_untouched_afterwards(tmp_path:
     write(SQLMODEL | {"base": base}, [["usuario"]], base="base:SQLModel")
     code = """
         from pathlib import Path
-        from project.db.modules import metadatas
-        from project.plan import read
+        from sqlstrata.modules.turning import metadatas
+        from sqlstrata.plan import read
         (_, metadata), = metadatas(read(Path("config.yaml")))
         from sqlmodel import SQLModel
         print(metadata.tables["usuarios"].primary_key.name, len(SQLModel.metadata.tables), end=" ")
@@ -1401,7 +1401,7 @@ def test_the_engine_does_not_import_the_models(tmp_path: Path) -> None:
     code = """
         import sys
         import project.db
-        import project.db.modules
+        import sqlstrata.modules.turning
         print([name for name in sys.modules if name.startswith("project.models")], "sqlmodel" in sys.modules)
         from project.db import Usuario
         print("project.models.usuario_email" in sys.modules)

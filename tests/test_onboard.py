@@ -20,13 +20,13 @@ from conftest import SERVERS, answering, anything
 from projects import Project, write
 from test_identify import MODULES, STAGES
 
-from project import commands
-from project.commands.adding import with_stage
-from project.commands.verifying import failure
-from project.db import database, removal
-from project.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
-from project.plan import read
-from project.secret import masked
+from sqlstrata import commands
+from sqlstrata.commands.adding import with_stage
+from sqlstrata.commands.verifying import failure
+from sqlstrata.databases import database, removal
+from sqlstrata.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
+from sqlstrata.plan import read
+from sqlstrata.secret import masked
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "segredo99"  # noqa: S105 - of a user that the test makes
@@ -396,9 +396,7 @@ def test_a_traceback_hides_the_passwords_too(local: Project) -> None:
     database.parsed("postgresql://ana:umsegredo@servidor/x")
     assert "umsegredo" not in masked("OperationalError: password 'umsegredo' for postgresql://ana:umsegredo@servidor/x")
     assert masked("umsegredos") == "umsegredos"
-    text = (
-        "import project.commands as c\ndef up(*_, **__):\n    raise RuntimeError('to postgresql://ana:umsegredo@s/x')\n"
-    )
+    text = "import sqlstrata.commands as c\ndef up(*_, **__):\n    raise RuntimeError('to postgresql://ana:umsegredo@s/x')\n"
     (local.folder / "sitecustomize.py").write_text(f"{text}c.up = up\n")
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "up", "--json"]
     environ = {**os.environ, "PYTHONPATH": f"{local.folder}{os.pathsep}{ROOT}"}

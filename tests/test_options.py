@@ -10,9 +10,9 @@ from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
-from project.db import database
-from project.errors import Unreachable, WrongUse
-from project.plan import read
+from sqlstrata.databases import database
+from sqlstrata.errors import Unreachable, WrongUse
+from sqlstrata.plan import read
 
 MISSING = {
     "mariadb": ("ssl_ca", "ssl_cert", "ssl_key", "ssl_capath", "read_default_file"),

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from sqlalchemy.engine import make_url
 
-from project import errors, plan
-from project.errors import StrataError, WrongUse
-from project.plan import Cast, Plan, Sql, form
-from project.plan.words import WANTED
+from sqlstrata import errors, plan
+from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.plan import Cast, Plan, Sql, form
+from sqlstrata.plan.words import WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -652,7 +652,7 @@ def test_an_error_is_one_line_and_one_object() -> None:
 
 
 def test_no_detail_hides_the_code() -> None:
-    assert StrataError("No.", code=0).to_json() == {"code": 1, "message": "No.", "where": None, "hint": None}
+    assert SqlstrataError("No.", code=0).to_json() == {"code": 1, "message": "No.", "where": None, "hint": None}
 
 
 def test_an_error_crosses_processes() -> None:
@@ -669,7 +669,7 @@ def test_an_error_crosses_processes() -> None:
     ],
 )
 def test_no_error_shows_a_password(text: str, shown: str) -> None:
-    error = StrataError(text, where=text, hint=text)
+    error = SqlstrataError(text, where=text, hint=text)
     assert (error.message, error.where, error.hint, error.args) == (shown, shown, shown, (shown,))
 
 

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from conftest import answering
 from projects import write
 
-from project.commands import staged
-from project.db.scratch import _is_stale, scratch
-from project.migrations.generate import Step, steps
-from project.migrations.proof import NotProved, prove
-from project.migrations.revision import Revision
-from project.plan import Plan
+from sqlstrata.commands import staged
+from sqlstrata.history.generate import Step, steps
+from sqlstrata.history.revision import Revision
+from sqlstrata.plan import Plan
+from sqlstrata.proof.prove import NotProved, prove
+from sqlstrata.scratch.bracket import _is_stale, scratch
 
 AUTORES = """
 class Autor(Base):

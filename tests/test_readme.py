@@ -79,7 +79,7 @@ def test_the_revision_that_is_shown_is_the_third_of_the_example() -> None:
 
 def test_the_exit_codes_that_are_listed_are_those_of_the_errors() -> None:
     """Each error class has a line, and each line a class."""
-    from project import errors  # noqa: PLC0415
+    from sqlstrata import errors  # noqa: PLC0415
 
     listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)}
     classes = {value.code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from project import commands
-from project.commands import looking
-from project.migrations import remembered
+from sqlstrata import commands
+from sqlstrata.commands import looking
+from sqlstrata.history import remembered
 from tests.projects import Project, write
 
 MODULES = {

@@ -16,11 +16,11 @@ from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
-from project import commands
-from project.db import database, ownership
-from project.db.rights import SCRATCH
-from project.db.scratch import scratch
-from project.errors import MigrationFailed, Protected, StrataError, Unreachable
+from sqlstrata import commands
+from sqlstrata.databases import database, ownership
+from sqlstrata.databases.rights import SCRATCH
+from sqlstrata.errors import MigrationFailed, Protected, SqlstrataError, Unreachable
+from sqlstrata.scratch.bracket import scratch
 
 PASSWORD = "segredo99"  # noqa: S105 - of a user that the test makes
 
@@ -51,7 +51,7 @@ def user(kind: str, name: str, host: str = "%") -> Iterator[sa.URL]:
         run(server, *drop)
 
 
-def shown(error: StrataError) -> str:
+def shown(error: SqlstrataError) -> str:
     """The SQL in the hint of an error."""
     found = re.fullmatch(r"An administrator can run: (.*;)", str(error.hint))
     assert found, error.hint

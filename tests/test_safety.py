@@ -22,15 +22,15 @@ from conftest import answering, anything
 from projects import Project, write
 from test_onboard import Proxy
 
-from project import commands
-from project.db import database, removal
-from project.db.scratch import scratch
-from project.errors import Locked, MigrationFailed, StrataError
-from project.migrations import apply
-from project.migrations.generate import steps
-from project.migrations.identity import compare
-from project.template.operations.journal import Journal, written
-from project.template.operations.lock import CREATE
+from sqlstrata import commands
+from sqlstrata.databases import database, removal
+from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
+from sqlstrata.history.generate import steps
+from sqlstrata.migrate import apply
+from sqlstrata.migrate.identity import compare
+from sqlstrata.scratch.bracket import scratch
+from sqlstrata.template.operations.journal import Journal, written
+from sqlstrata.template.operations.lock import CREATE
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
@@ -302,7 +302,7 @@ def killed(work: Callable[[], object], *, after: float | None = None, at: int | 
             if at is not None:
                 _die_at(at)
             work()
-        except StrataError as error:
+        except SqlstrataError as error:
             os.write(2, f"{error}\n".encode())
             os._exit(3)
         finally:
@@ -456,7 +456,7 @@ def test_a_connection_that_is_cut_leaves_the_old_state_or_the_new_one(project: P
         timer.start()
         try:
             commands.up(project.plan(), url=through)
-        except StrataError as error:
+        except SqlstrataError as error:
             assert error.code in {7, 8, 9}  # noqa: PT017
         timer.join()
         proxy.stop()
@@ -633,7 +633,7 @@ def test_who_may_only_read_can_look_and_is_told_the_rest(project: Project) -> No
     execute(project.url, *made[kind])
     try:
         url = there.set(username=name).render_as_string()
-        with pytest.raises(StrataError) as refused:
+        with pytest.raises(SqlstrataError) as refused:
             commands.up(project.plan(), url=url, wait=1)
         assert refused.value.code in {8, 9}
         assert "denied" in refused.value.message or "owner" in refused.value.message

@@ -21,10 +21,10 @@ from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
-from project import secret
-from project.db import database
-from project.errors import WrongUse
-from project.secret import keep_secret, keep_url, masked
+from sqlstrata import secret
+from sqlstrata.databases import database
+from sqlstrata.errors import WrongUse
+from sqlstrata.secret import keep_secret, keep_url, masked
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHABET = "abzAZ019@:/#?&=+%.,;!*()[]<>|'\"`\\ \té€😀$-_"
@@ -279,7 +279,7 @@ def test_what_python_and_modules_print_has_no_password(local: Project) -> None:
 
 def test_a_traceback_has_no_password_of_the_environment(local: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "um@segredo/x")
-    text = "import os, project.commands as c\ndef up(*_, **__):\n    raise RuntimeError(os.environ['PGPASSWORD'])\nc.up = up\n"
+    text = "import os, sqlstrata.commands as c\ndef up(*_, **__):\n    raise RuntimeError(os.environ['PGPASSWORD'])\nc.up = up\n"
     (local.folder / "sitecustomize.py").write_text(text)
     monkeypatch.setenv("PYTHONPATH", f"{local.folder}:{ROOT}")
     done = inv(local, "up", "--json")

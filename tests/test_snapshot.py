@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from conftest import answering
 
-from project.db.scratch import Scratch, clear, scratch
-from project.db.snapshot import Difference, Element, Snapshot, Thing, differences, rows, snapshot
+from sqlstrata.scratch.bracket import Scratch, clear, scratch
+from sqlstrata.snapshot import Difference, Element, Snapshot, Thing, differences, rows, snapshot
 
 ALL = ("sqlite", "postgresql", "mariadb")
 ITEM = "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50), qty INTEGER, code VARCHAR(20))"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.source import WIDTH, Call, Chain, Source, call, flat, items, laid_out, quoted
+from sqlstrata.source import WIDTH, Call, Chain, Source, call, flat, items, laid_out, quoted
 
 # ------------------------------------------------------------------------------- layout
 

@@ -11,17 +11,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from project import commands
-from project.bench.projects import growing, replaced
-from project.commands import staged
-from project.db import loaders
-from project.migrations import generate
-from project.migrations.generate import steps
-from project.migrations.mirror import Mirror
-from project.migrations.proof import prove
-from project.plan import Plan, Stage, read
-from project.schema import columns, describe
-from project.schema.watch import Watch
+from bench.projects import growing, replaced
+from sqlstrata import commands
+from sqlstrata.commands import staged
+from sqlstrata.history import generate
+from sqlstrata.history.generate import steps
+from sqlstrata.modules import loaders
+from sqlstrata.plan import Plan, Stage, read
+from sqlstrata.proof.mirror import Mirror
+from sqlstrata.proof.prove import prove
+from sqlstrata.schema import columns, describe
+from sqlstrata.schema.watch import Watch
 from tests.versions import needs_2_1
 
 STAGES = 24

@@ -13,7 +13,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from project.db import database
+from sqlstrata.databases import database
 
 Way = Literal["sent", "received"]
 

@@ -25,49 +25,49 @@ def _put(module: str, **functions: object) -> None:
 
 
 def _options_overrule_the_url() -> None:
-    _put("project.plan.urls", _named_once=lambda url, _: url, _require_one_server=lambda _: None)
-    _put("project.db.database", require_named=lambda *_: None)
-    _put("project.db.scratch", require=lambda *_: None)
+    _put("sqlstrata.plan.urls", _named_once=lambda url, _: url, _require_one_server=lambda _: None)
+    _put("sqlstrata.databases.database", require_named=lambda *_: None)
+    _put("sqlstrata.scratch.bracket", require=lambda *_: None)
 
 
 def _every_database_is_ours() -> None:
-    _put("project.db.ownership", require_ours=lambda *_: None)
+    _put("sqlstrata.databases.ownership", require_ours=lambda *_: None)
 
 
 def _a_comment_like_a_mark_counts() -> None:
-    ownership = import_module("project.db.ownership")
+    ownership = import_module("sqlstrata.databases.ownership")
 
     def require_ours(connection: Any, _: object) -> None:
         if not any(
             line.startswith(("strata: ", "sqlstrata: ")) for line in ownership._comment(connection).splitlines()
         ):
-            raise import_module("project.errors").Protected("It is not ours.")
+            raise import_module("sqlstrata.errors").Protected("It is not ours.")
 
-    _put("project.db.ownership", require_ours=require_ours)
+    _put("sqlstrata.databases.ownership", require_ours=require_ours)
 
 
 def _a_mark_travels() -> None:
-    ownership = import_module("project.db.ownership")
+    ownership = import_module("sqlstrata.databases.ownership")
 
     def whose(connection: Any, *_: object) -> str | None:
         return None if ownership.read(connection).owned else "is not ours"
 
-    _put("project.db.ownership", _whose=whose)
+    _put("sqlstrata.databases.ownership", _whose=whose)
 
 
 def _nothing_is_looked_at_again() -> None:
-    _put("project.commands.resetting", _require_still=lambda *_: None)
-    _put("project.db.removal", _require_same=lambda *_: None)
+    _put("sqlstrata.commands.resetting", _require_still=lambda *_: None)
+    _put("sqlstrata.databases.removal", _require_same=lambda *_: None)
 
 
 def _nothing_is_protected() -> None:
-    _put("project.db.ownership", require_unprotected=lambda *_, **__: None)
+    _put("sqlstrata.databases.ownership", require_unprotected=lambda *_, **__: None)
 
 
 def _what_has_no_marker_stays() -> None:
-    scratch = import_module("project.db.scratch")
+    scratch = import_module("sqlstrata.scratch.bracket")
     _put(
-        "project.db.scratch",
+        "sqlstrata.scratch.bracket",
         _require_left_behind=lambda connection: scratch.mark(connection, scratch._own_name(connection.engine.url)),
     )
 

@@ -1,0 +1,32 @@
+"""The application's view of its database: the models, and a session.
+
+`from project.db import Usuario, Produto, setup_database`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import URL, create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy_utils import create_database, database_exists
+
+import project.models.usuario_email  # noqa: F401 - it adds a column to Usuario
+from project.models.produto import Produto
+from project.models.usuario import Usuario
+from sqlstrata import read
+
+__all__ = ["CONFIG", "Produto", "Usuario", "setup_database"]
+
+CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
+
+
+def setup_database(url: str | URL | None = None) -> Session:
+    """Give a session on a database, by default config.yaml's; it is created, empty, where there is none.
+
+    It gets no tables here: that is what migrations are for.
+    """
+    url = url or read(CONFIG).database.url
+    if not database_exists(url):
+        create_database(url)
+    return Session(create_engine(url))

@@ -1,0 +1,7 @@
+"""`python -m sqlstrata`."""
+
+from __future__ import annotations
+
+from sqlstrata.cli import program
+
+program.run()

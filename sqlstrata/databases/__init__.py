@@ -1,0 +1,1 @@
+"""Databases and the ways to them: URLs, connections, where they are, whose they are, and dropping them."""

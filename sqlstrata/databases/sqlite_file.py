@@ -1,0 +1,104 @@
+"""Whether a SQLite file is whole: damage is noticed before anything is said of a database, and reported as what it is.
+
+SQLite finds damage only in the pages that a statement reads. So `require_whole` has it look through all of them, and
+`report_damage` makes an error of what any other statement stumbles on.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from sqlstrata.errors import Unreachable
+
+_ERROR = 1
+"""SQLite's code for anything that is wrong with a statement, or that it does not know."""
+_DAMAGED = {10: "SQLITE_IOERR", 11: "SQLITE_CORRUPT", 24: "SQLITE_FORMAT", 26: "SQLITE_NOTADB"}
+"""SQLite's primary result codes (sqlite.org/rescode.html) for a file that cannot be what it was."""
+
+
+def require_whole(connection: sa.Connection) -> None:
+    """Raise Unreachable where SQLite finds damage in the connection's file. Read-only; other servers look themselves.
+
+    `PRAGMA quick_check` reads the whole file. Where an application's own functions or modules are missing for it, the
+    tables' descriptions have to do.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    try:
+        connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    except DBAPIError as error:
+        if _code(error) != _ERROR:
+            raise
+        raise damage(connection.engine.url, str(error.orig)) from error
+    try:
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().all()
+    except DBAPIError as error:
+        if _code(error) != _ERROR:
+            raise
+        return
+    if found != ["ok"]:
+        lines = [line for line in str(found[0]).splitlines() if not line.startswith("***")]
+        raise damage(connection.engine.url, " ".join(lines[:1]))
+
+
+def report_damage(made: sa.Engine) -> None:
+    """Have an engine that only reads raise Unreachable for whatever statement stumbles on damage."""
+
+    @sa.event.listens_for(made, "handle_error")
+    def _handled(context: sa.engine.ExceptionContext) -> Unreachable | None:
+        error = context.sqlalchemy_exception
+        if isinstance(context.original_exception, UnicodeDecodeError):  # of SQLite's message, which quotes the file
+            return damage(made.url, "it holds text that is not UTF-8")
+        return damage(made.url, str(error.orig)) if isinstance(error, DBAPIError) and is_damage(error) else None
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether a statement failed because of what is in the SQLite file.
+
+    Text that is not UTF-8 is Python's to refuse: it has no code of SQLite's.
+    """
+    if not isinstance(error, DBAPIError) or not type(error.orig).__module__.startswith("sqlite3"):
+        return False
+    code = _code(error)
+    return code in _DAMAGED or (code is None and isinstance(error, sa.exc.OperationalError))
+
+
+def damage(url: sa.URL, reason: str, *, untouched: bool = True) -> Unreachable:
+    """The error for a file that is no whole database; `untouched` where nothing was written to it."""
+    shown = reason.strip().partition("\n")[0].rstrip(".")
+    return Unreachable(
+        f"The SQLite file {url.database} is damaged, or is no SQLite database: {shown}.",
+        hint=f"{'It was left as it is. ' if untouched else ''}{remedy(url)}",
+    )
+
+
+def remedy(url: sa.URL) -> str:
+    """What to do about a damaged file, as a hint."""
+    return (
+        "Put a copy of it back that is whole, or take out what can still be read: "
+        f"sqlite3 '{url.database}' .recover | sqlite3 NEW_FILE."
+    )
+
+
+def require_file(url: sa.URL) -> None:
+    """Raise Unreachable where the URL's path is something else than a file: a folder, a device, a pipe."""
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
+    kinds |= {stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}
+    try:
+        mode = Path(str(url.database)).stat().st_mode
+    except OSError:  # whoever opens it says so
+        return
+    for is_kind, name in kinds.items():
+        if is_kind(mode):
+            message = f"{url.database} is {name}, and no SQLite database."
+            raise Unreachable(message, hint="Write the path of a file into the URL.")
+
+
+def _code(error: DBAPIError) -> int | None:
+    """SQLite's primary result code: the lowest byte of the extended one."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

@@ -1,0 +1,146 @@
+"""SQL that would run where a stage must give a value: for a person to think over, and to paste."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from sqlstrata.databases.dialects import dialect
+from sqlstrata.diff.words import SERVERS
+from sqlstrata.schema.values import Column, Table
+
+Example = str | dict[str, str]
+
+_NUMBERS = ("integer", "numeric", "float")
+# By the kind of value that a column holds on a server; what is PostgreSQL's or MariaDB's alone has its class's name.
+_VALUES: dict[str, str] = {
+    "string": "''",
+    "integer": "0",
+    "numeric": "0",
+    "float": "0",
+    "boolean": "false",
+    "date": "CURRENT_DATE",
+    "datetime": "CURRENT_TIMESTAMP",
+    "time": "CURRENT_TIME",
+    "json": "'{}'",
+    "binary": "''",
+    "array": "'{}'",
+    "interval": "CURRENT_TIMESTAMP",
+    "set": "''",
+    "uuid": "'00000000000000000000000000000000'",
+    "CIDR": "'0.0.0.0/0'",
+    "HSTORE": "''",
+    "INET": "'0.0.0.0'",
+    "JSONPATH": "'$'",
+    "MACADDR": "'00:00:00:00:00:00'",
+    "MACADDR8": "'00:00:00:00:00:00:00:00'",
+    "MONEY": "0",
+    "OID": "0",
+    "REGCLASS": "0",
+    "TSQUERY": "''",
+    "TSVECTOR": "''",
+    "YEAR": "2000",
+}
+
+
+def example(table: Table, column: Column) -> Example:
+    """A value for the rows of the table that have none in the column."""
+    parent = _parent(table, column)
+    if parent is not None:
+        return parent
+    own = _own_key(table, column)
+    return own if own is not None else _shortened({server: _value(column, server) for server in SERVERS})
+
+
+def crossing(old: Column, new: Column) -> Example:
+    """A cast: by way of text on PostgreSQL, as it stands elsewhere."""
+    type_ = new.types["postgresql"]
+    return _by_server(lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
+
+
+def _parent(table: Table, column: Column) -> Example | None:
+    """Of a foreign key's column: what the first row at its other end has; the row itself, where that is the table."""
+    key = next((each for each in table.foreign_keys() if column.name in each.columns), None)
+    if key is None or key.target is None:
+        return None
+    path, order = key.target.split("."), key.target_columns
+    there = order[key.columns.index(column.name)]
+    if key.target == table.key:
+        return _by_server(lambda name: name(there))
+
+    def first(name: Callable[[str], str]) -> str:
+        table, columns = ".".join(map(name, path)), ", ".join(map(name, order))
+        return f"(SELECT {name(there)} FROM {table} ORDER BY {columns} LIMIT 1)"
+
+    return _by_server(first)
+
+
+def _own_key(table: Table, column: Column) -> Example | None:
+    """Of a column whose values must differ: something made of the table's key, where the two types allow it."""
+    if not any(column.name in names for names in _unique(table)) or len(table.primary_key) != 1:
+        return None
+    own = table.primary_key[0]
+    if own == column.name or column.labels:
+        return None
+    pair = table.columns[own].kinds["sqlite"], column.kinds["sqlite"]
+    if pair[1] == "string":
+        return _by_server(lambda name: name(own), postgresql="::text")
+    if pair[0] == pair[1] or set(pair) <= set(_NUMBERS):
+        return _by_server(lambda name: name(own))
+    if pair != ("integer", "uuid"):
+        return None
+    type_ = column.types["postgresql"]
+    name = _by_server(lambda name: name(own))
+    key = name if isinstance(name, dict) else dict.fromkeys(SERVERS, name)
+    return {
+        "sqlite": f"printf('%032x', {key['sqlite']})",
+        "postgresql": f"lpad(to_hex({key['postgresql']}), 32, '0')::{type_}",
+        "mysql": f"lpad(hex({key['mysql']}), 32, '0')",
+    }
+
+
+def _unique(table: Table) -> Iterator[tuple[str, ...]]:
+    """The columns of each key, unique constraint and unique index."""
+    yield from (each.columns for each in table.constraints if each.kind in {"unique", "primary key"})
+    yield from (each.columns for each in table.indexes.values() if each.unique)
+
+
+def _value(column: Column, server: str) -> str:
+    """One of the column's kind that fits its type."""
+    kind, type_ = column.kinds[server], column.types[server] or ""
+    if kind != "array" and column.labels:
+        return quoted_sql(column.labels[0])
+    if kind == "BIT":
+        length = re.search(r"\d+", type_)
+        zeros = "0" if "VARYING" in type_ or length is None else "0" * int(length[0])
+        return "0" if server == "mysql" else f"B'{zeros}'"
+    if kind.endswith("MULTIRANGE"):
+        return "'{}'"
+    if kind.endswith("RANGE"):
+        return "'empty'"
+    if (kind, server) == ("interval", "postgresql"):
+        return "'0 seconds'"
+    return _VALUES.get(kind, "NULL")
+
+
+def _by_server(text: Callable[[Callable[[str], str]], str], postgresql: str = "") -> Example:
+    """SQL with its names quoted as each server wants it."""
+    texts = {server: text(dialect(server).identifier_preparer.quote) for server in SERVERS}
+    texts["postgresql"] += postgresql
+    return texts["sqlite"] if len(set(texts.values())) == 1 else texts
+
+
+def _shortened(texts: Mapping[str, str]) -> Example:
+    """One text where the servers agree, and `default` where two of them do."""
+    if len(set(texts.values())) == 1:
+        return texts["sqlite"]
+    for server in ("postgresql", "sqlite", "mysql"):
+        others = {text for name, text in texts.items() if name != server}
+        if len(others) == 1:
+            return {server: texts[server], "default": others.pop()}
+    return dict(texts)
+
+
+def quoted_sql(text: str) -> str:
+    """The text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,144 @@
+"""The order of operations, and the draft that they are collected in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
+
+from sqlstrata.diff.hints import Hints, sql_source
+from sqlstrata.diff.words import SERVERS
+from sqlstrata.errors import WrongUse
+from sqlstrata.plan import Sql
+from sqlstrata.source import Source
+
+
+class Phase(IntEnum):
+    """What must go first goes first; within a phase, the models' own order."""
+
+    REQUIRE = auto()
+    STATEMENTS_OFF = auto()
+    RENAME = auto()
+    FOREIGN_KEYS_OFF = auto()
+    INDEXES_OFF = auto()
+    TABLES_OFF = auto()
+    TYPES_ON = auto()
+    TABLES_ON = auto()
+    TABLES_CHANGED = auto()
+    INDEXES_ON = auto()
+    FOREIGN_KEYS_ON = auto()
+    TYPES_OFF = auto()
+    STATEMENTS_ON = auto()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One line of a revision, and when it comes."""
+
+    phase: Phase
+    source: Source
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a stage would have to say for its change to be allowed: one line under `key`."""
+
+    key: str
+    name: str
+    value: str | dict[str, str] | None
+    why: str
+    up: bool = True
+    """Which way it is for."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """The way from one schema to another."""
+
+    operations: tuple[Operation, ...]
+    changes: tuple[str, ...]
+    needs: tuple[Need, ...]
+    used: frozenset[tuple[str, str]]
+
+
+@dataclass
+class Draft:
+    """A migration in the making."""
+
+    hints: Hints
+    operations: list[Operation] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    needs: list[Need] = field(default_factory=list)
+    used: set[tuple[str, str]] = field(default_factory=set)
+
+    def do(self, phase: Phase, source: Source) -> None:
+        """Add an operation, once."""
+        operation = Operation(phase, source)
+        if operation not in self.operations:
+            self.operations.append(operation)
+
+    def say(self, change: str) -> None:
+        """Say in words what changes."""
+        if change not in self.changes:
+            self.changes.append(change)
+
+    def need(self, key: str, name: str, value: str | dict[str, str] | None, why: str) -> None:
+        """Something must be allowed; only on the way up, the way down refuses when it meets rows."""
+        if self.hints.up:
+            if any((each.key, each.name) == (key, name) for each in self.needs):
+                raise _ambiguous(key, name)
+            self.needs.append(Need(key, name, value, why))
+
+    def complete(
+        self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = SERVERS
+    ) -> None:
+        """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.
+
+        On the way down, too: a server that has no SQL does not stop there, it invents a value.
+        """
+        sql = (self.hints.fill if key == "fill" else self.hints.cast)[name]
+        lacking = [server for server in SERVERS if server in self.hints.servers & set(on) and not sql.on(server)]
+        if lacking:
+            texts = value if isinstance(value, dict) else dict.fromkeys(lacking, value)
+            more = {server: texts.get(server) or texts["default"] for server in lacking}
+            said = f"{why}; its `{key}` says nothing for {', '.join(lacking)}"
+            self.needs.append(Need(key, name, more, said, self.hints.up))
+
+    def allowed_to_drop(self, name: str) -> bool:
+        """Whether the stage names this table or column in `drop`."""
+        if name in self.hints.drop:
+            self.used.add(("drop", name))
+        return name in self.hints.drop
+
+    def fill(self, name: str, names: dict[str, str]) -> Source | None:
+        """The stage's `fill` for a column, with `names` that have changed by then.
+
+        Raises WrongUse where the name is that of two columns, one that had it before the stage and a new one.
+        """
+        if ("fill", name) in self.used:
+            raise _ambiguous("fill", name)
+        return self._sql("fill", self.hints.fill.get(name), name, names)
+
+    def cast(self, name: str, names: dict[str, str]) -> Source | None:
+        """The stage's `cast` for a column in this direction."""
+        return self._sql("cast", self.hints.cast.get(name), name, names)
+
+    def _sql(self, key: str, sql: Sql | None, name: str, names: dict[str, str]) -> Source | None:
+        if sql is None:
+            return None
+        self.used.add((key, name))
+        return sql_source(sql, names)
+
+    def migration(self) -> Migration:
+        """What has been collected, in order."""
+        return Migration(
+            tuple(sorted(self.operations, key=lambda operation: operation.phase)),
+            tuple(self.changes),
+            tuple(self.needs),
+            frozenset(self.used),
+        )
+
+
+def _ambiguous(key: str, name: str) -> WrongUse:
+    message = f"A column called {name} gets another name and a new one takes it, and both need a `{key}`"
+    return WrongUse(f"{message} by that name.", hint="Rename in one stage, and add in the next.")

@@ -1,0 +1,99 @@
+"""What must be true of the rows for the new schema to hold, as far as it can be asked before the first statement.
+
+Names are those before the stage. What a stage fills or casts is not asked about: nobody knows its values by then.
+"""
+
+from __future__ import annotations
+
+from ast import literal_eval
+from collections.abc import Iterable, Sequence
+
+from sqlstrata.databases.dialects import dialect
+from sqlstrata.diff.columns import Changes, is_constant
+from sqlstrata.diff.constraints import on, options
+from sqlstrata.diff.hints import by_server
+from sqlstrata.diff.order import Draft, Phase
+from sqlstrata.diff.words import SERVERS, renamed, renamed_on_each, words
+from sqlstrata.schema.values import Constraint, Index
+from sqlstrata.source import Call, Source, call, flat, items, quoted
+
+
+def constraint(draft: Draft, changes: Changes, new: Constraint) -> None:
+    """Draft what a new key or check asks for."""
+    if new.kind in {"unique", "primary key"}:
+        _unique(draft, changes, new.columns)
+    if new.kind != "check" or new.condition is None or not all(new.ddl.values()):
+        return
+    names = words(new.condition)
+    if not names & changes.fresh and not _are_cast(draft, changes, names):
+        condition = by_server(renamed_on_each(f"NOT ({new.condition})", changes.named))
+        _none_where(draft, changes, condition, f"breaks the check {new.name or new.condition}")
+
+
+def unique_index(draft: Draft, changes: Changes, index: Index) -> None:
+    """Draft what a new unique index asks for, of the rows that it is about."""
+    if len(index.columns) != len(index.parts):
+        return
+    wheres = {name.removesuffix("_where"): value for name, value in index.keywords if name.endswith("_where")}
+    given = ((name, flat(value.arguments[0])) for name, value in wheres.items() if isinstance(value, Call))
+    texts = tuple((name, quoted(renamed(literal_eval(text), changes.named, name))) for name, text in given)
+    _unique(draft, changes, index.columns, Call("op.sql", (), texts) if texts else None)
+
+
+def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source | None = None) -> None:
+    """No two rows may have the same values; columns that are added with a default have one value in all of them."""
+    added = {column.name: column for column in changes.added if column.name in names}
+    if any(draft.hints.name(changes.new.key, name) in draft.hints.fill for name in added):
+        return
+    if not all(is_constant(column) for column in added.values()) or (changes.fresh - set(added)) & set(names):
+        return
+    if _are_cast(draft, changes, names):
+        return
+    rest = [changes.name_before(name) for name in names if name not in added]
+    if rest:
+        made = call("op.require_unique", quoted(changes.before.name), items("[]", map(quoted, rest)), where=where)
+        draft.do(Phase.REQUIRE, Call(made.function, made.arguments, (*made.keywords, *options(changes.before))))
+    else:
+        texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in SERVERS}
+        why = f"would have the same {', '.join(names)}, which is to be unique"
+        _none_where(draft, changes, by_server(texts), why)
+
+
+def _path(changes: Changes, server: str) -> str:
+    quote = dialect(server).identifier_preparer.quote
+    return ".".join(quote(each) for each in (changes.before.schema, changes.before.name) if each)
+
+
+def parents(draft: Draft, changes: Changes, target: Changes | None, new: Constraint) -> None:
+    """Draft that every row has its row at a new foreign key's other end; `target` is None where that is only made."""
+    if any(each not in changes.old.columns for each in new.columns) or _are_cast(draft, changes, new.columns):
+        return
+    if target is not None and _are_cast(draft, target, new.target_columns):
+        return
+    fresh = [each for each in new.target_columns if target is None or each not in target.old.columns]
+    if any(draft.hints.name(new.target or "", each) in draft.hints.fill for each in fresh):
+        return
+    if target is None or fresh:
+        _no_children(draft, changes, new)
+        return
+    former = new.renamed(changes.named, {target.new.key: target.before.key}, {target.new.key: target.named})
+    draft.do(Phase.REQUIRE, on("op.require_parents", changes.before, former.source))
+
+
+def _are_cast(draft: Draft, changes: Changes, names: Iterable[str]) -> bool:
+    """Whether the stage makes other values for one of these columns."""
+    return any(draft.hints.name(changes.new.key, name) in draft.hints.cast for name in names)
+
+
+def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
+    """A table or column that is only being made has no values to refer to."""
+    names = [changes.name_before(each) for each in new.columns]
+    quotes = {server: dialect(server).identifier_preparer.quote for server in SERVERS}
+    texts = {server: " AND ".join(f"{quote(name)} IS NOT NULL" for name in names) for server, quote in quotes.items()}
+    what = ", ".join(f"{new.target}.{column}" for column in new.target_columns)
+    why = f"refers to {what}, which is only being made and does not have the value"
+    _none_where(draft, changes, by_server(texts), why)
+
+
+def _none_where(draft: Draft, changes: Changes, condition: Source, why: str) -> None:
+    draft.do(Phase.REQUIRE, on("op.require_no_rows_where", changes.before, condition, quoted(why)))

@@ -1,0 +1,36 @@
+"""The folder of revision files: what is in it, how it differs from what the stages give, and replacing it in one step.
+
+How revisions are made is not known here. `read`, `compare`, `foreign`, `require_runnable` and `edited_place` change
+nothing. `locked`, `replace` and `environment` write; whatever stops them, also `kill -9`, a folder is the old one or
+the new one: `heal`, which every command calls first, puts back what an ended run left in between.
+"""
+
+from __future__ import annotations
+
+from sqlstrata.folder.comparison import Cause, Mismatch, compare
+from sqlstrata.folder.files import File, foreign, read
+from sqlstrata.folder.lock import heal, locked
+from sqlstrata.folder.replacement import Replaced, replace, require_ours, write
+from sqlstrata.folder.runnable import edited_place, remedy, require_runnable
+from sqlstrata.folder.surroundings import environment, environment_differs, environment_mismatch
+
+__all__ = [
+    "Cause",
+    "File",
+    "Mismatch",
+    "Replaced",
+    "compare",
+    "edited_place",
+    "environment",
+    "environment_differs",
+    "environment_mismatch",
+    "foreign",
+    "heal",
+    "locked",
+    "read",
+    "remedy",
+    "replace",
+    "require_ours",
+    "require_runnable",
+    "write",
+]

@@ -1,0 +1,100 @@
+"""What lies in the folder against what the stages give."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sqlstrata.folder.files import File, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlstrata.history.revision import Revision
+
+Cause = Literal["stages", "models", "hand edit", "file too many", "file missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first stage whose file differs: why, which file, and the way from the file to what the stages give.
+
+    stage is None only for a file that does not say whose it is.
+    """
+
+    stage: str | None
+    cause: Cause
+    file: str
+    diff: str
+
+
+def compare(files: Sequence[File], revisions: Sequence[Revision]) -> Mismatch | None:
+    """Find the first stage that differs between the folder and what the stages give; None where nothing does.
+
+    Files go by their numbers; those that have none come last. The cause is
+
+    * `hand edit`: the file is there, and its id is not that of its content (or it is none of ours, under our name).
+      This is certain, as are the next two.
+    * `file missing`: no file has the revision's number. A stage added at the end looks so, too: nothing on disk tells
+      a file that was deleted from one that was never made.
+    * `file too many`: the file's name is of no stage. A stage taken away from the end looks so.
+    * `stages`: the file with the revision's number is of another stage, or has another message or parent. Stages were
+      added, taken away, moved or renamed in config.yaml.
+    * `models`: only the code differs. Mostly the models, and what reads them; a changed `fill`, `cast` or `data` of the
+      stage gives the same picture.
+    """
+    found = {file.name: file for file in files}
+    known = {revision.filename for revision in revisions}
+    others = [file for file in files if file.name not in known]
+    wanted = next((each for each in revisions if not _same(found.get(each.filename), each)), None)
+    stray = min(others, key=_place, default=None)
+    if wanted is not None and (stray is None or wanted.number <= _place(stray)[0]):
+        return _differing(wanted, found.get(wanted.filename), others)
+    if stray is not None:
+        return Mismatch(stray.stage, "file too many", stray.name, difference(_on_disk(stray), None))
+    return None
+
+
+def difference(old: tuple[str, str] | None, new: tuple[str, str] | None) -> str:
+    """Give a unified diff of two texts, each with its name; None is a file that is not there, or should not be.
+
+    A line end that is missing or not ours shows in it, and so do bytes that are not UTF-8.
+    """
+    (before, text), (after, other) = (each or ("/dev/null", "") for each in (old, new))
+    return "\n".join(difflib.unified_diff(_lines(text), _lines(other), before, after, lineterm=""))
+
+
+def _place(file: File) -> tuple[float, str]:
+    return (float("inf") if file.number is None else file.number, file.name)
+
+
+def _same(file: File | None, revision: Revision) -> bool:
+    return file is not None and file.text == revision.text
+
+
+def _differing(revision: Revision, file: File | None, others: Sequence[File]) -> Mismatch:
+    given = (f"from the stages/{revision.filename}", revision.text)
+    if file is not None:
+        return Mismatch(revision.stage, _cause(file, revision), file.name, difference(_on_disk(file), given))
+    other = next((each for each in others if each.number == revision.number and each.wrong is None), None)
+    if other is not None:
+        return Mismatch(revision.stage, "stages", other.name, difference(_on_disk(other), given))
+    return Mismatch(revision.stage, "file missing", revision.filename, difference(None, given))
+
+
+def _on_disk(file: File) -> tuple[str, str]:
+    return f"on disk/{file.name}", file.text
+
+
+def _cause(file: File, revision: Revision) -> Cause:
+    given = parsed(revision.filename, revision.text)
+    if file.wrong is not None or file.text.replace("\r\n", "\n") == revision.text:
+        return "hand edit"
+    return "models" if (file.message, file.parent) == (given.message, given.parent) else "stages"
+
+
+def _lines(text: str) -> list[str]:
+    printable = text.replace("\r", "\\r").encode(errors="backslashreplace").decode()
+    lines = printable.split("\n")
+    return lines[:-1] if lines[-1] == "" else [*lines[:-1], f"{lines[-1]}\\ no line end"]

@@ -1,0 +1,156 @@
+"""The files of the folder, as values. Nothing in here imports or runs one, or writes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlstrata.errors import WrongUse
+from sqlstrata.folder.folder import passed_over, real, shown, told
+from sqlstrata.history.revision import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_DOCSTRING = re.compile(
+    r"(?P<message>.*)\n\n"
+    r"Stage: (?P<stage>[a-z][a-z0-9_]*)\n"
+    r"Revision ID: (?P<id>[0-9a-f]{12})\n"
+    r"Revises:(?: (?P<parent>[0-9a-f]{12}))?\n",
+    re.DOTALL,
+)
+# How a file begins as a rebuild makes it; the message may have escapes.
+_HEAD = re.compile(
+    r'"""(?P<message>(?:[^"\\]|\\.)*?)\n\n'
+    r"Stage: (?P<stage>[a-z][a-z0-9_]*)\n"
+    r"Revision ID: (?P<id>[0-9a-f]{12})\n"
+    r"Revises:(?: (?P<parent>[0-9a-f]{12}))?\n"
+    r'"""\n\n(?:(?:import|from) .*\n)+\n'
+    r'revision = "(?P=id)"\ndown_revision = (?:"(?P<down>[0-9a-f]{12})"|None)\n'
+    r"branch_labels = None\ndepends_on = None\n"
+)
+_NAME = re.compile(r"(?P<number>\d{4,})_(?P<stage>.+)\.py")
+_NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What lies in the folder under a name.
+
+    stage, id, parent and message are what the file says of itself; all of them are None where it has not the shape of
+    our files (parent also in the first revision). wrong is the end of the sentence that begins with the file's name;
+    None where the file is as a rebuild made it.
+    """
+
+    name: str
+    text: str
+    stage: str | None = None
+    id: str | None = None
+    parent: str | None = None
+    message: str | None = None
+    wrong: str | None = None
+
+    @property
+    def ours(self) -> bool:
+        """It has the shape and the name of our files, whoever wrote last in it."""
+        return self.stage is not None
+
+    @property
+    def edited(self) -> bool:
+        """It is one of ours, and its id is not that of its content any more."""
+        return self.ours and self.wrong is not None
+
+    @property
+    def number(self) -> int | None:
+        """2 for `0002_produto.py`; None where the name has no number."""
+        match = _NAME.fullmatch(self.name)
+        return int(match["number"]) if match else None
+
+
+def read(versions: Path) -> tuple[File, ...]:
+    """Read the folder, sorted by name; a folder that is not there has no files. This is a read-only operation.
+
+    `__pycache__` and hidden files (`.gitkeep`) are passed over; whatever else lies there is in the result. Raises
+    WrongUse where there is no folder under the name, or it cannot be read.
+    """
+    place = real(versions)
+    with told(place, "read"):
+        if not place.exists():
+            return ()
+        if not place.is_dir():
+            message = f"{shown(versions)} is not a folder."
+            raise WrongUse(message, hint="Move it away, or name another folder with `migrations` in config.yaml.")
+        paths = sorted((path for path in place.iterdir() if not passed_over(path.name)), key=lambda path: path.name)
+        return tuple(_file(path) for path in paths)
+
+
+def foreign(files: Iterable[File]) -> tuple[File, ...]:
+    """Give the files that a rebuild must not overwrite unasked: edited by hand, or not ours."""
+    return tuple(file for file in files if file.wrong is not None)
+
+
+def parsed(name: str, text: str) -> File:
+    """Read the text of a file.
+
+    Where it begins as a rebuild makes it and its id is that of its content, nobody has been at it; else it is parsed.
+    """
+    head = _HEAD.match(text)
+    if head and head["parent"] == head["down"] and _is_named(name, head["stage"]) and digest(text) == head["id"]:
+        said = head["message"]
+        message = ast.literal_eval(f'"""{said}"""') if "\\" in said else said
+        return File(name, text, head["stage"], head["id"], head["parent"], message)
+    tree = _tree(text)
+    if tree is None:
+        return File(name, text, wrong="cannot be read as Python")
+    said = _DOCSTRING.fullmatch(ast.get_docstring(tree, clean=False) or "")
+    constants = _constants(tree)
+    if said is None or any(each not in constants for each in _NAMES):
+        return File(name, text, wrong="is not a file that a rebuild makes")
+    if not _is_named(name, said["stage"]):
+        return File(name, text, wrong=f"has not the name of its stage, {said['stage']}")
+    agreeing = said["id"] == constants["revision"] and said["parent"] == constants["down_revision"]
+    wrong = None if agreeing and _fits(said["id"], text) else "was edited by hand: its id is not that of its content"
+    return File(name, text, said["stage"], said["id"], said["parent"], said["message"], wrong)
+
+
+def _is_named(name: str, stage: str) -> bool:
+    named = _NAME.fullmatch(name)
+    return named is not None and named["stage"] == stage
+
+
+def _file(path: Path) -> File:
+    if not path.name.endswith(".py") or not path.is_file():
+        return File(path.name, "", wrong="is a folder" if path.is_dir() else "is not a revision file")
+    content = path.read_bytes()
+    try:
+        return parsed(path.name, content.decode())
+    except UnicodeDecodeError:
+        return File(path.name, content.decode(errors="surrogateescape"), wrong="is not UTF-8")
+
+
+def _tree(text: str) -> ast.Module | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "\d" in somebody's file is not for us to speak of
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # as ast.parse documents
+            return None
+
+
+def _constants(tree: ast.Module) -> dict[str, object]:
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _fits(identity: str, text: str) -> bool:
+    """Tell whether an id is the content's; line ends that git or an editor made Windows's are nobody's edit."""
+    return identity == digest(text) or ("\r\n" in text and identity == digest(text.replace("\r\n", "\n")))

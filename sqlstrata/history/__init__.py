@@ -1,0 +1,1 @@
+"""A plan's history: one revision for each stage."""

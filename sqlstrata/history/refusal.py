@@ -1,0 +1,74 @@
+"""The error for all that the stages would have to allow, with lines to paste under each of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import yaml
+
+from sqlstrata.diff import Need
+from sqlstrata.errors import Refused
+from sqlstrata.plan import Sql, Stage
+
+Value = str | Mapping[str, "Value"] | None
+_KEYS = ("drop", "fill", "cast")
+
+
+def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
+    """One error for all of them. Each value is whole: with it the stage says what it says already, and what it must."""
+    lines, told = [], []
+    for stage in {stage.name: stage for stage, _ in needs}.values():
+        mine = [need for each, need in needs if each.name == stage.name]
+        whole = {key: _whole(stage, key, [need for need in mine if need.key == key]) for key in _KEYS}
+        told += [{"stage": stage.name, "key": n.key, "name": n.name, "value": whole[n.key][n.name]} for n in mine]
+        lines.append(f"  - name: {stage.name}")
+        for key in dict.fromkeys(key for key in _KEYS for need in mine if need.key == key):
+            lines += _lines(key, whole[key], replaces=bool(getattr(stage, key)))
+    reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
+    number = len(needs)
+    message = f"{number} {'change needs' if number == 1 else 'changes need'} the stages' leave:{reasons}"
+    hint = "Think each one over, and add what is right to config.yaml:\n" + "\n".join(lines)
+    return Refused(message, hint=hint, needs=told)
+
+
+def _whole(stage: Stage, key: str, needs: Sequence[Need]) -> dict[str, Value]:
+    """What stands under the key by name, with what is needed besides."""
+    if key == "drop":
+        return dict.fromkeys([*stage.drop, *(need.name for need in needs)])
+    ways: dict[str, dict[str, str | dict[str, str]]] = {}
+    for name, sql in stage.fill.items() if key == "fill" else ():
+        ways[name] = {"up": _texts(sql)}
+    for name, cast in stage.cast.items() if key == "cast" else ():
+        both = (("up", cast.up), ("down", cast.down))
+        ways[name] = {way: _texts(sql) for way, sql in both if sql is not None}
+    for need in needs:
+        of_name = ways.setdefault(need.name, {})
+        way = "down" if key == "cast" and not need.up else "up"
+        there, value = of_name.get(way), need.value or ""
+        of_name[way] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
+    return {name: of_name["up"] if list(of_name) == ["up"] else of_name for name, of_name in ways.items()}
+
+
+def _texts(sql: Sql) -> str | dict[str, str]:
+    """SQL as config.yaml has it."""
+    given = {name: texts[0] for name in sql.__slots__ if (texts := getattr(sql, name))}
+    return given["default"] if list(given) == ["default"] else given
+
+
+def _lines(key: str, whole: Mapping[str, Value], *, replaces: bool) -> list[str]:
+    note = "  # in place of the stage's own" if replaces else ""
+    if key == "drop":
+        return [f"    drop: [{', '.join(map(_yaml, whole))}]{note}"]
+    return [f"    {key}:{note}", *(f"      {_yaml(name)}: {_value(value)}" for name, value in whole.items())]
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_value(each)}" for key, each in value.items()) + "}"
+    return _yaml(value or "")
+
+
+def _yaml(text: str) -> str:
+    plain = text.replace("_", "").replace(".", "").isalnum() and yaml.safe_load(text) == text
+    return text if plain else json.dumps(text, ensure_ascii=False)

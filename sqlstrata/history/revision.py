@@ -1,0 +1,103 @@
+"""One revision: its text, and the id that is a hash of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlstrata.diff import Migration
+from sqlstrata.plan import Sql, Stage
+from sqlstrata.source import Call, Source, call, items, laid_out, quoted
+
+_MODULES = ("mysql", "postgresql", "sqlite")
+# The two lines that hold the id: the docstring's last but one, and the assignment. A message cannot look like them,
+# for it cannot end the docstring.
+_ID_LINES = re.compile(r'^Revision ID:.*\n(?=Revises:.*\n"""\n)|^revision = ".*"\n(?=down_revision = )', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A stage's revision file. The id depends on the parent's id and the text, on nothing else."""
+
+    stage: str
+    message: str
+    number: int
+    parent: str | None
+    text: str
+    id: str
+    changes: tuple[str, ...]
+
+    @property
+    def filename(self) -> str:
+        """`0001_usuario.py`."""
+        return f"{self.number:04}_{self.stage}.py"
+
+
+def make(stage: Stage, number: int, parent: str | None, up: Migration, down: Migration) -> Revision:
+    """The revision of a stage, given the way up to it and down from it."""
+    upgrade = [*(operation.source for operation in up.operations), *_data(stage.upgrade)]
+    if stage.reversible:
+        downgrade = [*_data(stage.downgrade_sql), *(operation.source for operation in down.operations)]
+    else:
+        downgrade = [call("op.irreversible", quoted(f"Stage {stage.name} cannot be undone (downgrade: false)."))]
+    identity = digest(_text(stage, parent, "", upgrade, downgrade))
+    text = _text(stage, parent, identity, upgrade, downgrade)
+    changes = (*up.changes, "data") if stage.upgrade or stage.downgrade_sql else up.changes
+    return Revision(stage.name, stage.message, number, parent, text, identity, changes)
+
+
+def digest(text: str) -> str:
+    """The id that belongs to a revision's text, whatever id stands in it. The parent's id is a part of the text."""
+    return hashlib.sha256(_ID_LINES.sub("", text, count=2).encode()).hexdigest()[:12]
+
+
+def _data(sql: Sql) -> list[Source]:
+    """The stage's own SQL, after the schema has changed (going down, before it has)."""
+    given = {name: texts for name in ("sqlite", "postgresql", "mysql", "default") if (texts := getattr(sql, name))}
+    if not given:
+        return []
+    default = given.pop("default", None)
+    arguments = () if default is None else (_statements(default),)
+    return [Call("op.run_sql", arguments, tuple((name, _statements(texts)) for name, texts in given.items()))]
+
+
+def _statements(texts: Sequence[str]) -> Source:
+    return quoted(texts[0]) if len(texts) == 1 else items("[]", map(quoted, texts))
+
+
+def _text(stage: Stage, parent: str | None, identity: str, upgrade: list[Source], downgrade: list[Source]) -> str:
+    bodies = [_body(upgrade), _body(downgrade)]
+    written = "\n".join(bodies)
+    modules = [name for name in _MODULES if re.search(rf"(?<![\w.\"]){name}\.[A-Z]", written)]
+    imports = ["import sqlalchemy as sa"] if re.search(r"(?<![\w.\"])sa\.", written) else []
+    imports.append("from alembic import op")
+    if modules:
+        imports.append(f"from sqlalchemy.dialects import {', '.join(modules)}")
+    message = stage.message.replace("\\", "\\\\").replace('"', '\\"')
+    return "\n".join(
+        [
+            f'"""{message}\n',
+            f"Stage: {stage.name}",
+            f"Revision ID: {identity}",
+            f"Revises: {parent}" if parent else "Revises:",
+            '"""\n',
+            *imports,
+            "",
+            f"revision = {quoted(identity)}",
+            f"down_revision = {quoted(parent)}",
+            "branch_labels = None",
+            "depends_on = None",
+            "\n",
+            f"def upgrade() -> None:\n{bodies[0]}",
+            "\n",
+            f"def downgrade() -> None:\n{bodies[1]}",
+            "",
+        ]
+    )
+
+
+def _body(operations: Iterable[Source]) -> str:
+    lines = ["    " + laid_out(operation, 4) for operation in operations]
+    return "\n".join(lines) if lines else "    pass"

@@ -1,0 +1,1 @@
+"""Databases on their way up and down the history, and finding out where one is."""

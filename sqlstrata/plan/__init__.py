@@ -1,0 +1,46 @@
+"""config.yaml as a value: `read(path)` gives a Plan, or the first mistake as `file:line:column: what. what to do`.
+
+The text becomes data with marks (document), variables are expanded (variables), and msgspec checks the data, the path
+that it names finding the mark (form). What no type can say is checked one small function each: names and modules on
+and off (stages), what a stage allows and adds (hints), URLs and folders (places).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlstrata.plan import form, places
+from sqlstrata.plan.document import load
+from sqlstrata.plan.finding import find
+from sqlstrata.plan.stages import stages
+from sqlstrata.plan.values import Cast, Database, Models, Plan, Sql, Stage
+from sqlstrata.plan.variables import expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "find", "read"]
+
+
+def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
+    """Make a plan of a configuration file.
+
+    path is the file, absolute or relative to the working directory; environ has the values for `${NAME}`.
+    Nothing but the file is read: no module is imported, no database is touched. Raises WrongUse.
+    """
+    top = expanded(load(Path(path)), environ)
+    config = form.config(top)
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links away from the user's folder
+    folder = absolute.parent
+    return Plan(
+        path=absolute,
+        folder=folder,
+        database=Database(places.url(top["database"]["url"], folder), config.database.protected),
+        models=places.models(top["models"], config.models),
+        migrations=places.migrations(top, folder, config.migrations),
+        prove_on=places.servers(top, folder, config.prove_on),
+        stages=stages(top, config.stages),
+        marks=top.marks,
+    )

@@ -1,0 +1,229 @@
+"""The options behind the `?` of a database URL: which one is wrong, and where in config.yaml it stands.
+
+Drivers report a wrong option as a bug of the caller, as a server that does not answer, or not at all. What can be seen
+without a connection is refused before one is opened (`require`); what may be right for another version of the driver
+is looked at only after a connection has failed (`fault`), and so are libpq's environment variables.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from configparser import Error as ConfigParserError
+from configparser import RawConfigParser
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import ArgumentError
+
+from sqlstrata.errors import Where, WrongUse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import URL
+
+_FILES = {
+    "mysql": ("ssl_ca", "ssl_cert", "ssl_key", "read_default_file"),
+    "postgresql": ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile", "servicefile"),
+}
+_FOLDERS = {"mysql": ("ssl_capath",), "postgresql": ("sslcrldir",)}
+_OBJECTS = {
+    "mysql": ("auth_plugin_map", "conv", "cursorclass", "compress", "named_pipe", "defer_connect", "port", "ssl"),
+    "postgresql": ("context", "cursor_factory", "row_factory"),
+}
+"""What the drivers take from Python code alone; no text can stand for it."""
+_SQLITE = ("cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout", "uri")
+_TLS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_WORDS = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "sslcertmode": ("disable", "allow", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "load_balance_hosts": ("disable", "random"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "ssl_min_protocol_version": _TLS,
+    "ssl_max_protocol_version": _TLS,
+}
+"""The words that libpq takes (its documentation, 34.1.2); a later one may take more."""
+_NUMBERS = {
+    "mysql": ("max_allowed_packet",),
+    "postgresql": (
+        *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+        *("tcp_user_timeout", "port", "prepare_threshold"),
+    ),
+}
+_VARIABLES = {
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "servicefile": "PGSERVICEFILE",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "port": "PGPORT",
+    "sslmode": "PGSSLMODE",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslcertmode": "PGSSLCERTMODE",
+    "gssencmode": "PGGSSENCMODE",
+    "channel_binding": "PGCHANNELBINDING",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+}
+_LAST_PORT = 65535
+_REFUSED: dict[object, str] = {1115: "charset", 1231: "sql_mode", 1273: "collation"}
+"""MariaDB's numbers for a value that it does not know, and the option that it comes from."""
+
+_places: dict[tuple[str, str], Where] = {}
+
+
+def remember(url: URL, where: Where) -> None:
+    """Keep where in config.yaml the options of a URL stand, for errors that name one of them."""
+    for key, value in _pairs(url):
+        _places[key, value] = where
+
+
+def require(url: URL) -> None:
+    """Refuse an option that no driver can do anything with. Nothing is connected. Raises WrongUse that names it."""
+    kind = _kind(url)
+    for key, value in _pairs(url):
+        reason = _unusable(url, kind, key, value)
+        if reason:
+            raise _wrong(key, value, reason)
+
+
+def fault(url: URL, code: object = None) -> WrongUse | None:
+    """The error for the option, or libpq's variable, because of which a connection can only have failed.
+
+    `code` is the number of MariaDB's error. None where all options look right.
+    """
+    kind = _kind(url)
+    given = dict(_pairs(url))
+    for key, value in given.items():
+        reason = _unfit(kind, key, value, given) or ("the server does not know it" if _REFUSED.get(code) == key else "")
+        if reason:
+            return _wrong(key, value, reason)
+    for key, variable in _VARIABLES.items() if kind == "postgresql" else ():
+        value = os.environ.get(variable, "")
+        reason = _missing(kind, key, value) or _unfit(kind, key, value, {})
+        if value and key not in given and reason:
+            message = f"The environment variable {variable} is `{value}`, and {reason}."
+            return WrongUse(message, hint="Correct it, or take it out of the environment.")
+    return None
+
+
+def _kind(url: URL) -> str:
+    return "mysql" if url.get_backend_name() == "mariadb" else url.get_backend_name()
+
+
+def _pairs(url: URL) -> Iterator[tuple[str, str]]:
+    for key, value in url.query.items():
+        for each in (value,) if isinstance(value, str) else value:
+            yield key, each
+
+
+def _wrong(key: str, value: str, reason: str) -> WrongUse:
+    message = f"The URL's option `{key}` is `{value}`, and {reason}."
+    hint = f"Correct what stands behind `{key}=` in the URL, or take the option out."
+    return WrongUse(message, where=_places.get((key, value)), hint=hint, option=key)
+
+
+def _unusable(url: URL, kind: str, key: str, value: str) -> str:
+    """Why the option cannot be used, whatever version the driver has; nothing where it can."""
+    if key in _OBJECTS.get(kind, ()):
+        return "this driver takes it from Python code alone"
+    if kind == "sqlite" and key not in _SQLITE:  # with `uri` it is SQLite's own, which ignores what it does not know
+        return "" if "uri" in url.query else "SQLite's driver has no such option"
+    return _missing(kind, key, value) or _not_read(url, key)
+
+
+def _missing(kind: str, key: str, value: str) -> str:
+    """What is wrong with the file or folder that the option names."""
+    file, folder = key in _FILES.get(kind, ()), key in _FOLDERS.get(kind, ())
+    if not value or not (file or folder) or _is_no_path(key, value):
+        return ""
+    path = Path(value).expanduser() if key == "read_default_file" else Path(value)
+    shown = "" if path.is_absolute() else f" ({path.absolute()})"
+    if not os.path.lexists(path):
+        return f"there is no such {'file' if file else 'folder'}{shown}"
+    if path.is_dir() != folder:
+        return f"that is {'a folder' if file else 'no folder'}{shown}"
+    return "" if os.access(path, os.R_OK) else f"it cannot be read{shown}"
+
+
+def _is_no_path(key: str, value: str) -> bool:
+    """libpq: `system` stands for the system's own certificates, and an engine holds a key, as engine:name."""
+    return (key, value) == ("sslrootcert", "system") or (key == "sslkey" and ":" in value)
+
+
+def _not_read(url: URL, key: str) -> str:
+    """What SQLAlchemy says of the option's value when it reads it for the driver."""
+    alone = url.set(query={key: url.query[key]})
+    try:
+        alone.get_dialect()().create_connect_args(alone)
+    except (ArgumentError, TypeError, ValueError) as error:
+        return f"it cannot be read: {str(error).rstrip('.')}"
+    except ModuleNotFoundError:  # the driver: whoever makes the engine says so
+        return ""
+    return ""
+
+
+def _unfit(kind: str, key: str, value: str, given: dict[str, str]) -> str:
+    """Why the option's value does not do, as far as the driver's documentation says."""
+    if kind == "postgresql" and value and key in _WORDS and value not in _WORDS[key]:
+        return f"it must be one of {', '.join(_WORDS[key])}"
+    if key in _NUMBERS.get(kind, ()) and value and not _is_number(value):
+        return "it must be a whole number"
+    if key == "port" and value.isdecimal() and not 0 < int(value) <= _LAST_PORT:
+        return f"there are no ports beyond {_LAST_PORT}"
+    if key == "charset" and kind == "mysql" and not _is_charset(value):
+        return "PyMySQL has no such character set"
+    return _not_loaded(key, value, given.get("ssl_key") or given.get("sslkey"))
+
+
+def _is_number(value: str) -> bool:
+    return value.strip().removeprefix("-").isdecimal()
+
+
+def _is_charset(value: str) -> bool:
+    known = import_module("pymysql.charset")  # the driver is there only where it is used
+    return known.charset_by_name(value) is not None
+
+
+def _not_loaded(key: str, value: str, private: str | None) -> str:
+    """What is said of a file that should hold certificates, a key or PyMySQL's options, or of the ciphers' names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    loads: dict[str, Callable[[], object]] = {
+        "ssl_ca": lambda: context.load_verify_locations(cafile=value),
+        "sslrootcert": lambda: context.load_verify_locations(cafile=value),
+        "ssl_cert": lambda: context.load_cert_chain(value, private, _no_password),
+        "sslcert": lambda: context.load_cert_chain(value, private, _no_password),
+        "ssl_cipher": lambda: context.set_ciphers(value),
+        "read_default_file": lambda: RawConfigParser(strict=False, allow_no_value=True).read(Path(value).expanduser()),
+    }
+    if key not in loads or _is_no_path(key, value) or _locked(private):
+        return ""
+    with suppress(FileNotFoundError):
+        try:
+            loads[key]()
+        except ConfigParserError as error:
+            return f"it cannot be read: {str(error).splitlines()[0].rstrip('.')}"
+        except OSError as error:
+            return f"OpenSSL cannot use it: {getattr(error, 'reason', None) or error}"
+    return ""
+
+
+def _no_password() -> str:
+    return ""
+
+
+def _locked(private: str | None) -> bool:
+    """Whether the private key is encrypted, so that it cannot be looked at without its password."""
+    with suppress(OSError):
+        return bool(private) and b"ENCRYPTED" in Path(str(private)).read_bytes()
+    return False

@@ -1,0 +1,111 @@
+"""The stages: their names, and which modules are on after each."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from sqlstrata.plan import hints
+from sqlstrata.plan.form import filled
+from sqlstrata.plan.values import Sql, Stage
+from sqlstrata.plan.words import nearest, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlstrata.plan.document import Entry
+    from sqlstrata.plan.form import StageForm
+
+_LONGEST_NAME = 255 - len("00000_.py")  # what file systems take, less what stands around it
+_MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
+
+
+def stages(top: Entry, forms: tuple[StageForm, ...]) -> tuple[Stage, ...]:
+    """Read `stages`. Raises WrongUse."""
+    if not forms:
+        hint = f"Write one, as in `{wanted(('stages',)).example}`."
+        raise top["stages"].wrong("There is no stage in `stages`.", hint)
+    made: list[Stage] = []
+    seen: dict[str, int] = {}
+    on: dict[str, str] = {}
+    for entry, form in zip(top.inside("stages"), forms, strict=True):
+        _named(entry["name"], seen)
+        seen[form.name] = entry["name"].where.line
+        on = _turned(entry, form.name, on)
+        made.append(_stage(entry, form, tuple(on)))
+    return tuple(made)
+
+
+def _named(entry: Entry, seen: Mapping[str, int]) -> None:
+    """Refuse a stage's name that is no slug, has a meaning of its own, is too long for a file, or was seen before."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", entry.text):
+        plain = unicodedata.normalize("NFKD", entry.text).encode("ascii", "ignore").decode().lower()
+        slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")
+        message = f"`{entry.text}` is not a stage's name: a to z, 0 to 9 and _, a letter first."
+        raise entry.wrong(message, f"Write it as in `name: {slug or 'usuario'}`.")
+    if entry.text == "base":
+        message = "A stage cannot be called `base`, which is what stands before the first stage."
+        raise entry.wrong(message, "Give it another name.")
+    if len(entry.text) > _LONGEST_NAME:
+        message = f"This stage's name has {len(entry.text)} letters, and so no file can have it."
+        raise entry.wrong(message, f"Take no more than {_LONGEST_NAME}.")
+    if entry.text in seen:
+        message = f"There are two stages `{entry.text}`, the first in line {seen[entry.text]}."
+        raise entry.wrong(message, "Give one of them another name.")
+
+
+def _turned(entry: Entry, stage: str, before: Mapping[str, str]) -> dict[str, str]:
+    """Give the modules that are on after a stage, each with the stage that turned it on."""
+    on = dict(before)
+    for item in entry.inside("disable"):
+        module = _module(item)
+        if module not in on:
+            message = f"The module `{module}` is off already when stage `{stage}` turns it off."
+            raise item.wrong(message, nearest(module, on, "module that is on"))
+        del on[module]
+    for item in entry.inside("enable"):
+        module = _module(item)
+        if on.get(module) == stage:
+            raise item.wrong(f"The module `{module}` is turned on twice in this stage.", "Take one of them out.")
+        if module in on:
+            message = f"The module `{module}` is on already, since stage `{on[module]}`."
+            raise item.wrong(message, "Take it out, or turn it off first with `disable`.")
+        on[module] = stage
+    return on
+
+
+def _module(entry: Entry) -> str:
+    plain = re.sub(r"\.py$", "", filled(entry)).strip("./").replace("/", ".")
+    if entry.text != plain or not _MODULE.fullmatch(plain):
+        right = plain if _MODULE.fullmatch(plain) else "vendas.pedido"
+        message = f"`{entry.text}` is not the name of a module."
+        raise entry.wrong(message, f"Write it as in an import, inside the package: `{right}`.")
+    return plain
+
+
+def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
+    if not (form.enable or form.disable or form.data is not UNSET):
+        message = f"The stage `{form.name}` turns no module on or off and carries no `data`."
+        raise entry.wrong(message, "Add `enable`, `disable` or `data`, or take the stage out.")
+    upgrade, downgrade = (Sql(), Sql()) if form.data is UNSET else hints.data(entry["data"])
+    if downgrade and not form.downgrade:
+        message = f"The stage `{form.name}` cannot be undone, so its SQL for the downgrade would never run."
+        raise entry["data"]["downgrade"].wrong(message, "Take it out, or `downgrade: false`.")
+    return Stage(
+        name=form.name,
+        message=form.name if form.message is UNSET else filled(entry["message"]).strip(),
+        enable=form.enable,
+        disable=form.disable,
+        rename=hints.each(entry, "rename", hints.rename),
+        drop=hints.drop(entry),
+        fill=hints.each(entry, "fill", hints.fill),
+        cast=hints.each(entry, "cast", hints.cast),
+        upgrade=upgrade,
+        downgrade_sql=downgrade,
+        reversible=form.downgrade,
+        rows=hints.each(entry, "rows", hints.rows),
+        modules=modules,
+    )

@@ -1,0 +1,140 @@
+"""Every private name of SQLAlchemy that the engine needs: SQLAlchemy has no public way to what they say or do.
+
+Each is behind a function that says what it is for. Importing this module raises WrongUse where the installed SQLAlchemy
+has one of them no longer, or is older than what is supported; so nothing fails in the middle of its work. Those of the
+operations, which stand alone, are in `sqlstrata/template/operations/private_names.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import mapperlib, registry
+from sqlalchemy.schema import SchemaConst
+
+from sqlstrata.errors import WrongUse
+from sqlstrata.sqlalchemy_versions import NAMES_OF_METADATA
+from sqlstrata.template.operations.private_names import lacking, prefixes, should_create
+
+__all__ = ["prefixes", "should_create"]
+
+Type = sa.types.TypeEngine[Any]
+MADE_AS_NUMBER = "_creation_order"
+"""The attribute that counts objects in the order in which they are made, all over the program."""
+
+
+# --------------------------------------------------------------------------- MetaData
+
+
+def sequences_of(metadata: sa.MetaData) -> list[sa.Sequence]:
+    """The sequences that a MetaData makes."""
+    return list(metadata._sequences.values())
+
+
+# ------------------------------------------------------------------- columns and types
+
+
+def asks_for_null(column: sa.Column[Any]) -> bool | SchemaConst | None:
+    """The `nullable` that the column was given, which `column.nullable` does not tell from the one by default."""
+    return column._user_defined_nullable
+
+
+def variants(type_: Type) -> Mapping[str, Type]:
+    """What with_variant() was given."""
+    return type_._variant_mapping
+
+
+# --------------------------------------------------------------- constraints and indexes
+
+
+def has_condition(element: sa.Constraint | sa.Index) -> bool:
+    """Whether ddl_if() was called."""
+    return element._ddl_if is not None
+
+
+def excluded(constraint: postgresql.ExcludeConstraint) -> list[tuple[Any, str]]:
+    """The expressions of an exclusion, which is a set of columns in public, and their operators."""
+    return [(expression, operator) for expression, _, operator in constraint._render_exprs]
+
+
+@contextmanager
+def rules_kept(constraints: Iterable[sa.Constraint]) -> Iterator[None]:
+    """Put back, at the end, whether each constraint is a part of CREATE TABLE: AddConstraint marks it as none."""
+    rules = [(each, each._create_rule) for each in constraints]
+    try:
+        yield
+    finally:
+        for each, rule in rules:
+            each._create_rule = rule
+
+
+# --------------------------------------------------------------------------- compiling
+
+
+def compilers(cls: type) -> object:
+    """What `sqlalchemy.ext.compiler` has put on this class itself; None where it has put nothing there."""
+    found = vars(cls).get("_compiler_dispatcher")
+    return None if found is None else (found, dict(found.specs))
+
+
+def is_extended(*classes: type) -> bool:
+    """Whether `sqlalchemy.ext.compiler` has other words for one of these, or for a class that it inherits from."""
+    return any(hasattr(cls, "_compiler_dispatcher") for cls in classes)
+
+
+def say_connected(dialect: Any) -> None:
+    """Have a dialect for MariaDB know what its first connection would set; 2.0 goes by the server's version."""
+    for name in ("_support_default_function", "_support_float_cast"):
+        if isinstance(getattr(type(dialect), name, None), bool):
+            setattr(dialect, name, True)
+
+
+# ----------------------------------------------------------------------------- mappers
+
+
+def registries() -> set[registry]:
+    """All registries of the program, which nothing lists in public."""
+    return mapperlib._all_registries()
+
+
+def hide(one: registry) -> None:
+    """Let `configure_mappers` pass over a registry."""
+    mapperlib._mapper_registries.pop(one, None)
+
+
+def show(one: registry) -> None:
+    """Let `configure_mappers` find it again."""
+    mapperlib._mapper_registries[one] = True
+
+
+def mapped(one: registry) -> list[type]:
+    """The classes of a registry; its public `mappers` fails on a class that is half mapped."""
+    return [manager.class_ for manager in one._managers]
+
+
+# --------------------------------------------------------------------------- the check
+
+
+def _expected() -> Iterator[tuple[object, str]]:
+    """What must be there, each private name with something that has it."""
+    metadata = sa.MetaData()
+    column = sa.Column("c", sa.Integer())
+    yield from ((metadata, each) for each in ("_sequences", *NAMES_OF_METADATA))
+    yield from ((column, "_user_defined_nullable"), (column, MADE_AS_NUMBER), (column.type, "_variant_mapping"))
+    yield from ((sa.UniqueConstraint(), each) for each in ("_ddl_if", "_create_rule"))
+    yield from ((sa.Index("i"), "_ddl_if"), (postgresql.ExcludeConstraint(("c", "=")), "_render_exprs"))
+    yield from ((registry(), "_managers"), (mapperlib, "_all_registries"), (mapperlib, "_mapper_registries"))
+
+
+def _check() -> None:
+    """Raise WrongUse where the installed SQLAlchemy cannot be worked with."""
+    sentence = lacking(_expected())
+    if sentence is not None:
+        raise WrongUse(sentence, hint="Install a version that is supported: `pip install strata` chooses one.")
+
+
+_check()

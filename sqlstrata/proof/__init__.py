@@ -1,0 +1,1 @@
+"""The proof that a history does what its stages say."""

@@ -1,0 +1,199 @@
+"""Columns as values.
+
+Most columns of a schema are like others: an id, a name, a date. So a plain one is described once, and every other that
+consists of the same gets the very same value. What a column's description hangs on is in its `_sign`; a column that has
+anything in it which that does not know has none, and is described by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cache, partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn
+
+from sqlstrata.databases.dialects import NAMES
+from sqlstrata.private_names import MADE_AS_NUMBER, is_extended
+from sqlstrata.schema.constraints import constraint_of
+from sqlstrata.schema.ddl import compiler, ddl, dialect_options, expression_texts, on_each, quoted_at_will, sql_source
+from sqlstrata.schema.described import Described
+from sqlstrata.schema.evaluation import evaluate
+from sqlstrata.schema.types import element_as, stored_as, type_source, type_texts
+from sqlstrata.schema.values import Column, Texts, same_everywhere
+from sqlstrata.source import Call, Source, call, quoted
+from sqlstrata.template.operations.conversion import family
+
+_PLAIN = (str, bytes, int, float, bool, type(None))
+# What a column has that its description does not hang on: whose it is, and what Python puts into it.
+_PASSED_OVER = frozenset(
+    {"table", "type", "key", "name", "default", "onupdate", "server_default", "server_onupdate", "constraints",
+     "foreign_keys", MADE_AS_NUMBER, "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
+     "_omit_from_statements", "_user_defined_nullable"}
+)  # fmt: skip
+
+
+def column_of(table: sa.Table, column: sa.Column[Any], described: Described) -> Column:
+    """One column; plain ones that are alike are one value."""
+    sign = _sign(table, column)
+    if sign is None:
+        return _described(table, column)
+    known = described.columns.get(sign)
+    return described.keep(sign, _described(table, column)) if known is None else known
+
+
+# ------------------------------------------------------------------------------ signs
+
+
+def _sign(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
+    """All that the description of a plain column hangs on; None where it is not plain."""
+    kind, default = _sign_of_type(column.type), _sign_of_default(column.server_default)
+    if kind is None or default is None or type(column) is not sa.Column or type(table) is not sa.Table:
+        return None
+    if column.constraints or column.dialect_kwargs or table.dialect_kwargs or isinstance(column.default, sa.Sequence):
+        return None
+    rest = [(name, value) for name, value in vars(column).items() if name not in _ASIDE]
+    if is_extended(CreateColumn, sa.Column) or any(type(value) not in _PLAIN for _, value in rest):
+        return None
+    name = column.name, getattr(column.name, "quote", None), getattr(table.name, "quote", None), table.schema
+    keys = len(table.primary_key), column is table.autoincrement_column, bool(column.foreign_keys)
+    return name, keys, kind, default, *rest
+
+
+@cache
+def _kept(cls: type) -> frozenset[str]:
+    """Who listens to objects of a class, and what SQLAlchemy keeps there so as not to make it twice: nothing new."""
+    members = (member for each in cls.__mro__ for member in vars(each).items())
+    return frozenset({"dispatch", *(name for name, value in members if isinstance(value, sa.util.memoized_property))})
+
+
+_ASIDE = _kept(sa.Column) | _PASSED_OVER
+
+
+def _sign_of_type(type_: sa.types.TypeEngine[Any]) -> Hashable | None:
+    cls: type = type(type_)
+    if not cls.__module__.startswith("sqlalchemy.") or cls is sa.types.NullType or is_extended(cls):
+        return None
+    aside = _kept(cls)
+    rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in aside)
+    return (cls, *rest) if all(kind in _PLAIN for _, kind, _ in rest) else None  # 10 and 10.0 are two precisions
+
+
+def _sign_of_default(default: object) -> Hashable | None:
+    """What a server default says; a text is a value, and a literal of SQL another."""
+    if default is None:
+        return ()
+    if type(default) is not sa.DefaultClause:
+        return None
+    said = default.arg
+    if isinstance(said, str):
+        return type(said), said
+    if type(said) is sa.sql.elements.TextClause and not _has_parameters(said):
+        return type(said), said.text
+    if type(said) not in _SAME_EACH_TIME or is_extended(type(said)) or len(getattr(said, "clauses", ())):
+        return None
+    return (type(said),)
+
+
+def _has_parameters(text: sa.TextClause) -> bool:
+    return any(isinstance(each, sa.BindParameter) for each in sa.sql.visitors.iterate(text))
+
+
+_SAME_EACH_TIME = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.elements.Null, sa.sql.functions.now)
+
+
+# ------------------------------------------------------------------------ descriptions
+
+
+def _described(table: sa.Table, column: sa.Column[Any]) -> Column:
+    rest: list[Source] = [type_source(column.type, column)]
+    keywords: dict[str, Source] = {}
+    if isinstance(column.default, sa.Sequence):
+        rest.append(sequence_source(column.default))
+    computed, identity, default = column.computed, column.identity, column.server_default
+    if computed is not None:
+        texts = expression_texts(computed.sqltext)
+        rest.append(call("sa.Computed", sql_source(texts), persisted=_flag(computed.persisted)))
+    elif identity is not None:
+        rest.append(Call("sa.Identity", (), _sequence_options(identity, always=identity.always)))
+    checks = sorted(check.text for each in column.constraints if (check := constraint_of(each)) is not None)
+    rest += checks
+    keywords["nullable"] = quoted(bool(column.nullable))
+    defaults = _default_texts(column) if computed is None and identity is None else None
+    if defaults is not None and isinstance(default, sa.DefaultClause):
+        keywords["server_default"] = _default_source(default.arg, defaults)
+    if column.autoincrement != "auto":
+        keywords["autoincrement"] = quoted(column.autoincrement)
+    if column.comment is not None:
+        keywords["comment"] = quoted(column.comment)
+    if quoted_at_will(column.name):
+        keywords["quote"] = "True"
+    keywords |= dict(dialect_options(column))
+    created = CreateColumn(column)
+    element = element_as(column.type, "postgresql")
+    native = isinstance(element, sa.Enum) and element.native_enum and element.name is not None
+    return Column(
+        name=column.name,
+        rest=tuple(rest),
+        keywords=tuple(keywords.items()),
+        ddl=on_each(partial(ddl, created)),
+        types=type_texts(column.type, column),
+        kinds={name: family(stored_as(column.type, name)) for name in NAMES},
+        nullable=bool(column.nullable),
+        default=defaults,
+        computed=None if computed is None else sql_source(expression_texts(computed.sqltext)),
+        counted=identity is not None or _counts(table, column),
+        comment=column.comment,
+        enum=enum_key(element) if native and isinstance(element, sa.Enum) else None,
+        labels=tuple(getattr(element, "enums", ())),
+        checks=bool(checks),
+    )
+
+
+def _counts(table: sa.Table, column: sa.Column[Any]) -> bool:
+    return column is table.autoincrement_column and column.server_default is None
+
+
+def _default_texts(column: sa.Column[Any]) -> dict[str, str | None] | None:
+    if not isinstance(column.server_default, sa.DefaultClause):
+        return None
+    return on_each(lambda name: compiler(name).get_column_default_string(column))
+
+
+def _default_source(argument: object, texts: Texts) -> Source:
+    if isinstance(argument, str):
+        return quoted(argument)
+    same = same_everywhere(texts)
+    if same is not None:
+        return sql_source(texts)
+    for known in ("sa.true()", "sa.false()", "sa.func.now()", "sa.null()"):
+        if str(evaluate(known)) == str(argument) and type(evaluate(known)) is type(argument):
+            return known
+    return sql_source(texts)
+
+
+def _flag(value: bool | None) -> str | None:
+    return None if value is None else quoted(value)
+
+
+# -------------------------------------------------------------------- types, sequences
+
+
+def enum_key(enum: sa.Enum) -> str:
+    """The name of a PostgreSQL enum type, with its schema."""
+    return f"{enum.schema}.{enum.name}" if enum.schema else str(enum.name)
+
+
+def sequence_source(sequence: sa.Sequence) -> Call:
+    """The sequence as Python."""
+    schema = () if sequence.schema is None else (("schema", quoted(sequence.schema)),)
+    optional: tuple[tuple[str, Source], ...] = (("optional", "True"),) if sequence.optional else ()
+    return Call("sa.Sequence", (quoted(sequence.name),), (*_sequence_options(sequence), *schema, *optional))
+
+
+def _sequence_options(options: Any, always: bool | None = None) -> tuple[tuple[str, Source], ...]:
+    names = ("start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache")
+    given: list[tuple[str, Source]] = [("always", "True")] if always else []
+    given += [(name, quoted(value)) for name in names if (value := getattr(options, name, None)) is not None]
+    return (*given, *dialect_options(options))

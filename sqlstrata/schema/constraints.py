@@ -1,0 +1,192 @@
+"""Constraints and indexes as values."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex
+
+from sqlstrata.databases.dialects import dialect
+from sqlstrata.errors import WrongUse
+from sqlstrata.private_names import excluded, has_condition, is_extended, should_create
+from sqlstrata.schema.ddl import (
+    compiler,
+    ddl,
+    dialect_options,
+    expression_text,
+    expression_texts,
+    is_plain,
+    on_each,
+    option,
+    sql_source,
+)
+from sqlstrata.schema.values import Constraint, Index, name_source, same_everywhere
+from sqlstrata.source import Source, items, quoted
+
+_KINDS = {
+    "primary_key_constraint": "primary key",
+    "unique_constraint": "unique",
+    "check_constraint": "check",
+    "table_or_column_check_constraint": "check",
+    "column_check_constraint": "check",
+    "exclude_constraint": "exclude",
+    "foreign_key_constraint": "foreign key",
+}
+_COMMON = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, sa.ForeignKeyConstraint, sa.Index)
+_ORDER = ("primary key", "unique", "check", "exclude", "foreign key")
+
+
+def place(constraint: Constraint) -> tuple[int, tuple[str, ...], str, str]:
+    """One order for what a table keeps in a set."""
+    return _ORDER.index(constraint.kind), constraint.columns, constraint.name or "", constraint.text
+
+
+# ------------------------------------------------------------------------ constraints
+
+
+def constraint_of(constraint: sa.Constraint) -> Constraint | None:
+    """One constraint; None for a primary key without columns. Raises WrongUse for a kind that is not known."""
+    kind = _KINDS.get(constraint.__visit_name__)
+    if kind is None:
+        raise WrongUse(
+            f"Constraint {constraint.name or constraint!r} is of a kind that is not known: "
+            f"{type(constraint).__name__}.",
+            hint="Make it with `data`, or leave it out of the models.",
+        )
+    columns = tuple(column.name for column in getattr(constraint, "columns", ()))
+    if kind == "primary key" and not columns:
+        return None
+    keywords: list[tuple[str, Source]] = []
+    name = _name(constraint)
+    if name is not None:
+        keywords.append(("name", name_source(name)))
+    for each in ("ondelete", "onupdate", "deferrable", "initially", "match"):
+        value = getattr(constraint, each, None)
+        if value is not None:
+            keywords.append((each, quoted(value)))
+    if constraint.comment is not None:
+        keywords.append(("comment", quoted(constraint.comment)))
+    texts = constraint_texts(constraint)
+    arguments: tuple[Source, ...] = ()
+    condition = None
+    if isinstance(constraint, sa.CheckConstraint):
+        conditions = expression_texts(constraint.sqltext)
+        shown = {each: text for each, text in conditions.items() if texts[each] != ""}
+        condition = same_everywhere(shown)
+        arguments = (quoted(condition) if condition is not None and is_plain(condition) else sql_source(shown),)
+    elif isinstance(constraint, postgresql.ExcludeConstraint):
+        arguments, more = _exclusion(constraint)
+        keywords += more
+    keywords += [] if kind == "exclude" else dialect_options(constraint)
+    target, target_columns = _target(constraint)
+    return Constraint(
+        kind=kind,
+        name=name,
+        columns=columns,
+        arguments=arguments,
+        keywords=tuple(keywords),
+        ddl=texts,
+        target=target,
+        target_columns=target_columns,
+        deferred=bool(getattr(constraint, "use_alter", False)),
+        condition=condition,
+    )
+
+
+def _target(constraint: sa.Constraint) -> tuple[str | None, tuple[str, ...]]:
+    if not isinstance(constraint, sa.ForeignKeyConstraint):
+        return None, ()
+    there = [element.column for element in constraint.elements]
+    return there[0].table.fullname, tuple(column.name for column in there)
+
+
+def _name(constraint: sa.Constraint) -> str | None:
+    """The name as the convention makes it, or none."""
+    if constraint.name is None or isinstance(constraint.name, str):
+        return constraint.name
+    quoted_name = dialect("sqlite").identifier_preparer.format_constraint(constraint)
+    if quoted_name is None:
+        return None
+    return quoted_name[1:-1].replace('""', '"') if quoted_name.startswith('"') else quoted_name
+
+
+def constraint_texts(constraint: sa.Constraint) -> dict[str, str | None]:
+    """The constraint as it stands in CREATE TABLE, "" where the server gets none."""
+    return on_each(partial(constraint_text, constraint), for_mysql=not _is_common(constraint))
+
+
+def constraint_text(constraint: sa.Constraint, name: str) -> str:
+    """The same for one dialect. Raises what is in UNSAYABLE."""
+    wanted = should_create(constraint, compiler(name))
+    return ddl(constraint, name) if wanted else ""
+
+
+def _is_common(element: sa.Constraint | sa.Index) -> bool:
+    """Whether it is of columns alone, and has nothing for one dialect."""
+    known = type(element) in _COMMON and not element.dialect_kwargs
+    return known and not has_condition(element) and not is_extended(type(element), CreateIndex)
+
+
+def _exclusion(constraint: postgresql.ExcludeConstraint) -> tuple[tuple[Source, ...], list[tuple[str, Source]]]:
+    pairs = [
+        items("()", (_exclusion_part(expression), quoted(operator))) for expression, operator in excluded(constraint)
+    ]
+    keywords: list[tuple[str, Source]] = [("using", quoted(constraint.using))]
+    if constraint.where is not None:
+        keywords.append(("where", sql_source({"postgresql": expression_text(constraint.where, "postgresql")})))
+    if constraint.ops:
+        keywords.append(("ops", option(constraint.ops, "postgresql")))
+    return tuple(pairs), keywords
+
+
+def _exclusion_part(expression: Any) -> Source:
+    if isinstance(expression, sa.Column):
+        return quoted(expression.name)
+    return sql_source({"postgresql": expression_text(expression, "postgresql")})
+
+
+# ---------------------------------------------------------------------------- indexes
+
+
+def index_of(index: sa.Index) -> Index:
+    """One index. Raises WrongUse where it has no name, or is not for every server."""
+    what = "" if index.table is None else f" of table {index.table.fullname}"
+    if index.name is None:
+        raise WrongUse(f"An index{what} has no name.", hint="Give it one, or the naming convention an `ix`.")
+    if has_condition(index):
+        raise WrongUse(
+            f"Index {index.name}{what} is made under a condition (ddl_if), which a revision cannot say.",
+            hint="Take ddl_if out, or make the index by an after_create event of its table and drop it by a "
+            "before_drop event, for that server alone (execute_if).",
+        )
+    parts = [_part(expression) for expression in index.expressions]
+    keywords = dialect_options(index)
+    return Index(
+        name=str(index.name),
+        parts=tuple(parts),
+        unique=bool(index.unique),
+        keywords=tuple(keywords),
+        ddl=index_texts(index),
+        where=next((value for name, value in keywords if name.endswith("_where")), None),
+    )
+
+
+def _part(expression: Any) -> tuple[str | None, Source]:
+    if isinstance(expression, sa.Column):
+        return expression.name, quoted(expression.name)
+    texts = expression_texts(expression)
+    # What SQLAlchemy's compilers put in parentheses, and would not if it were text.
+    texts["postgresql"] = expression_text(expression.self_group(), "postgresql")
+    if isinstance(expression, sa.sql.functions.FunctionElement | sa.BinaryExpression):
+        texts |= {name: f"({text})" for name in ("mysql", "mariadb") if (text := texts[name]) is not None}
+    return None, sql_source(texts)
+
+
+def index_texts(index: sa.Index) -> dict[str, str | None]:
+    """The statement that makes the index."""
+    made = CreateIndex(index)
+    of_columns = all(isinstance(each, sa.Column) for each in index.expressions)
+    return on_each(lambda name: ddl(made, name).strip(), for_mysql=not (of_columns and _is_common(index)))

@@ -1,0 +1,202 @@
+"""MetaData read into values: tables and what a schema has besides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateSequence
+
+from sqlstrata.databases.dialects import NAMES, dialect
+from sqlstrata.errors import WrongUse
+from sqlstrata.plan.words import nearest
+from sqlstrata.private_names import prefixes, sequences_of
+from sqlstrata.schema.columns import column_of, enum_key, sequence_source
+from sqlstrata.schema.constraints import constraint_of, index_of, place
+from sqlstrata.schema.ddl import compiler, dialect_options, quoted_at_will
+from sqlstrata.schema.described import Described
+from sqlstrata.schema.evaluation import operations
+from sqlstrata.schema.events import statements
+from sqlstrata.schema.read_back import read_back
+from sqlstrata.schema.types import element_as
+from sqlstrata.schema.values import Enum, Schema, Sequence, Table
+from sqlstrata.source import Source, items, quoted
+from sqlstrata.sqlalchemy_versions import is_view
+
+
+def forget() -> None:
+    """Let go of the models that were described before: SQLAlchemy's dialects keep every type that they meet."""
+    for kept in (dialect, compiler, operations):
+        kept.cache_clear()
+
+
+def describe(
+    metadata: sa.MetaData,
+    before: Schema | None = None,
+    changed: Collection[str] | None = None,
+    described: Described | None = None,
+) -> Schema:
+    """The schema of one stage.
+
+    Given the schema before, and the keys of tables that may be others than they were, the values of all the others are
+    shared with it. `described` keeps columns for the next stages of the same run.
+    Raises WrongUse where a table refers to one that is not there, or cannot be said as Python faithfully.
+    """
+    before = before or Schema()
+    anew = frozenset(metadata.tables if changed is None else changed)
+    anew |= _pointing(before, anew, metadata)
+    tables = _renewed(before.tables, metadata, anew, described or Described())
+    touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
+    has_sequences = sequences_of(metadata) or before.sequences or any(each.sequences for each in touched)
+    return Schema(
+        tables=tables,
+        enums=_enums(tables.values()) if any(each.enums for each in touched) else before.enums,
+        sequences=_sequences(metadata, tables.values()) if has_sequences else {},
+        statements=statements(metadata, before.statements, anew),
+        renewed=None if changed is None else anew,
+    )
+
+
+def _renewed(
+    before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset[str], described: Described
+) -> dict[str, Table]:
+    """The tables, in the order of the models; those that are not looked at anew are what they were."""
+    tables = dict(before)
+    for key in anew - metadata.tables.keys():
+        tables.pop(key, None)
+    for key in filter(anew.__contains__, metadata.tables):
+        table = metadata.tables[key]
+        if is_view(table):
+            tables.pop(key, None)
+        else:
+            made = describe_table(table, described)
+            tables[key] = before[key] if made == before.get(key) else made
+    same = list(tables) == list(metadata.tables)
+    return tables if same else {key: tables[key] for key in metadata.tables if key in tables}
+
+
+def _pointing(before: Schema, changed: frozenset[str], metadata: sa.MetaData) -> frozenset[str]:
+    """Tables with foreign keys to what has gone, or to columns that have: they look otherwise themselves now."""
+    gone = {
+        key for key in changed if key in before.tables and not _covers(metadata.tables.get(key), before.tables[key])
+    }
+    if not gone:
+        return frozenset()
+    return frozenset(key for key, table in before.tables.items() if any(k.target in gone for k in table.foreign_keys()))
+
+
+def _covers(table: sa.Table | None, before: Table) -> bool:
+    return table is not None and before.columns.keys() <= {column.name for column in table.columns}
+
+
+def describe_table(table: sa.Table, described: Described) -> Table:
+    """One table as a value.
+
+    Raises WrongUse where its source would not make the table that the models describe.
+    """
+    compiler.cache_clear()
+    enums = tuple(_enums_of(table))
+    try:
+        columns = {column.name: column_of(table, column, described) for column in table.columns if not column.system}
+        constraints = sorted(filter(None, map(constraint_of, table.constraints)), key=place)
+        indexes = {str(index.name): index_of(index) for index in sorted(table.indexes, key=lambda each: str(each.name))}
+    except sa.exc.NoReferenceError as error:
+        raise WrongUse(
+            f"Table {table.fullname} has a foreign key to a table or column that is not there: {error}.",
+            hint=_instead(table, error),
+        ) from error
+    made = Table(
+        name=table.name,
+        schema=table.schema,
+        columns=columns,
+        constraints=tuple(constraints),
+        indexes=indexes,
+        options=_options(table),
+        option_texts=_option_texts(table),
+        comment=table.comment,
+        enums=enums,
+        sequences=tuple(_sequences_of(table)),
+    )
+    return read_back(table, made, described)
+
+
+def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
+    if not isinstance(error, sa.exc.NoReferencedColumnError):
+        return "Turn its module on in this stage, or in one before."
+    word, tables = error.column_name, table.metadata.tables
+    targets = (key.target_fullname.rpartition(".") for key in table.foreign_keys)
+    there = (tables[path].columns for path, _, column in targets if column == word and path in tables)
+    return nearest(word, next(columns for columns in there if word not in columns).keys(), "column")
+
+
+# --------------------------------------------------------------------------- options
+
+
+def _options(table: sa.Table) -> tuple[tuple[str, Source], ...]:
+    options = [("quote", "True"), *dialect_options(table)] if quoted_at_will(table.name) else dialect_options(table)
+    if before := prefixes(table):
+        options.insert(0, ("prefixes", items("[]", map(quoted, before))))
+    return tuple(options)
+
+
+def _option_texts(table: sa.Table) -> dict[str, str]:
+    """What CREATE TABLE says besides the table's parts."""
+    if not table.dialect_kwargs and not prefixes(table):
+        return dict.fromkeys(NAMES, "")
+    counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement", "")) for name in NAMES}
+    before = " ".join(prefixes(table))
+    return {name: f"{before}{compiler(name).post_create_table(table)}{counted[name]}" for name in NAMES}
+
+
+# --------------------------------------------------------------------- types, sequences
+
+
+def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
+    """Raises WrongUse for a domain: its text in a table's DDL is its name, so what it says would be lost."""
+    for column in table.columns:
+        element = element_as(column.type, "postgresql")
+        if isinstance(element, postgresql.DOMAIN) and element.create_type:
+            raise WrongUse(
+                f"Column {table.fullname}.{column.name} makes the domain {element.name}, which a revision cannot do.",
+                hint="Give the domain create_type=False, and make it by a before_create event of the metadata and drop "
+                "it by an after_drop event.",
+            )
+        if isinstance(element, sa.Enum) and element.native_enum and element.name is not None:
+            schema = element.schema or table.metadata.schema
+            yield enum_key(element), Enum(str(element.name), schema, tuple(element.enums))
+
+
+def _enums(tables: Iterable[Table]) -> dict[str, Enum]:
+    found: dict[str, Enum] = {}
+    for table in tables:
+        for key, enum in table.enums:
+            other = found.setdefault(key, enum)
+            if other != enum:
+                raise WrongUse(
+                    f"Enum type {enum.key} has two sets of values: {list(other.labels)} and {list(enum.labels)}.",
+                    hint=f"Give the column of {table.key} a type with another name.",
+                )
+    return found
+
+
+def _sequences(metadata: sa.MetaData, tables: Iterable[Table]) -> dict[str, Sequence]:
+    found: dict[str, Sequence] = {}
+    for made in (
+        *filter(None, map(_sequence, sequences_of(metadata))),
+        *(each for table in tables for each in table.sequences),
+    ):
+        found.setdefault(made.key, made)
+    return found
+
+
+def _sequences_of(table: sa.Table) -> Iterator[Sequence]:
+    given = (column.default for column in table.columns if isinstance(column.default, sa.Sequence))
+    return filter(None, map(_sequence, given))
+
+
+def _sequence(sequence: sa.Sequence) -> Sequence | None:
+    if sequence.optional and sequence.column is not None:
+        return None
+    ddl = {name: str(CreateSequence(sequence).compile(dialect=dialect(name))) for name in NAMES if name != "sqlite"}
+    return Sequence(sequence.name, sequence.schema, sequence_source(sequence), {"sqlite": "", **ddl})

@@ -1,0 +1,177 @@
+"""A column's type as Python that needs only SQLAlchemy.
+
+A type of another package is written as what it is stored as: on one server like on the next where that is so, else with
+`with_variant`; and where SQLAlchemy has no word for it, by the name that each server has for it (`op.native_type`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from sqlstrata.databases.dialects import NAMES, dialect, server
+from sqlstrata.private_names import variants
+from sqlstrata.schema.ddl import UNSAYABLE
+from sqlstrata.schema.evaluation import evaluate
+from sqlstrata.schema.values import Texts
+from sqlstrata.source import Call, Chain, Source, call, flat, quoted
+
+Type = sa.types.TypeEngine[Any]
+
+_DIALECT_MODULES = ("postgresql", "mysql", "sqlite")
+
+
+def type_texts(type_: Type, column: sa.Column[Any] | None = None) -> dict[str, str | None]:
+    """The type as each server's CREATE TABLE would have it, None where it has none."""
+    return {name: _type_text(type_, name, column) for name in NAMES}
+
+
+def _type_text(type_: Type, name: str, column: sa.Column[Any] | None) -> str | None:
+    try:
+        text: str = dialect(name).type_compiler_instance.process(type_, type_expression=column)
+    except UNSAYABLE:
+        return None
+    return text
+
+
+def type_source(type_: Type, column: sa.Column[Any]) -> Source:
+    """The type as Python. Which of the ways to say it is right is tried out, not believed."""
+    wanted = type_texts(type_, column)
+    for candidate in _candidates(type_, wanted):
+        if _is(candidate, wanted):
+            return candidate
+    return _native(wanted)
+
+
+def _candidates(type_: Type, wanted: Texts) -> Iterator[Source]:
+    plain = _own_name(type_)
+    if plain is not None and not _variants(type_):
+        yield plain
+    stored = {name: _own_name(stored_as(type_, name)) for name in NAMES if wanted[name] is not None}
+    sources = {name: source for name, source in stored.items() if source is not None}
+    for base in sources.values():
+        yield _with_variants(base, sources)
+        break
+
+
+def _with_variants(base: Source, sources: dict[str, Source]) -> Source:
+    others: dict[str, tuple[Source, list[str]]] = {}
+    for name, source in sources.items():
+        if flat(source) != flat(base):
+            others.setdefault(flat(source), (source, []))[1].append(name)
+    made = base
+    for source, names in others.values():
+        made = Chain(made, call("with_variant", source, *map(quoted, names)))
+    return made
+
+
+def _is(candidate: Source, wanted: Texts) -> bool:
+    try:
+        type_ = evaluate(candidate)
+    except (sa.exc.SQLAlchemyError, NameError, TypeError, AttributeError):
+        return False  # not a way to say it: the next is tried
+    return isinstance(type_, sa.types.TypeEngine) and type_texts(type_) == dict(wanted)
+
+
+def _native(wanted: Texts) -> Source:
+    texts = {"mysql" if server(name) == "mariadb" else name: text for name, text in wanted.items() if text is not None}
+    return Call("op.native_type", (), tuple((name, quoted(text)) for name, text in texts.items()))
+
+
+def stored_as(type_: Type, name: str) -> Type:
+    """What a type is on one dialect, beneath variants and decorators."""
+    found: Type = _variants(type_).get(name, type_)
+    while isinstance(found, sa.TypeDecorator) and _module(found) is None:
+        found = found.load_dialect_impl(dialect(name))
+    return found
+
+
+def element_as(type_: Type, name: str) -> object:
+    """The same; of an array, what its elements are."""
+    stored = stored_as(type_, name)
+    return getattr(stored, "item_type", stored)
+
+
+def _variants(type_: Type) -> dict[str, Type]:
+    return dict(variants(type_))
+
+
+def _module(type_: Type) -> str | None:
+    """The name under which a revision can say this class: `sa`, a dialect's, or none."""
+    cls = type(type_)
+    if cls.__module__.startswith("sqlalchemy.dialects."):
+        module = cls.__module__.split(".")[2]
+        return module if module in _DIALECT_MODULES and hasattr(_dialect_module(module), cls.__name__) else None
+    if cls.__module__.startswith("sqlalchemy.") and getattr(sa.types, cls.__name__, None) is cls:
+        return "sa" if getattr(sa, cls.__name__, None) is cls else "sa.types"
+    return None
+
+
+def _dialect_module(name: str) -> object:
+    return getattr(__import__("sqlalchemy.dialects", fromlist=[name]), name)
+
+
+def _own_name(type_: Type) -> Source | None:
+    """`sa.String(length=50)`: the class with those arguments that are not its defaults."""
+    module = _module(type_)
+    if module is None:
+        return None
+    name = f"{module}.{type(type_).__name__}"
+    if isinstance(type_, sa.Enum):
+        return _enum(type_, name)
+    if isinstance(type_, mysql.SET):
+        return Call(
+            name, tuple(map(quoted, type_.values)), _arguments(type_, skip={"values", "length", "retrieve_as_bitwise"})
+        )
+    return Call(name, (), _arguments(type_, skip={"create_constraint", "name", "_create_events", "_adapted_from"}
+                                     if isinstance(type_, sa.Boolean) else set()))  # fmt: skip
+
+
+def _enum(type_: sa.Enum, name: str) -> Source:
+    """Its labels, not its class; its CHECK is written as one; its type on PostgreSQL is made by op.create_enum."""
+    keywords: list[tuple[str, Source]] = []
+    if type_.name is not None:
+        keywords.append(("name", quoted(str(type_.name))))
+    if type_.schema is not None:
+        keywords.append(("schema", quoted(type_.schema)))
+    if not type_.native_enum:
+        keywords += [("native_enum", "False"), ("length", quoted(type_.length))]
+    elif type_.length is not None and type_.length != max(map(len, type_.enums), default=0):
+        keywords.append(("length", quoted(type_.length)))
+    if name.startswith("mysql"):
+        keywords = list(_arguments(type_, skip={"enums", "name", "schema", "native_enum", "length", "quoting"}))
+    elif type_.native_enum:
+        keywords.append(("create_type", "False"))
+    return Call(name, tuple(map(quoted, type_.enums)), tuple(keywords))
+
+
+def _arguments(type_: Type, skip: set[str]) -> tuple[tuple[str, Source], ...]:
+    found: dict[str, Source] = {}
+    for cls in type(type_).__mro__:
+        if "__init__" not in vars(cls) or cls is object:
+            continue
+        parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
+        for parameter in parameters:
+            name = parameter.name
+            if name in found or name in skip or name == "self" or not hasattr(type_, name):
+                continue
+            if parameter.kind in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}:
+                continue
+            value = getattr(type_, name)
+            if value is not parameter.default and value != parameter.default and not callable(value):
+                source = _value(value)
+                if source is not None:
+                    found[name] = source
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return tuple(found.items())
+
+
+def _value(value: object) -> Source | None:
+    if isinstance(value, sa.types.TypeEngine):
+        return type_source(value, sa.Column("c", value))
+    return quoted(value) if isinstance(value, str | int | float | bool | tuple | list) or value is None else None

@@ -1,0 +1,1 @@
+"""Scratch databases: made, marked, emptied, swept."""
