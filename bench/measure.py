@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.projects import growing, replaced
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 Make = Callable[[Path, str], Path]
 """Writes a project into a folder, given the URL of its database, and gives the folder to work in."""
 

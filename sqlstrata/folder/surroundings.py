@@ -9,7 +9,7 @@ from sqlstrata.folder.comparison import Cause, Mismatch, difference
 from sqlstrata.folder.folder import keep, partial, passed_over, real, swap, synced, told, written
 from sqlstrata.folder.lock import WAIT, locked
 
-TEMPLATE = Path(__file__).parents[2] / "template"
+TEMPLATE = Path(__file__).parents[1] / "template"
 _OPERATIONS = "operations"
 
 
