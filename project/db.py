@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sqlalchemy import URL, create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy_utils import create_database, database_exists
@@ -14,11 +12,9 @@ from sqlalchemy_utils import create_database, database_exists
 import project.models.usuario_email  # noqa: F401 - it adds a column to Usuario
 from project.models.produto import Produto
 from project.models.usuario import Usuario
-from sqlstrata import read
+from sqlstrata import find, read
 
-__all__ = ["CONFIG", "Produto", "Usuario", "setup_database"]
-
-CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
+__all__ = ["Produto", "Usuario", "setup_database"]
 
 
 def setup_database(url: str | URL | None = None) -> Session:
@@ -26,7 +22,7 @@ def setup_database(url: str | URL | None = None) -> Session:
 
     It gets no tables here: that is what migrations are for.
     """
-    url = url or read(CONFIG).database.url
+    url = url or read(find()).database.url
     if not database_exists(url):
         create_database(url)
     return Session(create_engine(url))

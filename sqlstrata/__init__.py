@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         adopt,
         check,
         down,
+        eject,
         identify,
         new_stage,
         onboard,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "sqlstrata.commands": (
-        "adopt", "check", "down", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages", "status",
-        "up", "verify",
+        "adopt", "check", "down", "eject", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
+        "status", "up", "verify",
     ),
     "sqlstrata.errors": ("SqlstrataError",),
     "sqlstrata.history.generate": ("history",),
@@ -42,8 +43,8 @@ _ROOMS = {
 }  # fmt: skip
 
 __all__ = [
-    "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "check", "down", "find", "history", "identify", "new_stage",
-    "onboard", "read", "rebuild", "reset", "sql", "stages", "status", "up", "verify",
+    "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "check", "down", "eject", "find", "history", "identify",
+    "new_stage", "onboard", "read", "rebuild", "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from sqlstrata.columns import columns
 from sqlstrata.secret import masked, masked_within
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from sqlstrata.commands import Adopted, Checked, NewStage, Onboarded, Planned, Rebuilt, Repointed, Status, Verified
@@ -394,6 +396,13 @@ class Report:
             for path in done.written:
                 print(f"Written: {path}.")
             print("Next: write the models, then `inv rebuild`.")
+
+    def ejected(self, written: Sequence[Path]) -> None:
+        """What stands beside env.py now."""
+        self.object = {"written": [str(path) for path in written]}
+        if not self.json:
+            print("\n".join(f"Written: {path}." for path in written) or "Everything was there already.")
+            print("The migrations folder needs Alembic and SQLAlchemy alone.")
 
     def _differences(self, found: Sequence[Any]) -> None:
         if found:

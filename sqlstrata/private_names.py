@@ -2,7 +2,7 @@
 
 Each is behind a function that says what it is for. Importing this module raises WrongUse where the installed SQLAlchemy
 has one of them no longer, or is older than what is supported; so nothing fails in the middle of its work. Those of the
-operations, which stand alone, are in `sqlstrata/template/operations/private_names.py`.
+operations, which stand alone, are in `sqlstrata/operations/private_names.py`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlalchemy.orm import mapperlib, registry
 from sqlalchemy.schema import SchemaConst
 
 from sqlstrata.errors import WrongUse
+from sqlstrata.operations.private_names import lacking, prefixes, should_create
 from sqlstrata.sqlalchemy_versions import NAMES_OF_METADATA
-from sqlstrata.template.operations.private_names import lacking, prefixes, should_create
 
 __all__ = ["prefixes", "should_create"]
 

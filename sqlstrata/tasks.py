@@ -310,6 +310,15 @@ def _asked(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
+@task(help=_help("config", "json"))
+def eject(_: Context, config: str | None = None, json: bool = False) -> None:
+    """Copy the operations beside env.py, so that the migrations folder needs Alembic and SQLAlchemy alone."""
+    with ending(json) as report:
+        from sqlstrata import commands
+
+        report.ejected(commands.eject(_plan(config), report.tell))
+
+
 @task(
     help=_help(
         "config",

@@ -28,9 +28,9 @@ from sqlstrata.databases.lost import answering as bracketed
 from sqlstrata.databases.lost import cause
 from sqlstrata.errors import MigrationFailed, SqlstrataError, Unreachable
 from sqlstrata.migrate import apply
+from sqlstrata.operations import failures, lock
+from sqlstrata.operations.journal import is_ddl, is_reading
 from sqlstrata.plan import Plan
-from sqlstrata.template.operations import failures, lock
-from sqlstrata.template.operations.journal import is_ddl, is_reading
 
 CUTS = int(os.environ.get("STRATA_CUTS", "2"))
 """How often each command's connection is cut, on each server; some hundreds in a long run."""

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from sqlstrata.template.operations.orphans import Orphans
+from sqlstrata.operations.orphans import Orphans
 
 
 @pytest.fixture

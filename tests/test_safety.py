@@ -28,9 +28,9 @@ from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
 from sqlstrata.history.generate import steps
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
+from sqlstrata.operations.journal import Journal, written
+from sqlstrata.operations.lock import CREATE
 from sqlstrata.scratch.bracket import scratch
-from sqlstrata.template.operations.journal import Journal, written
-from sqlstrata.template.operations.lock import CREATE
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))

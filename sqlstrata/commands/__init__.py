@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlstrata.commands.adding import NewStage, new_stage
+from sqlstrata.commands.ejecting import eject
 from sqlstrata.commands.entering import Onboarded, onboard
 from sqlstrata.commands.going import bring_up, down, sql, up
 from sqlstrata.commands.looking import Checked, Planned, Status, check, stages, status
@@ -27,6 +28,7 @@ __all__ = [
     "bring_up",
     "check",
     "down",
+    "eject",
     "identify",
     "new_stage",
     "onboard",

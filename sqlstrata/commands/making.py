@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -118,9 +117,9 @@ def write(
     with history.locked(versions, wait, waiting=lambda sentence: told(sentence, "")) as left:
         if left:
             told(left, "")
-        others = history.environment(plan.migrations, wait=wait)
-        if others is not None:
-            told(f"The operations beside env.py were not this program's; they are kept in {others}.", "")
+        about_older = history.environment(plan.migrations, wait=wait)
+        if about_older is not None:
+            told(about_older, "")
         _alembic_ini(plan)
         return history.replace(versions, revisions, force=force)
 
@@ -161,8 +160,7 @@ def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
         folder = place / "migrations"
         with writing(place):
             folder.mkdir()
-            if (plan.migrations / "env.py").exists():
-                shutil.copy(plan.migrations / "env.py", folder / "env.py")
+            history.copy(plan.migrations, folder)
             history.environment(folder)
             (folder / "versions").mkdir()
             history.write(folder / "versions", revisions)

@@ -27,10 +27,10 @@ from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import Locked, Protected, WrongUse
 from sqlstrata.history.generate import steps
+from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.snapshot.values import OURS
-from sqlstrata.template.operations import lock
 
 
 @dataclass(frozen=True)

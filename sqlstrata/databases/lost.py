@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ExceptionContext
 
 from sqlstrata.errors import Unreachable
-from sqlstrata.template.operations.failures import code_of, is_lost, is_unable, of_driver
+from sqlstrata.operations.failures import code_of, is_lost, is_unable, of_driver
 
 _ADDRESSES: WeakKeyDictionary[BaseException, str] = WeakKeyDictionary()
 _NO_RIGHT = {"42501", 1044, 1142, 1143, 1227, 1370}

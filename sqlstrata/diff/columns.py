@@ -10,9 +10,9 @@ from sqlstrata.databases.dialects import NAMES
 from sqlstrata.diff.constraints import on, pairs
 from sqlstrata.diff.examples import crossing, example
 from sqlstrata.diff.order import Draft, Phase
+from sqlstrata.operations.conversion import keeps
 from sqlstrata.schema.values import Column, Constraint, Table, equal
 from sqlstrata.source import Call, Source, call, flat, quoted
-from sqlstrata.template.operations.conversion import keeps
 
 
 @dataclass(frozen=True)

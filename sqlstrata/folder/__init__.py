@@ -12,7 +12,7 @@ from sqlstrata.folder.files import File, foreign, read
 from sqlstrata.folder.lock import heal, locked
 from sqlstrata.folder.replacement import Replaced, replace, require_ours, write
 from sqlstrata.folder.runnable import edited_place, remedy, require_runnable
-from sqlstrata.folder.surroundings import environment, environment_differs, environment_mismatch
+from sqlstrata.folder.surroundings import copy, eject, environment, environment_mismatch
 
 __all__ = [
     "Cause",
@@ -20,9 +20,10 @@ __all__ = [
     "Mismatch",
     "Replaced",
     "compare",
+    "copy",
     "edited_place",
+    "eject",
     "environment",
-    "environment_differs",
     "environment_mismatch",
     "foreign",
     "heal",

@@ -66,14 +66,18 @@ def locked(versions: Path, wait: float = WAIT, *, waiting: Callable[[str], None]
         _release(descriptor, _path(place))
 
 
+_BESIDE = ("operations", "sqlstrata_operations")
+"""Folders of operations that a rebuild removes, or `eject` writes."""
+
+
 def heal(versions: Path) -> str | None:
-    """Put right what an ended run left at a folder of revisions, and at the operations beside it; say so in a sentence.
+    """Put right what an ended run left at a folder of revisions, and at operations beside it; say so in a sentence.
 
     Every command calls this first. Where nothing is wrong it looks at a few names and writes nothing. Where another run
     is at work there is nothing to heal. Afterwards the folder is the old one or the new one, whole. Raises WrongUse
     where a folder cannot be put back, and Locked where another run has it for longer than a moment.
     """
-    said = [_healed(real(place)) for place in (versions, versions.parent / "operations")]
+    said = [_healed(real(place)) for place in (versions, *(versions.parent / name for name in _BESIDE))]
     return " ".join(each for each in said if each) or None
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlstrata.folder.files import File
 
-_NEEDED = ("env.py", "operations/__init__.py")
+_NEEDED = ("env.py",)
 
 
 def require_runnable(migrations: Path, files: Sequence[File]) -> None:

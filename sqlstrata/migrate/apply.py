@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,10 @@ from sqlstrata.databases.lost import cause
 from sqlstrata.errors import Locked, MigrationFailed, Refused, SchemaDiffers, SqlstrataError
 from sqlstrata.folder import File, edited_place, read, require_runnable
 from sqlstrata.migrate.rows import insert
+from sqlstrata.operations import failures
+from sqlstrata.operations.failures import of_driver
 from sqlstrata.plan import Plan
 from sqlstrata.secret import masked
-from sqlstrata.template import operations
-from sqlstrata.template.operations import failures
-from sqlstrata.template.operations.failures import of_driver
 
 Told = Callable[[str], None]
 
@@ -65,15 +63,7 @@ def configuration(migrations: Path, **attributes: object) -> Config:
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes.update(attributes)
-    _offer_operations()
     return config
-
-
-@cache
-def _offer_operations() -> None:
-    """Have env.py find the program's own operations, which are loaded already: its folder mostly has the very same."""
-    operations.state = {path.name: path.read_bytes() for path in Path(operations.__file__).parent.glob("*.py")}
-    sys.modules.setdefault("strata_operations", operations)
 
 
 def revision_of(connection: sa.Connection) -> str | None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
 from sqlstrata.databases.dialects import NAMES
+from sqlstrata.operations.conversion import family
 from sqlstrata.private_names import MADE_AS_NUMBER, is_extended
 from sqlstrata.schema.constraints import constraint_of
 from sqlstrata.schema.ddl import compiler, ddl, dialect_options, expression_texts, on_each, quoted_at_will, sql_source
@@ -23,7 +24,6 @@ from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.types import element_as, stored_as, type_source, type_texts
 from sqlstrata.schema.values import Column, Texts, same_everywhere
 from sqlstrata.source import Call, Source, call, quoted
-from sqlstrata.template.operations.conversion import family
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
 # What a column has that its description does not hang on: whose it is, and what Python puts into it.

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-import sqlstrata.template.operations  # noqa: F401  (registers the custom operations)
+import sqlstrata.operations  # noqa: F401  (registers the custom operations)
 from sqlstrata.databases.dialects import dialect
 from sqlstrata.source import Source, flat
 

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from sqlstrata.databases.dialects import NAMES, server
 from sqlstrata.errors import WrongUse
+from sqlstrata.operations.definition import define
 from sqlstrata.private_names import asks_for_null, is_extended
 from sqlstrata.schema.constraints import constraint_text, constraint_texts, index_texts
 from sqlstrata.schema.ddl import UNSAYABLE, ddl, on_each, on_one
@@ -22,7 +23,6 @@ from sqlstrata.schema.described import Described
 from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.values import Constraint, Index, Table, Texts
 from sqlstrata.source import Source, flat
-from sqlstrata.template.operations.definition import define
 
 
 def read_back(table: sa.Table, made: Table, described: Described) -> Table:

@@ -1,8 +1,7 @@
 """The operations that Alembic has none for, or does wrongly, on SQLite, PostgreSQL or MariaDB.
 
 Importing this package registers them: `env.py` does, so that the revisions beside it can say `op.change_table(...)`.
-It lies in the migrations folder, which thereby needs only Alembic and SQLAlchemy. `inv rebuild` writes it, and edits
-are lost.
+It needs Alembic and SQLAlchemy alone, and nothing else of sqlstrata; `sqlstrata eject` copies it beside env.py.
 
 What a revision may say with it, besides Alembic's own operations:
 
@@ -15,8 +14,8 @@ What a revision may say with it, besides Alembic's own operations:
   each.
 * `op.run_sql`: SQL text as it stands, for every server or for one; `op.sql`: an expression that differs by server.
 
-`running` is how `env.py` runs revisions: one run at a time (`lock`), on MariaDB with a `journal`, from which one that
-was `cut_off` is undone, on SQLite with an eye on `orphans`.
+`environment` is what `env.py` does, and `running` how it runs revisions: one run at a time (`lock`), on MariaDB with a
+`journal`, from which one that was `cut_off` is undone, on SQLite with an eye on `orphans`.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from . import (
     clients,
     creation,
     driver,
+    environment,
     failures,
     journal,
     keys,
@@ -43,6 +43,7 @@ __all__ = [
     "clients",
     "creation",
     "driver",
+    "environment",
     "failures",
     "journal",
     "keys",
@@ -56,5 +57,3 @@ __all__ = [
     "text",
     "types",
 ]
-state: dict[str, bytes] = {}
-"""What the files of this package say, where env.py has loaded it: the same need not be loaded twice."""

@@ -53,7 +53,7 @@ def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - who runs Alembic is at a terminal
 
 
-def migrates(environment: EnvironmentContext) -> bool:
+def migrates(environment: Any) -> bool:
     """Whether the command goes to a revision; `current` and `check` only look."""
     try:
         environment.get_revision_argument()

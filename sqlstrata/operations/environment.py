@@ -1,0 +1,184 @@
+"""What env.py does: run the revisions in `versions/`, for `alembic` and for `inv` alike.
+
+On PostgreSQL each revision is a transaction. On SQLite all that a command runs is one (the driver by itself commits DDL
+as it goes), of which a revision that fails undoes its own part; with foreign keys off, because a rebuilt table would
+otherwise take its children along, and with each that could be broken looked at before a revision ends. One run at a
+time, whoever starts it: others wait (`-x wait=SECONDS`, 60 unless said), or stop and say who is at work. On MariaDB,
+where each DDL statement commits by itself, a run that was cut off is taken up where it ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.config import fileConfig
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.config import Config
+from alembic.util import CommandError
+
+from . import private_names, running
+from .driver import say
+from .lock import TABLE
+from .models import last_stage
+from .orphans import Orphans
+
+
+def run() -> None:
+    """Do what Alembic's command is to do, on the database that it is for, or write the SQL instead.
+
+    The database is `connection` in the configuration's attributes (a Connection or an Engine), else `alembic -x url=…`,
+    the variable DATABASE_URL, or sqlalchemy.url in alembic.ini. A transaction that is going on in a given connection is
+    the caller's: everything happens in it, and nothing is committed.
+    """
+    config = context.config
+    private_names.check()
+    if config.config_file_name is not None and config.file_config.has_section("loggers"):
+        fileConfig(config.config_file_name, disable_existing_loggers=False)
+    if context.is_offline_mode():
+        _write_sql(config)
+        return
+    with _connected(config) as connection:
+        if connection.in_transaction():
+            _run_inside(config, connection)
+        else:
+            _run_alone(config, connection)
+
+
+def url(config: Config) -> str:
+    """Where the database is. Raises CommandError where nobody says."""
+    given = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("DATABASE_URL")
+    found = given or config.get_main_option("sqlalchemy.url")
+    if not found:
+        raise CommandError("No database: give `-x url=…`, the variable DATABASE_URL, or sqlalchemy.url in alembic.ini.")
+    return str(found)
+
+
+# --------------------------------------------------------------------------- connections
+
+
+@contextmanager
+def _connected(config: Config) -> Iterator[sa.Connection]:
+    """The connection that is given, one of the engine that is given, or one to the URL."""
+    given = config.attributes.get("connection")
+    if isinstance(given, sa.Connection):
+        yield given
+        return
+    engine = given if isinstance(given, sa.Engine) else sa.create_engine(url(config), poolclass=sa.NullPool)
+    with _transactional(engine), engine.connect() as connection:
+        if connection.dialect.name != "sqlite":
+            yield connection
+            return
+        driver: Any = connection.connection.dbapi_connection
+        was, driver.isolation_level = driver.isolation_level, None  # the driver is to leave BEGIN and COMMIT to us
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            driver.isolation_level = was
+
+
+@contextmanager
+def _transactional(engine: sa.Engine) -> Iterator[None]:
+    """Have SQLite's transactions begin when SQLAlchemy's do; those that write take the file's lock at once."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    begin = "BEGIN IMMEDIATE" if running.migrates(context) else "BEGIN"
+
+    def begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    sa.event.listen(engine, "begin", begun)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "begin", begun)
+
+
+# -------------------------------------------------------------------------------- running
+
+
+def _run_alone(config: Config, connection: sa.Connection) -> None:
+    """Migrate the database: each revision whole or not at all, where the server has transactions for DDL.
+
+    On PostgreSQL a revision may need what one before it has committed, as a new value of an enum type; on SQLite, whose
+    lock goes with the transaction, all are one, unless somebody looks at the database between them (`alone`).
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    keys_on = sqlite and _foreign_keys(connection, on=False)
+    orphans = Orphans(connection)
+    _configure(
+        config,
+        connection,
+        orphans,
+        transaction_per_migration=not sqlite or bool(config.attributes.get("alone")),
+        transactional_ddl=True if sqlite else None,
+    )
+    try:
+        running.run(context, connection, orphans.look)
+    finally:
+        orphans.end()
+        if keys_on:
+            _foreign_keys(connection, on=True)
+
+
+def _run_inside(config: Config, connection: sa.Connection) -> None:
+    """Run in the caller's transaction, which is the lock and the way back."""
+    if connection.dialect.name == "sqlite" and say(connection, "PRAGMA foreign_keys")[0][0]:
+        message = "SQLite's foreign keys are on, and cannot be turned off inside of a transaction."
+        raise CommandError(f"{message} Begin it after `PRAGMA foreign_keys = OFF`, or give a connection without one.")
+    orphans = Orphans(connection)
+    _configure(config, connection, orphans)
+    try:
+        if running.migrates(context):
+            orphans.look()
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        orphans.end()
+
+
+def _configure(config: Config, connection: sa.Connection, orphans: Orphans, **options: Any) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=last_stage(config),
+        include_object=_is_table,
+        on_version_apply=(orphans.check, *config.attributes.get("on_version_apply", ())),  # type: ignore[arg-type]
+        **options,
+    )
+
+
+def _is_table(element: Any, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
+    """Views that the models make are none of `alembic check`'s tables, and neither is what a run keeps for itself."""
+    return not (kind == "table" and (getattr(element, "is_view", False) or name == TABLE))
+
+
+def _foreign_keys(connection: sa.Connection, *, on: bool) -> bool:
+    """Turn SQLite's foreign keys off or on, outside of any transaction, and say whether they were on."""
+    connection.rollback()
+    ((was,),) = say(connection, "PRAGMA foreign_keys")
+    say(connection, f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+    return bool(was)
+
+
+def _write_sql(config: Config) -> None:
+    """Write the SQL instead of running it."""
+    dialect = config.attributes.get("dialect")
+    where: dict[str, Any] = {"dialect_name": dialect} if dialect else {"url": url(config)}
+    name = dialect or sa.make_url(url(config)).get_backend_name()
+    context.configure(
+        **where,
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+        transaction_per_migration=True,
+        transactional_ddl=name in {"sqlite", "postgresql"},
+        output_buffer=config.attributes.get("output_buffer"),
+    )
+    if context.get_context().dialect.name == "sqlite":
+        context.get_context().impl.static_output("PRAGMA foreign_keys = OFF;\n")
+    with context.begin_transaction():
+        context.run_migrations()

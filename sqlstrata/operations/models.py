@@ -1,0 +1,77 @@
+"""The models that `alembic check` compares a database with; no other command looks at them, or at config.yaml."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import sqlalchemy as sa
+from alembic.config import Config
+
+
+def last_stage(config: Config) -> sa.MetaData | None:
+    """The last stage's MetaData, which `alembic check` compares the database with.
+
+    The stages are those of the config.yaml that `stages` in alembic.ini names; None without that line, and for commands
+    that do without the models.
+    """
+    path = config.get_main_option("stages")
+    command = getattr(config.cmd_opts, "cmd", [None])[0]
+    if not path or (config.cmd_opts is not None and getattr(command, "__name__", "") not in {"check", "revision"}):
+        return None
+    import yaml
+
+    plan = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    folder, package = str(Path(path).resolve().parent), plan["models"]["package"]
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if config.cmd_opts is None and find_spec(package.partition(".")[0]) is None:
+        return None
+    on: list[str] = []
+    known: set[str] = set()
+    for stage in plan["stages"]:
+        on = [module for module in on if module not in stage.get("disable", ())] + stage.get("enable", [])
+        known.update(on)
+    Unread({f"{package}.{module}" for module in known.difference(on)}).import_package(package)
+    module, _, attribute = plan["models"]["base"].partition(":")
+    base = getattr(import_module(f"{package}.{module}"), attribute)
+    for each in on:
+        import_module(f"{package}.{each}")
+    metadata: sa.MetaData = getattr(base, "metadata", base)
+    # The models have their names by now. A revision's constraint without a name is to stay without one.
+    metadata.naming_convention = sa.MetaData().naming_convention
+    return metadata
+
+
+class Unread(MetaPathFinder, Loader):
+    """Finds modules that are not on, for a package's `__init__`: empty ones, with whatever name it takes from them."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in self.names else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        def name_of(name: str) -> type:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return type(name, (), {})
+
+        module.__getattr__ = name_of  # type: ignore[method-assign]
+
+    def import_package(self, name: str) -> None:
+        """Import a package; who asks for the modules afterwards gets them as they are."""
+        sys.meta_path.insert(0, self)
+        try:
+            import_module(name)
+        finally:
+            sys.meta_path.remove(self)
+            for each in self.names:
+                if getattr(sys.modules.get(each), "__loader__", None) is self:
+                    del sys.modules[each]
