@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import secrets
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -385,21 +384,6 @@ def test_rebuild_with_force_says_in_its_object_where_the_copy_is(given: Inv, pro
     assert (Path(told["kept"]) / "0002_cidades.py").read_bytes() == content
 
 
-@pytest.mark.parametrize("words", [(), ("--json",)])
-def test_operations_that_are_others_than_the_program_s_are_kept_and_told(
-    given: Inv, project: Project, words: tuple[str, ...]
-) -> None:
-    given("rebuild")
-    path = project.folder / "migrations" / "operations" / "text.py"
-    path.write_text("mine", encoding="utf-8")
-    told = given("rebuild", *words)
-    assert told.code == 0
-    kept = re.search(r"were not this program's; they are kept in (.+)\.$", told.err, re.MULTILINE)
-    assert kept is not None
-    assert (Path(kept[1]) / "text.py").read_text(encoding="utf-8") == "mine"
-    assert path.read_text(encoding="utf-8") != "mine"
-
-
 # ------------------------------------------------ check
 
 
@@ -454,9 +438,8 @@ WRONG = (
         None, "file too many", "0009_x.py",
     ),
     Wrong(
-        "operations edited by hand",
-        lambda project: (project.versions.parent / "operations" / "table.py").write_text("x = 1\n", encoding="utf-8"),
-        None, "hand edit", "operations/table.py",
+        "env.py is missing",
+        lambda project: (project.versions.parent / "env.py").unlink(), None, "file missing", "env.py",
     ),
 )  # fmt: skip
 
@@ -797,15 +780,11 @@ BROKEN: tuple[tuple[Callable[[Project], object], str, str], ...] = (
         lambda project: (project.versions.parent / "env.py").unlink(),
         "migrations/env.py", "The history on disk cannot be run: the file is missing.",
     ),
-    (
-        lambda project: shutil.rmtree(project.versions.parent / "operations"),
-        "operations/__init__.py", "The history on disk cannot be run: the file is missing.",
-    ),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("do", "where", "message"), BROKEN, ids=["file missing", "conflict", "import", "empty", "env.py", "operations"]
+    ("do", "where", "message"), BROKEN, ids=["file missing", "conflict", "import", "empty", "env.py"]
 )
 def test_a_history_that_alembic_cannot_load_is_told_with_its_place_before_anything_is_done(
     given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
@@ -841,18 +820,12 @@ STOPPING: tuple[tuple[Callable[[Project], object], str, str], ...] = (
         lines_in("versions/0002_cidades.py", "def upgrade() -> None:\n", "def upgrade() -> None:\n    1 / 0\n"),
         "versions/0002_cidades.py:18", "ZeroDivisionError: division by zero.",
     ),
-    (lines_in("env.py", "load_operations()\nif", "nada()\nif"), "env.py:", "NameError: name 'nada' is not defined."),
-    (lines_in("env.py", "load_operations()\nif", "load_operations(\nif"), "env.py:", "SyntaxError: "),
-    (
-        lambda project: (project.versions.parent / "operations" / "lock.py").unlink(),
-        "operations/journal.py:", "lock'",
-    ),
+    (lines_in("env.py", "environment.run()", "nada()"), "env.py:", "NameError: name 'nada' is not defined."),
+    (lines_in("env.py", "environment.run()", "environment.run("), "env.py:", "SyntaxError: "),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("do", "where", "message"), STOPPING, ids=["a revision", "env.py", "env.py's syntax", "an operation"]
-)
+@pytest.mark.parametrize(("do", "where", "message"), STOPPING, ids=["a revision", "env.py", "env.py's syntax"])
 def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_place(
     given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
 ) -> None:
@@ -870,7 +843,7 @@ def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_p
 
 def test_an_env_py_that_does_not_run_is_told_by_the_proof(given: Inv, project: Project) -> None:
     given("rebuild")
-    lines_in("env.py", "load_operations()\nif", "nada()\nif")(project)
+    lines_in("env.py", "environment.run()", "nada()")(project)
     project.module("cidades", CIDADES.replace("50", "60"))
     before = tree(project.folder)
     told = given("rebuild", "--json")

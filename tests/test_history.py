@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -30,7 +31,6 @@ from sqlstrata.errors import HistoryDiffers, Locked, WrongUse
 from sqlstrata.folder import (
     File,
     environment,
-    environment_differs,
     environment_mismatch,
     files,
     foreign,
@@ -993,12 +993,9 @@ def test_many_rebuilds_at_once_leave_one_history_whole(versions: Path) -> None:
 def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a small template in place of the real one."""
     folder = tmp_path / "template"
-    (folder / "operations").mkdir(parents=True)
+    folder.mkdir()
     (folder / "env.py").write_text("env")
     (folder / "script.py.mako").write_text("mako")
-    (folder / "operations" / "__init__.py").write_text("")
-    (folder / "operations" / "text.py").write_text("new")
-    (folder / "operations" / "__pycache__").mkdir()
     monkeypatch.setattr(surroundings, "TEMPLATE", folder)
     return folder
 
@@ -1006,26 +1003,18 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def around(migrations: Path) -> tuple[str, str] | None:
     """Give the cause and the name of the first file that differs."""
     found = environment_mismatch(migrations)
-    assert environment_differs(migrations) == (found and found.file)
     return (found.cause, found.file) if found else None
 
 
-AROUND = {"env.py", "script.py.mako", "operations"}
+AROUND = {"env.py", "script.py.mako"}
 
 
 def test_a_migrations_folder_is_made_whole(tmp_path: Path, template: Path) -> None:
     migrations = tmp_path / "a" / "migrations"
     assert environment(migrations) is None
     assert {path.name for path in migrations.iterdir()} == AROUND
-    assert contents(migrations / "operations") == {"__init__.py": b"", "text.py": b"new"}
     assert (migrations / "env.py").read_bytes() == (template / "env.py").read_bytes()
     assert environment_mismatch(migrations) is None
-
-
-def test_the_real_template_makes_a_folder_whole(tmp_path: Path) -> None:
-    environment(tmp_path / "migrations")
-    assert environment_mismatch(tmp_path / "migrations") is None
-    assert (tmp_path / "migrations" / "operations" / "__init__.py").exists()
 
 
 @pytest.mark.usefixtures("template")
@@ -1033,82 +1022,73 @@ def test_the_team_s_own_files_are_never_overwritten(tmp_path: Path) -> None:
     migrations = tmp_path / "migrations"
     migrations.mkdir()
     (migrations / "env.py").write_text("mine")
-    environment(migrations)
+    (migrations / "operations").mkdir()
+    (migrations / "operations" / "mine.py").write_text("mine")
+    assert environment(migrations) is None
     assert (migrations / "env.py").read_text() == "mine"
     assert (migrations / "script.py.mako").read_text() == "mako"
+    assert (migrations / "operations" / "mine.py").read_text() == "mine"
     assert environment_mismatch(migrations) is None
 
 
-@pytest.mark.usefixtures("template")
-def test_operations_are_brought_up_to_date_and_only_then_touched(tmp_path: Path) -> None:
-    migrations = tmp_path / "migrations"
-    environment(migrations)
-    number = (migrations / "operations").stat().st_ino
-    environment(migrations)
-    assert (migrations / "operations").stat().st_ino == number
-    (migrations / "operations" / "text.py").write_text("old")
-    assert environment(migrations) == migrations / "operations.kept-1"
-    assert contents(migrations / "operations.kept-1") == {"text.py": b"old"}
-    assert contents(migrations / "operations") == {"__init__.py": b"", "text.py": b"new"}
-    assert {path.name for path in migrations.iterdir()} == AROUND | {"operations.kept-1"}
-
-
-@pytest.mark.usefixtures("template")
-def test_files_that_the_program_does_not_know_are_kept_beside_the_operations(tmp_path: Path) -> None:
-    migrations = tmp_path / "migrations"
-    environment(migrations)
-    (migrations / "operations" / "mine.py").write_text("mine")
-    (migrations / "operations" / "__pycache__").mkdir()
-    assert around(migrations) == ("file too many", "operations/mine.py")
-    kept = environment(migrations)
-    assert kept == migrations / "operations.kept-1"
-    assert contents(kept) == {"mine.py": b"mine"}
-    assert set(contents(migrations / "operations")) == {"__init__.py", "text.py"}
-
-
-def test_the_first_file_that_differs_is_named(tmp_path: Path, template: Path) -> None:
+def test_the_first_file_that_is_missing_is_named(tmp_path: Path, template: Path) -> None:
     migrations = tmp_path / "migrations"
     assert around(migrations) == ("file missing", "env.py")
     environment(migrations)
-    (template / "operations" / "text.py").write_text("newer")
-    assert around(migrations) == ("hand edit", "operations/text.py")
-    (migrations / "operations" / "__init__.py").unlink()
-    assert around(migrations) == ("file missing", "operations/__init__.py")
-    shutil.rmtree(migrations / "operations")
-    assert around(migrations) == ("file missing", "operations/__init__.py")
     (migrations / "script.py.mako").unlink()
     assert around(migrations) == ("file missing", "script.py.mako")
 
 
-@pytest.mark.usefixtures("template")
-def test_a_file_in_the_place_of_the_operations_is_told(tmp_path: Path) -> None:
-    migrations = tmp_path / "migrations"
-    migrations.mkdir()
-    (migrations / "operations").write_text("mine")
-    for call in (environment, environment_mismatch):
-        with pytest.raises(WrongUse, match="Not a directory"):
-            call(migrations)
-    assert (migrations / "operations").read_text() == "mine"
+OLD_ENV, OLD_OPERATIONS = b"import operations", {"__init__.py": b"", "text.py": b"old"}
 
 
-@pytest.mark.usefixtures("template")
+@pytest.fixture
+def old(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A migrations folder as an older version left it, with operations beside env.py."""
+    monkeypatch.setattr(surroundings, "_OLD_ENV", {hashlib.sha256(OLD_ENV).hexdigest()})
+    monkeypatch.setattr(surroundings, "_OLD_OPERATIONS", {surroundings._digest(OLD_OPERATIONS)})
+    return as_an_older_version_left_it(tmp_path / "migrations")
+
+
+def as_an_older_version_left_it(migrations: Path) -> Path:
+    (migrations / "operations").mkdir(parents=True)
+    (migrations / "env.py").write_bytes(OLD_ENV)
+    for name, content in OLD_OPERATIONS.items():
+        (migrations / "operations" / name).write_bytes(content)
+    return migrations
+
+
+def test_the_operations_of_an_older_version_are_removed_and_what_replaces_them_is_said(old: Path) -> None:
+    assert "uses `sqlstrata.operations` of the installed program instead" in str(environment(old))
+    assert {path.name for path in old.iterdir()} == AROUND
+    assert (old / "env.py").read_text() == "env"
+    assert environment(old) is None
+
+
+def test_operations_of_an_older_version_that_were_edited_stay(old: Path) -> None:
+    (old / "operations" / "text.py").write_text("mine")
+    assert "it was edited, so it is left there" in str(environment(old))
+    assert (old / "operations" / "text.py").read_text() == "mine"
+    assert (old / "env.py").read_text() == "env"
+
+
+def test_an_env_py_of_an_older_version_that_was_edited_stays_with_its_operations(old: Path) -> None:
+    (old / "env.py").write_bytes(OLD_ENV + b" # mine")
+    assert "was edited, so it is left as it is" in str(environment(old))
+    assert contents(old / "operations") == OLD_OPERATIONS
+    assert (old / "env.py").read_bytes() == OLD_ENV + b" # mine"
+
+
+@pytest.mark.usefixtures("old")
 @pytest.mark.parametrize("stop", [kill, fail], ids=["kill -9", "disk full"])
-def test_stopped_at_any_step_the_operations_are_old_or_new(tmp_path: Path, stop: Callable[[], object]) -> None:
-    old, new = {"text.py": b"old"}, {"__init__.py": b"", "text.py": b"new"}
+def test_stopped_at_any_step_the_folder_works_as_before_or_as_after(tmp_path: Path, stop: Callable[[], object]) -> None:
     for step in count(1):
-        migrations = tmp_path / f"step {step}" / "migrations"
-        operations = migrations / "operations"
-        operations.mkdir(parents=True)
-        (operations / "text.py").write_bytes(old["text.py"])
+        migrations = as_an_older_version_left_it(tmp_path / f"step {step}" / "migrations")
         if ended(started(stopped(lambda: environment(migrations), migrations, step, stop))) == UNREACHED:  # noqa: B023
             break
         heal(migrations / "versions")
-        assert contents(operations) in (old, new), f"step {step}"
-        assert not (migrations / "env.py").exists() or (migrations / "env.py").read_text() == "env"
+        env = (migrations / "env.py").read_bytes()
+        assert env == b"env" or contents(migrations / "operations") == OLD_OPERATIONS, f"step {step}"
         environment(migrations)
-        kept = sorted(path for path in migrations.iterdir() if path.name.startswith("operations.kept-"))
-        assert {path.name for path in migrations.iterdir()} == AROUND | {path.name for path in kept}, f"step {step}"
-        assert contents(operations) == new
-        assert [contents(path) for path in kept] == [old] * len(kept)
-        assert kept
-    assert step > 10
+        assert {path.name for path in migrations.iterdir()} == AROUND, f"step {step}"
+    assert step > 5

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering
+from conftest import answering, anything
 from projects import Project, write
 from test_safety import AFTER, KILLS, MODULES, SEED, STAGES, alembic, execute, inv, rows
 from wire import Way, Wire, cut_wire, killed_at, killed_when
 
 from sqlstrata import commands
 from sqlstrata.commands.verifying import failure
-from sqlstrata.databases import database
+from sqlstrata.databases import database, removal
 from sqlstrata.databases.lost import answering as bracketed
 from sqlstrata.databases.lost import cause
 from sqlstrata.errors import MigrationFailed, SqlstrataError, Unreachable
@@ -45,7 +45,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield made.render_as_string(hide_password=False)
     if database.exists(made):
         _end_of(made)
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 def _end_of(url: sa.URL) -> None:
@@ -276,7 +276,7 @@ def test_the_rows_of_a_run_that_was_killed_come_with_the_command_that_status_nam
     for _ in range(max(2, KILLS // 2)):
         if database.exists(project.url):
             _end_of(sa.make_url(project.url))
-            database.drop(project.url)
+            removal.drop(project.url, anything)
         commands.onboard(plan) if command == "reset" else None
         killed_at(work, project.url, chance.randint(3, 120), sent=chance.random() < 0.5)
         hint = _advised(project)
@@ -372,7 +372,7 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
         assert commands.up(plan) == ("extra",)
         assert commands.status(plan).schema_matches
     finally:
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 @pytest.mark.parametrize("moment", ["SELECT alembic_version", "CREATE DATABASE"])
@@ -394,7 +394,7 @@ def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path, mome
         require_known(plan)
     finally:
         sa.event.remove(sa.Engine, "after_cursor_execute", heard)
-        database.drop(made)
+        removal.drop(made, anything)
     assert not left
 
 
@@ -494,7 +494,7 @@ def test_stock_alembic_says_who_is_gone_as_well(tmp_path: Path) -> None:
         run = alembic(project, "-x", "wait=20", "upgrade", "head")
         assert (run.communicate(timeout=60), run.returncode)[1] == 0
     finally:
-        database.drop(made)
+        removal.drop(made, anything)
 
 
 def _ended() -> int:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering
+from conftest import answering, anything
 from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
 from sqlstrata import commands
-from sqlstrata.databases import database, ownership
+from sqlstrata.databases import database, ownership, removal
 from sqlstrata.databases.rights import SCRATCH
 from sqlstrata.errors import MigrationFailed, Protected, SqlstrataError, Unreachable
 from sqlstrata.scratch.bracket import scratch
@@ -103,7 +103,7 @@ def test_the_sql_for_a_development_database_helps(kind: str, name: str, tmp_path
             assert commands.reset(project.plan(), lambda _: True).created
             assert commands.reset(project.plan(), lambda _: True).created
         finally:
-            database.drop(sa.make_url(answering(kind)).set(database=name))
+            removal.drop(sa.make_url(answering(kind)).set(database=name), anything)
 
 
 def test_a_name_with_a_wildcard_gives_no_right_on_other_databases(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def theirs(kind: str, folder: Path, right: str, *, stamped: bool) -> Iterator[Pr
             if kind == "postgresql":
                 run(there, f"ALTER DATABASE {name} OWNER TO CURRENT_USER", f"DROP OWNED BY {own}")
     finally:
-        database.drop(there)
+        removal.drop(there, anything)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
 from sqlstrata.history.generate import steps
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
+from sqlstrata.operations import lock
 from sqlstrata.operations.journal import Journal, written
 from sqlstrata.operations.lock import CREATE
 from sqlstrata.scratch.bracket import scratch
@@ -192,15 +193,14 @@ class Holding:
             assert self.process.stdout.readline() == "held\n"
             return
         self.connection = database.engine(url).connect()
-        self.lock = sys.modules["strata_operations"].lock
-        take = self.lock._take_postgresql if self.kind == "postgresql" else self.lock._take_mariadb
+        take = lock._take_postgresql if self.kind == "postgresql" else lock._take_mariadb
         self.token = take(self.connection, 1, lambda _: None)
 
     def close(self) -> None:
         if self.kind == "sqlite":
             self.process.communicate()
             return
-        release = self.lock._release_postgresql if self.kind == "postgresql" else self.lock._release_mariadb
+        release = lock._release_postgresql if self.kind == "postgresql" else lock._release_mariadb
         release(self.connection, self.token)
         self.connection.close()
 
@@ -267,7 +267,7 @@ def test_a_mariadb_lock_of_a_dead_connection_is_taken_over(project: Project) -> 
     if not project.url.startswith("mariadb"):
         pytest.skip("the other servers let go of a dead one's lock by themselves")
     other = database.engine(project.url).connect()
-    sys.modules["strata_operations"].lock._take_mariadb(other, 1, lambda _: None)
+    lock._take_mariadb(other, 1, lambda _: None)
     number = other.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
     other.rollback()
     with pytest.raises(Locked, match=f"connection {number} of "):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder.comparison import Mismatch, difference
-from sqlstrata.folder.folder import partial, passed_over, previous, real, shown, swap, synced, told, written
+from sqlstrata.folder.folder import partial, passed_over, real, shown, swap, synced, told, written
 from sqlstrata.folder.lock import WAIT, locked
 
 TEMPLATE = Path(__file__).parents[1] / "template"
@@ -72,8 +72,8 @@ def _modernized(migrations: Path) -> str | None:
     if _digest(_contents(operations)) not in _OLD_OPERATIONS:
         return f"{shown(operations)} is not used any more; it was edited, so it is left there." if is_old else None
     with told(operations, "removed"):
-        operations.rename(previous(operations))
-        shutil.rmtree(previous(operations))
+        operations.rename(partial(operations))  # which `heal` removes, if this is killed
+        shutil.rmtree(partial(operations))
     return f"{shown(operations)} was removed: env.py uses `sqlstrata.operations` of the installed program instead."
 
 
