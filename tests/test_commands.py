@@ -884,7 +884,8 @@ def test_sql_needs_no_database(given: Inv, project: Project, dialect: str) -> No
 def test_sql_goes_down_too(given: Inv) -> None:
     given("rebuild", "--no-apply")
     told = given("sql", "--from-stage", "email", "--to", "base", "--dialect", "postgresql").out
-    assert [line for line in told.splitlines() if line.startswith(("DROP TABLE", "ALTER TABLE"))] == [
+    found = [line for line in told.splitlines() if line.startswith(("DROP TABLE", "ALTER TABLE"))]
+    assert [line for line in found if "alembic_version" not in line] == [  # which Alembic drops, too, before 1.20
         "ALTER TABLE pessoas DROP COLUMN email;",
         "DROP TABLE cidades;",
         "DROP TABLE pessoas;",

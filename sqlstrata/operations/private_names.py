@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import SchemaConst
 
-OLDEST = {"SQLAlchemy": (2, 0, 30), "Alembic": (1, 13, 0)}
+OLDEST = {"SQLAlchemy": (2, 0, 40), "Alembic": (1, 13, 0)}
 NEWEST = {"SQLAlchemy": "2.1", "Alembic": "1.20"}
 """The newest that the tests were run with; a newer one may do, if it has all that is needed."""
 Steps = Callable[..., Any]
