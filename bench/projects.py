@@ -1,4 +1,8 @@
-"""The projects that are measured: packages of models and a config.yaml, written from numbers."""
+"""The projects that are measured: packages of models and a config.yaml, written from numbers.
+
+The models are as people write them: a base with types of its own and a mixin, helpers, `__repr__` and relationships in
+every module, and a package that imports all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,40 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _BASE = """\
-from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase
+import json
+from datetime import datetime, timezone
+from decimal import Decimal
+
+from sqlalchemy import MetaData, Numeric, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class Dinheiro(TypeDecorator):
+    impl = Numeric(10, 2)
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return None if value is None else Decimal(value).quantize(Decimal("0.01"))
+
+
+class Etiquetas(TypeDecorator):
+    impl = String(200)
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value, dialect):
+        return None if value is None else json.loads(value)
+
+
+def agora():
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
+class Datada:
+    criado_em: Mapped[datetime] = mapped_column(default=agora)
 
 
 class Base(DeclarativeBase):
@@ -18,35 +54,48 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {getattr(self, 'id', None)}>"
 """
 _IMPORTS = """\
-from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Numeric, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from modelos.base import Base
+from modelos.base import Base, Datada, Dinheiro, Etiquetas
 """
 _TABLE = """
 
-class Tabela{number}(Base):
+def rotulo(nome):
+    return nome.strip().title()
+
+
+class Tabela{number}(Datada, Base):
     __tablename__ = "tabela_{number}"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     nome: Mapped[str] = mapped_column(String({length}), index=True)
-    descricao: Mapped[str | None] = mapped_column(String(200))
-    preco: Mapped[Decimal] = mapped_column(Numeric(10, 2))
+    descricao: Mapped[str | None] = mapped_column(Etiquetas())
+    preco: Mapped[Decimal] = mapped_column(Dinheiro())
     quantidade: Mapped[int] = mapped_column(server_default="0")
     ativo: Mapped[bool]
-    criado_em: Mapped[datetime]
     outra_id: Mapped[int | None]{key}
+{relationship}
+    def __repr__(self):
+        return f"<{{rotulo(self.nome)}}>"
 """
 _COLUMN = """\
 from sqlalchemy import String
 from sqlalchemy.orm import mapped_column
 
 from modelos.{module} import Tabela{table}
+
+
+def rotulo(nome):
+    return nome.strip().title()
+
 
 Tabela{table}.extra_{number} = mapped_column(String(40))
 """
@@ -68,8 +117,10 @@ def kinds(stages: int) -> Iterator[tuple[int, int | None, int | None]]:
 
 
 def growing(folder: Path, stages: int, url: str = "sqlite:///dev.db", prove_on: str = "sqlite://") -> Path:
-    """Write a project whose stages add a table or a column each."""
+    """Write a project whose stages add a table or a column each; its package imports all of its modules."""
     _package(folder)
+    imports = "".join(f"from modelos import {module(number)}\n" for number in range(stages))
+    (folder / "modelos" / "__init__.py").write_text(imports, encoding="utf-8")
     said = []
     for number, target, table in kinds(stages):
         name = module(number)
@@ -109,8 +160,11 @@ def _package(folder: Path) -> None:
 
 
 def _table(number: int, target: int | None, length: int = 50) -> str:
-    key = "" if target is None else f' = mapped_column(ForeignKey("tabela_{target}.id"))'
-    return _IMPORTS + _TABLE.format(number=number, length=length, key=key)
+    key, relationship = "", ""
+    if target is not None:
+        key = f' = mapped_column(ForeignKey("tabela_{target}.id"))'
+        relationship = f'    outra: Mapped["Tabela{target}"] = relationship(foreign_keys=[outra_id])\n'
+    return _IMPORTS + _TABLE.format(number=number, length=length, key=key, relationship=relationship)
 
 
 def _column(number: int, table: int) -> str:

@@ -33,6 +33,7 @@ with engine.connect() as connection:
 _MAKO = """\"\"\"${message}\"\"\"
 from alembic import op
 import sqlalchemy as sa
+import modelos.base
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -65,6 +66,17 @@ def make(folder: Path) -> Work:
     return lambda: _done(commands.rebuild(read(folder / "config.yaml"), proof=False, apply_it=False))
 
 
+def clone(folder: Path) -> Work:
+    """The history alone, and nothing of what this program remembers of it."""
+    made = make(folder)
+
+    def work() -> None:
+        made()
+        shutil.rmtree(folder / "migrations" / "__pycache__", ignore_errors=True)
+
+    return work
+
+
 def check(folder: Path) -> Work:
     from sqlstrata import commands
     from sqlstrata.plan import read
@@ -89,7 +101,11 @@ def identify(folder: Path) -> Work:
 
 
 def plain(folder: Path, stages: int) -> Work:
-    """Plain Alembic, scripted: for each stage import its module, `revision --autogenerate`, `upgrade head`."""
+    """Plain Alembic, scripted: for each stage import its module, `revision --autogenerate`, `upgrade head`.
+
+    A package that imports all of its modules would give it all stages at once, so here it imports none.
+    """
+    (folder / "modelos" / "__init__.py").write_text("", encoding="utf-8")
 
     def load(number: int) -> None:
         importlib.import_module(f"modelos.{module(number)}")
@@ -230,7 +246,9 @@ def _work(what: str, folder: Path, words: list[str]) -> Work:
         case "process":
             return process(*words)
         case _:
-            return {"make": make, "check": check, "up": up, "identify": identify, "stock": stock}[what](folder)
+            return {"make": make, "clone": clone, "check": check, "up": up, "identify": identify, "stock": stock}[what](
+                folder
+            )
 
 
 def main(what: str, folder: str, *words: str) -> None:
