@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -145,8 +146,6 @@ def _plain(folder: Path, stages: int, load: Callable[[int], None], *, batch: boo
 
 def stock(folder: Path) -> Work:
     """`alembic upgrade head` on our files, with a plain env.py."""
-    import shutil
-
     from alembic import command
 
     from sqlstrata.plan import read
@@ -233,6 +232,11 @@ def _configuration(folder: Path, url: str):  # type: ignore[no-untyped-def]  # n
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     _load(url)
     return config
+
+
+_WORKS: dict[str, Callable[[Path], Work]] = {
+    "make": make, "clone": clone, "check": check, "up": up, "identify": identify, "stock": stock,
+}  # fmt: skip
 
 
 def _work(what: str, folder: Path, words: list[str]) -> Work:
