@@ -1,0 +1,238 @@
+"""What is installed: the wheel and the command, in an environment and in folders that have never seen this repository."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import venv
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from conftest import answering, anything
+from projects import Project, write
+
+from sqlstrata.databases import database, removal
+from sqlstrata.plan import find
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "tasks.py", "config.yaml", "alembic.ini")
+FOLDERS = ("sqlstrata", "project", "bench", "tests", "migrations")
+TASKS = '"""Our commands."""\nfrom sqlstrata.tasks import namespace as ns\n'
+PROGRAMS = ("sqlstrata", "python -m sqlstrata", "inv")
+
+MODULES = {
+    "pessoas": """
+        class Pessoa(Base):
+            __tablename__ = "pessoas"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            nome: Mapped[str] = mapped_column(sa.String(50))
+        """,
+    "cidades": """
+        class Cidade(Base):
+            __tablename__ = "cidades"
+            id: Mapped[int] = mapped_column(primary_key=True)
+        """,
+}
+STAGES = [
+    {"name": "pessoas", "enable": ["pessoas"], "rows": {"pessoas": [{"nome": "Ana"}]}},
+    {"name": "cidades", "enable": ["cidades"]},
+]
+
+# ------------------------------------------------ the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy: setuptools writes beside what it builds."""
+    copy, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        shutil.copy(ROOT / name, copy / name)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.db"))
+    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(made), str(copy)]
+    done = subprocess.run([*words, *_unisolated()], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (found,) = made.glob("*.whl")
+    return found
+
+
+def _unisolated() -> list[str]:
+    """The option that needs no network, where the environment has a setuptools that can build this."""
+    try:
+        version = importlib.metadata.version("setuptools")
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return ["--no-build-isolation"] if int(version.partition(".")[0]) >= 80 else []
+
+
+@pytest.fixture(scope="module")
+def held(wheel: Path) -> dict[str, str]:
+    """The wheel's files by name."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_no_other(held: Mapping[str, str]) -> None:
+    package = ROOT / "sqlstrata"
+    ours = {
+        f"sqlstrata/{path.relative_to(package).as_posix()}"
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in held if ".dist-info/" not in name} == ours
+
+
+@pytest.mark.parametrize("name", ["py.typed", "alembic.ini", "script.py.mako", "env.py", "operations/__init__.py"])
+def test_the_wheel_holds_what_is_no_module(held: Mapping[str, str], name: str) -> None:
+    assert [each for each in held if each.startswith("sqlstrata/") and each.endswith(f"/{name}")]
+
+
+def test_the_wheel_has_one_top_and_one_command(held: Mapping[str, str]) -> None:
+    """Neither the example nor the benchmark, the tests or the tasks of this repository are installed."""
+    assert {name.partition("/")[0] for name in held if ".dist-info/" not in name} == {"sqlstrata"}
+    (commands,) = (text for name, text in held.items() if name.endswith("/entry_points.txt"))
+    assert commands.split() == ["[console_scripts]", "sqlstrata", "=", "sqlstrata.cli:program.run"]
+    (said,) = (text for name, text in held.items() if name.endswith("/METADATA"))
+    extras = HeaderParser().parsestr(said).get_all("Provides-Extra")
+    assert {"postgresql", "mariadb"} <= set(extras or ())
+
+
+# ------------------------------------------------ an environment that has it
+
+
+class Installed:
+    """A virtual environment with the wheel in it, and the dependencies of the environment that the tests run in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin = folder / "bin"
+
+    def words(self, program: str) -> list[str]:
+        """The beginning of a command line."""
+        first, *rest = {"inv": "python -m invoke"}.get(program, program).split()
+        return [str(self.bin / first), *rest]
+
+    def run(self, command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a folder, in an environment that does not know of this repository."""
+        program = next(each for each in (*PROGRAMS, "python") if command.startswith(each))
+        kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+        return subprocess.run(
+            [*self.words(program), *command.removeprefix(program).split()],
+            cwd=folder,
+            env={**{name: os.environ[name] for name in kept if name in os.environ}, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def __call__(self, command: str, folder: Path, **variables: str) -> str:
+        """Run a command that must succeed; give what it prints."""
+        done = self.run(command, folder, **variables)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert str(ROOT) not in done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """No network is needed for it: the dependencies are looked for where the tests have them."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = str(folder / "bin" / "python")
+    words = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps"]
+    done = subprocess.run([*words, str(wheel)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (packages,) = (folder / "lib").glob("python*/site-packages")
+    paths = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+    return Installed(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def places(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A server, and the URL of a database on it that is not there yet; dropped at the end."""
+    server = answering(request.param)
+    if request.param == "sqlite":
+        yield server, "sqlite:///dev.db"
+        return
+    url = sa.make_url(server).set(database=f"strata_package_{secrets.token_hex(6)}")
+    yield server, url.render_as_string(hide_password=False)
+    removal.drop(url, anything)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return write(tmp_path / "loja", MODULES, STAGES)
+
+
+def test_what_runs_is_what_was_installed(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "where.py").write_text("import sqlstrata, sys\nprint(sqlstrata.__file__, *sys.path)\n", "utf-8")
+    found = installed("python where.py", tmp_path)
+    assert found.startswith(str(installed.bin.parent))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_project_of_ones_own_goes_from_models_to_a_database(
+    installed: Installed, places: tuple[str, str], tmp_path: Path, program: str
+) -> None:
+    """`sqlstrata` needs no tasks.py; with one of two lines `inv` does the same."""
+    server, url = places
+    made = write(tmp_path / "loja", MODULES, STAGES, url=url, prove_on=[server])
+    if program == "inv":
+        (made.folder / "tasks.py").write_text(TASKS, encoding="utf-8")
+    database.create(made.url)
+    assert "Proved on: " in installed(f"{program} rebuild --no-apply", made.folder)
+    assert list(made.files()) == ["0001_pessoas.py", "0002_cidades.py"]
+    assert installed.run(f"{program} status", made.folder).returncode == 4
+    assert installed(f"{program} up", made.folder) == "up: pessoas\nup: cidades\nApplied: pessoas, cidades.\n"
+    assert "Pending: nothing" in installed(f"{program} status", made.folder)
+    assert installed(f"{program} check", made.folder) == "The history is what the stages give.\n"
+    assert "pessoas" in installed(f"{program} verify", made.folder)
+    assert installed(f"{program} down --to base", made.folder)
+    with database.connect(database.engine(made.url)) as connection:
+        assert set(sa.inspect(connection).get_table_names()) <= {"alembic_version"}
+
+
+def test_rebuild_makes_the_folder_that_stock_alembic_works_in(installed: Installed, project: Project) -> None:
+    installed("sqlstrata rebuild", project.folder)
+    folder = project.folder / "migrations"
+    assert {"env.py", "script.py.mako", "versions"} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("program", PROGRAMS[:2])
+def test_help_and_version_speak_of_the_program_that_was_run(
+    installed: Installed, project: Project, program: str
+) -> None:
+    assert re.fullmatch(r"sqlstrata \d+\.\d+\.\d+\n", installed(f"{program} --version", project.folder))
+    for words in ("--help", "status --help", "--help status", "--list", ""):
+        told = installed(f"{program} {words}".strip(), project.folder)
+        assert not re.search(r"\binv\b|invoke", told), told
+        assert "Usage: sqlstrata " in told or "elp" not in words
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_error_names_the_command_as_it_is_run_there(installed: Installed, project: Project, program: str) -> None:
+    """Whoever has no tasks.py cannot run `inv`."""
+    (project.folder / "tasks.py").write_text(TASKS, encoding="utf-8")
+    name = program.rpartition(" ")[2]
+    done = installed.run(f"{program} up", project.folder)
+    assert (done.returncode, done.stderr) == (2, f"There is no history yet. Run `{name} rebuild`.\n")
+    done = installed.run(f"{program} up --json", project.folder)
+    assert f'"hint": "Run `{name} rebuild`."' in done.stdout
+    installed(f"{program} rebuild", project.folder)
+    told = installed(f"{program} onboard", project.folder)
+    told += installed(f"{program} new-stage novo", project.folder)
+    assert f"`{name} stages`" in told
+    assert set(re.findall(r"`(\w+) [a-z-]+`", told)) == {name}
