@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import re
@@ -10,10 +11,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import textwrap
 import venv
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -23,8 +23,8 @@ import yaml
 from conftest import answering, anything
 from projects import Project, write
 
+from sqlstrata import check, down, find, history, read, rebuild, status, up
 from sqlstrata.databases import database, removal
-from sqlstrata.plan import find
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "tasks.py", "config.yaml", "alembic.ini")
@@ -236,3 +236,132 @@ def test_an_error_names_the_command_as_it_is_run_there(installed: Installed, pro
     told += installed(f"{program} new-stage novo", project.folder)
     assert f"`{name} stages`" in told
     assert set(re.findall(r"`(\w+) [a-z-]+`", told)) == {name}
+
+
+# ------------------------------------------------ names that are the user's
+
+TAKEN = ("project", "migrations", "tasks", "stages", "operations", "sqlstrata_models", "bench", "tests", "plan", "env")
+
+
+def _named(folder: Path, package: str, table: str = "pessoas", **more: str) -> Project:
+    """A project whose package of models has this name, and whose Alembic folder has another one."""
+    path = package.replace(".", "/")
+    made = write(folder, {}, [{"name": table, "enable": [table]}], package=path)
+    for name, text in {table: MODULES["pessoas"].replace("pessoas", table), **more}.items():
+        made.module(name, text)
+        module = made.folder / path / f"{name}.py"
+        module.write_text(module.read_text("utf-8").replace(f"from {path}.", f"from {package}."), encoding="utf-8")
+    made.configure(models={"package": package, "base": "base:Base"}, migrations="historia")
+    return made
+
+
+def _tables(made: Project) -> set[str]:
+    with database.connect(database.engine(made.url)) as connection:
+        return set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_package_may_have_any_name(installed: Installed, tmp_path: Path, name: str) -> None:
+    """Whatever the program's own packages, files and folders are called; stock Alembic takes it, too."""
+    made = _named(tmp_path / "loja", f"{name}.models")
+    installed("python -m sqlstrata rebuild", made.folder)
+    assert _tables(made) == {"pessoas"}
+    ini = (ROOT / "sqlstrata" / "commands" / "alembic.ini").read_text(encoding="utf-8")
+    ini = ini.replace("MIGRATIONS", "historia").replace("CONFIG", "config.yaml")
+    (made.folder / "alembic.ini").write_text(ini, encoding="utf-8")
+    told = installed("python -m alembic check", made.folder, DATABASE_URL=made.url)
+    assert "No new upgrade operations detected." in told
+
+
+@pytest.mark.parametrize("inside", ["", ".models"], ids=["itself", "within"])
+@pytest.mark.parametrize("name", TAKEN)
+def test_two_projects_in_one_process_may_have_packages_of_one_name(tmp_path: Path, name: str, inside: str) -> None:
+    """Also of a name that the program that runs them has taken; it keeps what it has."""
+    plans = [read(_named(tmp_path / table, name + inside, table).config) for table in ("pessoas", "lojas")]
+    assert name not in {"project", "bench", "tests"} or importlib.import_module(name)
+    before = {key: value for key, value in sys.modules.items() if key.partition(".")[0] == name}
+    for _ in range(2):
+        for plan, table in zip(plans, ("pessoas", "lojas"), strict=True):
+            revisions = rebuild(plan, proof=False).revisions
+            assert [each.stage for each in revisions] == [each.stage for each in history(plan)] == [table]
+            assert check(plan).mismatch is None
+            assert status(plan).schema_matches
+            assert down(plan, "base") == up(plan) == (table,)
+    assert {key: value for key, value in sys.modules.items() if key.partition(".")[0] == name} == before
+
+
+def test_two_projects_in_one_process_are_proved_alternately(tmp_path: Path) -> None:
+    plans = [read(_named(tmp_path / table, "project.models", table).config) for table in ("pessoas", "lojas")]
+    for plan in plans * 2:
+        assert rebuild(plan, force=True).proved_on == ("sqlite",)
+        shutil.rmtree(plan.migrations)
+
+
+# ------------------------------------------------ where the plan is
+
+
+@pytest.fixture
+def deep(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a folder two floors below the plan."""
+    folder = project.folder / "docs" / "imagens"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    for name in ("CONFIG", "SQLSTRATA_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def test_the_plan_is_in_the_working_directory_or_above(deep: Path, project: Project) -> None:
+    """As Invoke looks for tasks.py; the nearest counts."""
+    assert find() == Path("../../config.yaml")
+    (deep.parent / "config.yaml").touch()
+    assert find() == Path("../config.yaml")
+    (deep / "config.yaml").touch()
+    assert find() == Path("config.yaml")
+    assert find("../../config.yaml") == Path("../../config.yaml")
+
+
+def test_a_folder_of_that_name_is_no_plan(deep: Path) -> None:
+    (deep / "config.yaml").mkdir()
+    assert find() == Path("../../config.yaml")
+
+
+def test_the_variable_names_the_plan_whether_it_is_there_or_not(deep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said to us alone is not passed over."""
+    monkeypatch.setenv("CONFIG", "../../config.yaml")
+    monkeypatch.setenv("SQLSTRATA_CONFIG", "../outro.yaml")
+    assert find() == Path("../outro.yaml")
+    assert find("config.yaml") == Path("config.yaml")
+    monkeypatch.setenv("SQLSTRATA_CONFIG", "")
+    assert find() == Path("../../config.yaml")
+
+
+@pytest.mark.parametrize("said", ["Release", "../nada.yaml", "..", ""])
+def test_a_variable_of_another_program_counts_only_as_a_file(
+    deep: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("CONFIG", said)
+    assert find() == Path("../../config.yaml")
+    (deep / "outro.yaml").touch()
+    monkeypatch.setenv("CONFIG", "outro.yaml")
+    assert find() == Path("outro.yaml")
+
+
+def test_without_a_plan_the_one_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find() == Path("config.yaml")
+
+
+@pytest.mark.parametrize("program", ["sqlstrata", "inv"])
+def test_a_command_works_in_a_folder_below(installed: Installed, deep: Path, project: Project, program: str) -> None:
+    """Relative paths start at the plan, not at the working directory."""
+    (project.folder / "tasks.py").write_text(TASKS, encoding="utf-8")
+    installed(f"{program} rebuild", deep, CONFIG="Release")
+    assert (project.folder / "dev.db").exists()
+    assert list(project.files()) == ["0001_pessoas.py", "0002_cidades.py"]
+    assert list(deep.iterdir()) == []
+    done = installed.run(f"{program} check", deep, SQLSTRATA_CONFIG="nada.yaml")
+    assert (done.returncode, "nada.yaml" in done.stderr) == (2, True)
+    other = write(project.folder / "outro", MODULES, STAGES[:1])
+    installed(f"{program} rebuild", deep, SQLSTRATA_CONFIG=str(other.config))
+    assert list(other.files()) == ["0001_pessoas.py"]
