@@ -20,8 +20,8 @@ from conftest import answering, anything
 
 from sqlstrata import folder as history
 from sqlstrata.databases import database, removal
-from sqlstrata.history.generate import history as revisions_of
 from sqlstrata.plan import read
+from sqlstrata.revisions.generate import history as revisions_of
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ROOT / "migrations" / "versions"
@@ -32,7 +32,7 @@ MAKE = """
 import sys
 from pathlib import Path
 from project.migrations import history
-from sqlstrata.history.generate import history as revisions_of
+from sqlstrata.revisions.generate import history as revisions_of
 from sqlstrata.plan import read
 history.write(Path(sys.argv[2]), revisions_of(read(Path(sys.argv[1]))))
 """

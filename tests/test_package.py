@@ -15,14 +15,16 @@ import venv
 import zipfile
 from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
+from importlib.machinery import PathFinder
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
-import yaml
 from conftest import answering, anything
 from projects import Project, write
 
+import sqlstrata
 from sqlstrata import check, down, find, history, read, rebuild, status, up
 from sqlstrata.databases import database, removal
 
@@ -293,8 +295,16 @@ def test_two_projects_in_one_process_may_have_packages_of_one_name(tmp_path: Pat
 def test_two_projects_in_one_process_are_proved_alternately(tmp_path: Path) -> None:
     plans = [read(_named(tmp_path / table, "project.models", table).config) for table in ("pessoas", "lojas")]
     for plan in plans * 2:
-        assert rebuild(plan, force=True).proved_on == ("sqlite",)
+        assert rebuild(plan, force=True).proved_on == ("SQLite in memory",)
         shutil.rmtree(plan.migrations)
+
+
+@pytest.mark.parametrize("name", sqlstrata.__all__)
+def test_a_public_name_is_not_that_of_a_module(name: str) -> None:
+    """A package's module takes its attribute when it is first imported, whatever stood there."""
+    assert PathFinder.find_spec(name, sqlstrata.__path__) is None
+    assert getattr(sqlstrata, name) is getattr(sqlstrata, name)
+    assert not isinstance(getattr(sqlstrata, name), ModuleType)
 
 
 # ------------------------------------------------ where the plan is

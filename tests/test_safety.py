@@ -25,9 +25,9 @@ from test_onboard import Proxy
 from sqlstrata import commands
 from sqlstrata.databases import database, removal
 from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
-from sqlstrata.history.generate import steps
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
+from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.template.operations.journal import Journal, written
 from sqlstrata.template.operations.lock import CREATE

@@ -26,8 +26,8 @@ from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import Locked, Protected, WrongUse
-from sqlstrata.history.generate import steps
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.snapshot.values import OURS
 from sqlstrata.template.operations import lock
