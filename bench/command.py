@@ -26,7 +26,7 @@ def bench(told: Callable[[str], None], *, quick: bool, times: int, only: str | N
     """
     if importlib.util.find_spec("django") is None:
         message = "The peers that we are measured against are not installed."
-        raise WrongUse(message, hint="Run: pip install 'strata[bench]'.")
+        raise WrongUse(message, hint="Run: pip install 'sqlstrata[bench]'.")
     if sys.dont_write_bytecode:
         told("without bytecode (PYTHONDONTWRITEBYTECODE): whoever loads a revision often compiles it as often")
     stages, longest = (STAGES // 10, LONGEST // 10) if quick else (STAGES, LONGEST)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
         verify,
     )
     from sqlstrata.errors import SqlstrataError
-    from sqlstrata.history.generate import history
-    from sqlstrata.history.revision import Revision
     from sqlstrata.plan import Plan, Stage, find, read
+    from sqlstrata.revisions.generate import history
+    from sqlstrata.revisions.revision import Revision
 
 _ROOMS = {
     "sqlstrata.commands": (
@@ -37,8 +37,8 @@ _ROOMS = {
         "status", "up", "verify",
     ),
     "sqlstrata.errors": ("SqlstrataError",),
-    "sqlstrata.history.generate": ("history",),
-    "sqlstrata.history.revision": ("Revision",),
+    "sqlstrata.revisions.generate": ("history",),
+    "sqlstrata.revisions.revision": ("Revision",),
     "sqlstrata.plan": ("Plan", "Stage", "find", "read"),
 }  # fmt: skip
 

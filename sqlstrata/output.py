@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from sqlstrata.plan import Plan
 
 
-_GIVEN_A_URL = re.compile(r"`inv (status|up|down|identify|adopt)\b")
+_COMMAND = re.compile(r"`inv (?=[a-z])")
+_GIVEN_A_URL = re.compile(r"(`\w+) (status|up|down|identify|adopt)\b")
 
 
 class Report:
-    """One command's output. `code` is its exit code; `elsewhere` says that `--url` named the database."""
+    """One command's output. `code` is its exit code; `elsewhere` says that `--url` named the database.
 
-    def __init__(self, *, json: bool, elsewhere: bool = False) -> None:
+    `program` is what was run, `inv` or `sqlstrata`; the commands in messages begin with it.
+    """
+
+    def __init__(self, *, json: bool, elsewhere: bool = False, program: str = "inv") -> None:
         self.json = json
         self.elsewhere = elsewhere
+        self.program = program
         self.code = 0
         self.object: dict[str, Any] | None = None
 
@@ -53,7 +58,7 @@ class Report:
     def tell(self, sentence: str, stage: str) -> None:
         """A sentence by the way, on standard error; what is only progress (it has a stage) is left unsaid."""
         if not stage:
-            print(masked(sentence), file=sys.stderr, flush=True)
+            print(masked(self._named(sentence)), file=sys.stderr, flush=True)
 
     # --------------------------------------------------------------------------- ends
 
@@ -63,9 +68,11 @@ class Report:
         A command to run is one for the same database.
         """
         self.code = error.code
+        error.message = self._named(error.message)
+        error.hint = error.hint and self._named(error.hint)
         if self.elsewhere:
-            error.message = _GIVEN_A_URL.sub(r"`inv \1 --url …", error.message)
-            error.hint = error.hint and _GIVEN_A_URL.sub(r"`inv \1 --url …", error.hint)
+            error.message = _GIVEN_A_URL.sub(r"\1 \2 --url …", error.message)
+            error.hint = error.hint and _GIVEN_A_URL.sub(r"\1 \2 --url …", error.hint)
         print(masked(str(error)), file=sys.stderr)
         if self.json:
             self._print({**(self.object or {}), "error": masked_within(error.to_json())})
@@ -100,6 +107,10 @@ class Report:
         """Print the object, if one is wanted."""
         if self.json:
             self._print(self.object if self.object is not None else {})
+
+    def _named(self, sentence: str) -> str:
+        """A sentence with its commands as they are run here: messages are written for `inv`."""
+        return _COMMAND.sub(f"`{self.program} ", sentence)
 
     def _print(self, told: Mapping[str, Any]) -> None:
         print(json.dumps(told, ensure_ascii=False, default=str))
@@ -205,7 +216,7 @@ class Report:
         ]
         _table(("", "stage", "modules on", "revision", "changes"), rows)
         if found.unreachable is not None:
-            print(f"Where the database is cannot be told. {found.unreachable}")
+            print(self._named(f"Where the database is cannot be told. {found.unreachable}"))
         else:
             print(f"The database is at stage {found.at}." if found.at else "The database is at no stage.")
         if found.unlisted:
@@ -322,8 +333,9 @@ class Report:
         if done.protected:
             print("It is protected: nothing here drops, resets or re-stamps it from now on.")
         if done.unmarked is not None:
-            print(f"`inv reset` will not drop it, because it could not be marked: {done.unmarked}")
-            print("Then run `inv adopt` again.")
+            sentence = f"`inv reset` will not drop it, because it could not be marked: {done.unmarked}"
+            print(self._named(sentence))
+            print(self._named("Then run `inv adopt` again."))
 
     def onboarded(self, done: Onboarded, *, again: bool = False) -> None:
         """What there is, and what to try next."""
@@ -349,10 +361,11 @@ class Report:
             f"{done.address[0].upper()}{done.address[1:]} is at stage {done.stage}, and its schema is what that says."
         )
         _table(("table", "rows"), [(name, str(rows)) for name, rows in done.tables.items()])
-        print(
+        sentence = (
             "Next: `inv stages` shows the plan, `inv status` where the database is, `inv new-stage NAME` begins a "
             "stage."
         )
+        print(self._named(sentence))
 
     def verified(self, found: Verified) -> None:
         """Stage by stage and server by server, with times; the first server's error, if there is one."""
@@ -378,7 +391,7 @@ class Report:
             _table(("stage", *(server.address for server in found.servers)), [*rows, total])
         for server in found.servers:
             if server.error is not None and not self.json:
-                print(f"{server.address}: {server.error['message']}", file=sys.stderr)
+                print(self._named(f"{server.address}: {server.error['message']}"), file=sys.stderr)
         error = failure(found)
         if error is not None:
             raise error
@@ -395,7 +408,7 @@ class Report:
             print(f"Stage {done.stage} stands in {plan.path.name}:{done.line}.")
             for path in done.written:
                 print(f"Written: {path}.")
-            print("Next: write the models, then `inv rebuild`.")
+            print(self._named("Next: write the models, then `inv rebuild`."))
 
     def ejected(self, written: Sequence[Path]) -> None:
         """What stands beside env.py now."""

@@ -134,7 +134,7 @@ def _check() -> None:
     """Raise WrongUse where the installed SQLAlchemy cannot be worked with."""
     sentence = lacking(_expected())
     if sentence is not None:
-        raise WrongUse(sentence, hint="Install a version that is supported: `pip install strata` chooses one.")
+        raise WrongUse(sentence, hint="Install a version that is supported: `pip install sqlstrata` chooses one.")
 
 
 _check()

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke import Collection, Exit, task
@@ -44,7 +45,7 @@ def ending(json: bool, url: str | None = None) -> Iterator[Report]:
     from sqlstrata.secret import masked_errors
 
     _open_what_is_closed()
-    report = Report(json=json, elsewhere=url is not None)
+    report = Report(json=json, elsewhere=url is not None, program=_program())
     try:
         with masked_errors(), _errors_told(report):
             yield report
@@ -56,6 +57,13 @@ def ending(json: bool, url: str | None = None) -> Iterator[Report]:
         report.unwritten(error)
     if report.code:
         raise Exit(code=report.code)
+
+
+def _program() -> str:
+    """The program that was run: `sqlstrata`, also as a module, or `inv`."""
+    path = Path(sys.argv[0])
+    name = path.parent.name if path.stem == "__main__" else path.stem
+    return "sqlstrata" if name == "sqlstrata" else "inv"
 
 
 @contextmanager
@@ -107,12 +115,12 @@ def _seconds(wait: str) -> float:
 
 @task(default=True)
 def commands(_: Context) -> None:
-    """Show these commands; so does `inv` alone."""
+    """Show these commands; so does the program's name alone."""
     from invoke import Program
 
-    shown = Program(namespace=namespace, name="inv", binary="inv")
+    shown = Program(namespace=namespace, name=_program(), binary=_program())
     with ending(json=False):
-        shown.run(["inv", "--list"], exit=False)
+        shown.run([_program(), "--list"], exit=False)
 
 
 @task(

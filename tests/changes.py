@@ -29,9 +29,9 @@ from sqlalchemy_utils import EmailType
 from sqlstrata.databases.dialects import dialect
 from sqlstrata.diff.order import Phase
 from sqlstrata.errors import Refused, WrongUse
-from sqlstrata.history.generate import Step, steps_of
 from sqlstrata.modules.turning import Turn
 from sqlstrata.plan import Plan, read
+from sqlstrata.revisions.generate import Step, steps_of
 from sqlstrata.schema.describe import describe
 from tests.versions import is_sayable
 

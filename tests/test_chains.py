@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from sqlstrata.commands import staged
 from sqlstrata.databases.dialects import unmarked
 from sqlstrata.errors import Refused, WrongUse
-from sqlstrata.history.generate import Step, steps_of
 from sqlstrata.plan import Cast, Plan, Sql, Stage
 from sqlstrata.plan.values import Database, Mark, Marks, Models
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import NotProved, prove
+from sqlstrata.revisions.generate import Step, steps_of
 from sqlstrata.scratch.bracket import clear, scratch
 from sqlstrata.snapshot import Snapshot, snapshot
 

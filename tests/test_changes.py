@@ -38,11 +38,11 @@ from changes import steps as solo
 from conftest import SERVERS, answering
 
 from sqlstrata import folder as history
-from sqlstrata.history.generate import Step, steps_of
 from sqlstrata.migrate.rows import insert
 from sqlstrata.modules.turning import Turn
 from sqlstrata.proof import prove as proof
 from sqlstrata.proof.prove import prove
+from sqlstrata.revisions.generate import Step, steps_of
 from sqlstrata.scratch.bracket import Scratch, scratch
 from sqlstrata.sqlalchemy_versions import is_view
 from tests.versions import needs_2_1

@@ -105,7 +105,8 @@ def fresh_tasks() -> ModuleType:
 @pytest.fixture
 def inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inv:
     """Run `inv WORDS…` in this process, from wherever we are."""
-    monkeypatch.delenv("CONFIG", raising=False)
+    for name in ("CONFIG", "SQLSTRATA_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
 
     def run(*words: str) -> Told:
         capsys.readouterr()
@@ -202,7 +203,7 @@ def test_who_has_read_enough_is_told_no_more(given: Inv, project: Project, words
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words]
     reading, writing = os.pipe()
     os.close(reading)
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CONFIG": str(project.config)}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "SQLSTRATA_CONFIG": str(project.config)}
     with os.fdopen(writing, "w") as nobody:
         run = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=environ, check=False)
     assert (run.returncode, run.stderr) == (141, b"")
@@ -218,7 +219,7 @@ def test_an_output_that_takes_nothing_is_no_crash(
 ) -> None:
     given("rebuild", "--no-apply")
     command = ["sh", "-c", f'"$@" {output}', "sh", sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CONFIG": str(project.config)}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "SQLSTRATA_CONFIG": str(project.config)}
     run = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environ, check=False)
     assert (run.returncode, run.stderr) == (code, said)
 
@@ -1578,7 +1579,7 @@ def test_inv_alone_lists_the_commands() -> None:
 
 def process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `inv WORDS…` as a process of its own, with the tasks of this repository."""
-    clean = {name: value for name, value in os.environ.items() if name != "CONFIG"}
+    clean = {name: value for name, value in os.environ.items() if name not in {"CONFIG", "SQLSTRATA_CONFIG"}}
     return subprocess.run(
         [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words],
         cwd=folder, env=clean, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,

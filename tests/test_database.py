@@ -133,17 +133,17 @@ def test_a_select_survives_a_change_of_its_table(server: str) -> None:
         (
             "mysql+mysqldb://u:segredo@host/x",
             "The driver of mysql+mysqldb is not installed."
-            " Run: pip install 'strata[mariadb]' and write the URL as mariadb+pymysql://….",
+            " Run: pip install 'sqlstrata[mariadb]' and write the URL as mariadb+pymysql://….",
         ),
         (
             "postgresql+pg8000://u:segredo@host/x",
             "The driver of postgresql+pg8000 is not installed."
-            " Run: pip install 'strata[postgresql]' and write the URL as postgresql+psycopg://….",
+            " Run: pip install 'sqlstrata[postgresql]' and write the URL as postgresql+psycopg://….",
         ),
         (
             "postgresql+nosuch://u:segredo@host/x",
             "The driver of postgresql+nosuch is not installed."
-            " Run: pip install 'strata[postgresql]' and write the URL as postgresql+psycopg://….",
+            " Run: pip install 'sqlstrata[postgresql]' and write the URL as postgresql+psycopg://….",
         ),
     ],
 )

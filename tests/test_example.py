@@ -20,8 +20,8 @@ from conftest import answering, anything
 
 from sqlstrata import folder as history
 from sqlstrata.databases import database, removal
-from sqlstrata.history.generate import history as revisions_of
 from sqlstrata.plan import read
+from sqlstrata.revisions.generate import history as revisions_of
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ROOT / "migrations" / "versions"
@@ -31,10 +31,8 @@ TEMPLATE = ROOT / "sqlstrata" / "template"
 MAKE = """
 import sys
 from pathlib import Path
-from sqlstrata import folder as history
-from sqlstrata.history.generate import history as revisions_of
-from sqlstrata.plan import read
-history.write(Path(sys.argv[2]), revisions_of(read(Path(sys.argv[1]))))
+from sqlstrata import folder, history, read
+folder.write(Path(sys.argv[2]), history(read(Path(sys.argv[1]))))
 """
 
 MAKE_IN_ANOTHER_CENTURY = """
@@ -63,20 +61,21 @@ def made(
 
 
 def run(words: list[str], cwd: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program that must succeed, in an environment without this test's own settings; give its output."""
-    clean = {
-        name: value for name, value in os.environ.items() if name not in {"CONFIG", "DATABASE_URL", "PYTHONHASHSEED"}
-    }
-    done = subprocess.run(
-        words, cwd=cwd, env={**clean, **(environment or {})}, capture_output=True, text=True, check=False
-    )
+    """Run a program that must succeed, in an environment without this test's own settings; give its output.
+
+    The package is that of this repository, as if it were installed.
+    """
+    settings = {"CONFIG", "DATABASE_URL", "PYTHONHASHSEED", "SQLSTRATA_CONFIG"}
+    clean = {name: value for name, value in os.environ.items() if name not in settings}
+    environ = {**clean, "PYTHONPATH": str(ROOT), **(environment or {})}
+    done = subprocess.run(words, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A copy of the project in another folder: what `git clone` would give."""
+    """A copy of the example in another folder, laid out as a user's own project is."""
     folder = tmp_path / "elsewhere" / "cópia"
     ignored = shutil.ignore_patterns("__pycache__", "*.db", "*.strata-*")
     for name in ("project", "migrations"):

@@ -40,7 +40,7 @@ from sqlstrata.folder import (
     replace,
     surroundings,
 )
-from sqlstrata.history.revision import Revision, digest
+from sqlstrata.revisions.revision import Revision, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

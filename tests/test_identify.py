@@ -16,8 +16,8 @@ from projects import Project, write
 from sqlstrata import commands
 from sqlstrata.databases import database, ownership, removal
 from sqlstrata.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
-from sqlstrata.history.generate import steps
 from sqlstrata.migrate import apply
+from sqlstrata.revisions.generate import steps
 
 MODULES = {
     "pessoas": """

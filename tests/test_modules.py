@@ -726,16 +726,16 @@ def test_no_folder_needs_an_init(write: Write, package: str) -> None:
     assert unlisted(plan) == ()
 
 
-def test_a_package_called_like_the_engines_own_is_the_folders(write: Write) -> None:
-    """Another project that was made from this one has its models in `project.models`, too."""
+def test_a_package_called_like_one_that_is_loaded_is_the_folders(write: Write) -> None:
+    """Another project, made from the example of this repository, has its models in `project.models`, too."""
     files = {name: source.replace("estagios", "project.models") for name, source in SHOP.items()}
-    engine = sys.modules["project"]
+    example = importlib.import_module("project")
     for init in (False, True):
         plan = write(files, package="project.models", inside="outro")
         if init:
             (plan.folder / "project" / "__init__.py").write_text("")
         assert schemas(plan) == [US, US | PR, US_EMAIL | PR]
-        assert sys.modules["project"] is engine
+        assert sys.modules["project"] is example
 
 
 def test_a_warning_of_a_module_is_given_once(write: Write) -> None:
@@ -1397,31 +1397,33 @@ def test_the_application_sees_all_modules_on(tmp_path: Path) -> None:
 
 
 def test_the_engine_does_not_import_the_models(tmp_path: Path) -> None:
-    """Importing `project.db` and what is in it costs nothing, and the example's tables are not in the way."""
-    code = """
+    """Importing the package costs nothing, and an application that has it loaded has no model but its own."""
+    code = f"""
         import sys
-        import project.db
-        import sqlstrata.modules.turning
-        print([name for name in sys.modules if name.startswith("project.models")], "sqlmodel" in sys.modules)
+        import sqlstrata
+        print("sqlalchemy" in sys.modules, "invoke" in sys.modules)
+        assert len(list(sqlstrata.history(sqlstrata.read({ROOT + "/config.yaml"!r})))) == 3
+        print([name for name in sys.modules if name.startswith("project")], "sqlmodel" in sys.modules)
         from project.db import Usuario
         print("project.models.usuario_email" in sys.modules)
     """
-    assert printed(code, tmp_path) == "[] False\nTrue\n"
+    assert printed(code, tmp_path) == "False False\n[] False\nTrue\n"
 
 
 def test_setup_database_creates_it_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And gives a session on it; the tables are for migrations to make."""
-    from project.db import setup_database  # noqa: PLC0415
+    """And gives a session on it; the tables are for migrations to make. Without a URL it is that of config.yaml."""
+    from project import db  # noqa: PLC0415
 
     url = f"sqlite:///{tmp_path / 'novo.db'}"
     for _ in range(2):
-        with setup_database(url) as session:
+        with db.setup_database(url) as session:
             assert session.execute(sa.text("SELECT 1")).scalar() == 1
             assert sa.inspect(session.connection()).get_table_names() == []
         assert (tmp_path / "novo.db").exists()
+    assert Path(ROOT, "config.yaml") == db.CONFIG
     (tmp_path / "config.yaml").write_text(EXAMPLE)
-    monkeypatch.chdir(tmp_path)
-    with setup_database() as session:
+    monkeypatch.setattr(db, "CONFIG", tmp_path / "config.yaml")
+    with db.setup_database() as session:
         assert session.connection().engine.url.database == str(tmp_path / "exemplo.db")
 
 

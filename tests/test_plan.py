@@ -282,17 +282,17 @@ def test_every_value_of_a_form_says_what_it_must_be() -> None:
         (
             "psycopg",
             "postgresql://u:secret@host/d",
-            '`url` is for postgresql, and its driver psycopg is not installed. Run `pip install "strata[postgresql]"`.',
+            '`url` is for postgresql, and its driver psycopg is not installed. Run `pip install "sqlstrata[postgresql]"`.',
         ),
         (
             "pymysql",
             "mysql://u:secret@host/d",
-            '`url` is for mysql, and its driver pymysql is not installed. Run `pip install "strata[mariadb]"`.',
+            '`url` is for mysql, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
         ),
         (
             "pymysql",
             "mariadb+pymysql://u:secret@host/d",
-            '`url` is for mariadb, and its driver pymysql is not installed. Run `pip install "strata[mariadb]"`.',
+            '`url` is for mariadb, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
         ),
     ],
 )

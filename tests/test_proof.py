@@ -12,10 +12,10 @@ from conftest import answering
 from projects import write
 
 from sqlstrata.commands import staged
-from sqlstrata.history.generate import Step, steps
-from sqlstrata.history.revision import Revision
 from sqlstrata.plan import Plan
 from sqlstrata.proof.prove import NotProved, prove
+from sqlstrata.revisions.generate import Step, steps
+from sqlstrata.revisions.revision import Revision
 from sqlstrata.scratch.bracket import _is_stale, scratch
 
 AUTORES = """

@@ -25,18 +25,20 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     for name in ("tasks.py", "config.yaml", "alembic.ini"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("project", "migrations"):
+    for name in ("sqlstrata", "project", "migrations"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
 def _run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     programs = {
+        "sqlstrata": [sys.executable, "-m", "sqlstrata"],
         "inv": [sys.executable, "-m", "invoke"],
         "alembic": [sys.executable, "-m", "alembic"],
         "python": [sys.executable],
     }
     environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment = {name: value for name, value in environment.items() if name not in {"CONFIG", "SQLSTRATA_CONFIG"}}
     return subprocess.run(
         [*programs[words[0]], *words[1:]], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -10,7 +10,7 @@ import pytest
 
 from sqlstrata import commands
 from sqlstrata.commands import looking
-from sqlstrata.history import remembered
+from sqlstrata.revisions import remembered
 from tests.projects import Project, write
 
 MODULES = {

@@ -25,12 +25,12 @@ from test_onboard import Proxy
 from sqlstrata import commands
 from sqlstrata.databases import database, removal
 from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
-from sqlstrata.history.generate import steps
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
 from sqlstrata.operations import lock
 from sqlstrata.operations.journal import Journal, written
 from sqlstrata.operations.lock import CREATE
+from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,12 +14,12 @@ from sqlalchemy.ext.compiler import compiles
 from bench.projects import growing, replaced
 from sqlstrata import commands
 from sqlstrata.commands import staged
-from sqlstrata.history import generate
-from sqlstrata.history.generate import steps
 from sqlstrata.modules import loaders
 from sqlstrata.plan import Plan, Stage, read
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import prove
+from sqlstrata.revisions import generate
+from sqlstrata.revisions.generate import steps
 from sqlstrata.schema import columns, describe
 from sqlstrata.schema.watch import Watch
 from tests.versions import needs_2_1

@@ -11,14 +11,15 @@ import alembic
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
-from project.db.dialects import NAMES, unmarked
-from project.db.modules import metadatas
-from project.errors import WrongUse
-from project.schema.describe import describe
-from project.sqlalchemy_versions import types_of
-from project.template.operations import private_names
-from projects import write
 from sqlalchemy.engine.mock import MockConnection
+from sqlstratas import write
+
+from sqlstrata.databases.dialects import NAMES, unmarked
+from sqlstrata.errors import WrongUse
+from sqlstrata.modules.turning import metadatas
+from sqlstrata.operations import private_names
+from sqlstrata.schema.describe import describe
+from sqlstrata.sqlalchemy_versions import types_of
 
 ROOT = Path(__file__).resolve().parents[1]
 ANOTHER = "import sqlalchemy; sqlalchemy.__version__ = '1.4.54'"
@@ -64,7 +65,7 @@ def test_a_version_that_is_newer_does_if_it_has_all_that_is_needed(
     [
         (f"from invoke.main import program; program.run(['inv', '--search-root', {str(ROOT)!r}, 'stages'])", 2),
         (f"from alembic.config import main; main(['-c', {str(ROOT / 'alembic.ini')!r}, 'current'])", 255),
-        ("from project import history", 1),
+        ("from sqlstrata import history", 1),
     ],
     ids=["inv", "alembic", "python"],
 )

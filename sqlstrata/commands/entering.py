@@ -18,9 +18,9 @@ from sqlstrata.commands.telling import WAIT, Told, healed, silent
 from sqlstrata.databases import database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, Unreachable
-from sqlstrata.history.generate import Step, steps
 from sqlstrata.migrate.identity import compare
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import Step, steps
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from sqlstrata.databases.location import location, require
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import Unreachable, WrongUse
 from sqlstrata.folder import File
-from sqlstrata.history.generate import Step
 from sqlstrata.migrate import apply
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import Step
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from sqlstrata.databases import database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.folder import File
-from sqlstrata.history import remembered
-from sqlstrata.history.generate import Step, steps
-from sqlstrata.history.revision import Revision
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit, compare
 from sqlstrata.modules.turning import unlisted
 from sqlstrata.plan import Plan
+from sqlstrata.revisions import remembered
+from sqlstrata.revisions.generate import Step, steps
+from sqlstrata.revisions.revision import Revision
 from sqlstrata.snapshot import Difference
 
 

@@ -19,12 +19,12 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary
 from sqlstrata.databases.maker import writing
 from sqlstrata.errors import SqlstrataError, WrongUse
-from sqlstrata.history import remembered
-from sqlstrata.history.generate import steps
-from sqlstrata.history.revision import Revision
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import placed, prove
+from sqlstrata.revisions import remembered
+from sqlstrata.revisions.generate import steps
+from sqlstrata.revisions.revision import Revision
 
 _ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
 

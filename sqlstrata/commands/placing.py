@@ -14,13 +14,13 @@ from sqlstrata.databases import database, ownership, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import HistoryDiffers, SchemaDiffers, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.folder import File
-from sqlstrata.history.generate import Step, steps
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit
 from sqlstrata.migrate.identity import identify as fit_of
 from sqlstrata.migrate.outline import Outline, outlined, outlines
 from sqlstrata.plan import Plan
 from sqlstrata.plan.urls import names_database
+from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.scratch.bracket import sweep
 from sqlstrata.snapshot.values import OURS
 

@@ -26,9 +26,9 @@ from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import Locked, Protected, WrongUse
-from sqlstrata.history.generate import steps
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.snapshot.values import OURS
 

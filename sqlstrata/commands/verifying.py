@@ -17,10 +17,10 @@ from sqlstrata.commands.telling import Told, healed, silent
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
-from sqlstrata.history.generate import steps
 from sqlstrata.plan import Plan, read
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import placed, prove
+from sqlstrata.revisions.generate import steps
 from sqlstrata.secret import masked
 
 _WORK = """

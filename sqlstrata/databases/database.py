@@ -31,11 +31,11 @@ from sqlstrata.secret import is_ambiguous, keep_secret, keep_url
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _DRIVERS = {
-    "postgresql": ("postgresql+psycopg://", "strata[postgresql]"),
-    "mysql": ("mariadb+pymysql://", "strata[mariadb]"),
-    "mariadb": ("mariadb+pymysql://", "strata[mariadb]"),
+    "postgresql": ("postgresql+psycopg://", "sqlstrata[postgresql]"),
+    "mysql": ("mariadb+pymysql://", "sqlstrata[mariadb]"),
+    "mariadb": ("mariadb+pymysql://", "sqlstrata[mariadb]"),
 }
-_SQLITE = ("sqlite://", "strata")
+_SQLITE = ("sqlite://", "sqlstrata")
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
 _ESCAPE = "In a user's name or password write %40 for `@`."

@@ -11,7 +11,7 @@ from sqlstrata.folder.files import File, parsed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlstrata.history.revision import Revision
+    from sqlstrata.revisions.revision import Revision
 
 Cause = Literal["stages", "models", "hand edit", "file too many", "file missing"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder.folder import passed_over, real, shown, told
-from sqlstrata.history.revision import digest
+from sqlstrata.revisions.revision import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

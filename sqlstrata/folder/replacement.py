@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sqlstrata.history.revision import Revision
+    from sqlstrata.revisions.revision import Revision
 
 
 @dataclass(frozen=True, slots=True)

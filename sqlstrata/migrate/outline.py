@@ -8,9 +8,9 @@ from functools import cache, partial
 
 import sqlalchemy as sa
 
-from sqlstrata.history.generate import Step
 from sqlstrata.modules.turning import metadata_of, turns
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import Step
 from sqlstrata.schema.describe import describe, forget
 from sqlstrata.schema.events import listens
 from sqlstrata.schema.values import Schema

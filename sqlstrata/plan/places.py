@@ -99,7 +99,7 @@ def _served(entry: Entry, given: URL) -> str:
         raise entry.wrong(f"{entry} names a server and no database.", hint)
     if importlib.util.find_spec(driver) is None:
         message = f"{entry} is for {dialect}, and its driver {driver} is not installed."
-        raise entry.wrong(message, f'Run `pip install "strata[{_EXTRAS[driver]}]"`.')
+        raise entry.wrong(message, f'Run `pip install "sqlstrata[{_EXTRAS[driver]}]"`.')
     if make_url(entry.text.strip()) != given:  # the database's name has moved to its place
         return given.set(drivername=f"{dialect}+{driver}").render_as_string(hide_password=False)
     return f"{dialect}+{driver}{entry.text.strip().removeprefix(given.drivername)}"

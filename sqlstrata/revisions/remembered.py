@@ -25,9 +25,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sqlstrata.folder.folder import passed_over
-from sqlstrata.history.generate import servers
-from sqlstrata.history.revision import Revision
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import servers
+from sqlstrata.revisions.revision import Revision
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("alembic", "msgspec", "pyyaml", "sqlalchemy", "sqlalchemy-utils")
