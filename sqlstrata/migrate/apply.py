@@ -27,6 +27,7 @@ from sqlstrata.folder import File, edited_place, read, require_runnable
 from sqlstrata.migrate.rows import insert
 from sqlstrata.plan import Plan
 from sqlstrata.secret import masked
+from sqlstrata.servers import kind_of
 from sqlstrata.template import operations
 from sqlstrata.template.operations import failures
 from sqlstrata.template.operations.failures import of_driver
@@ -99,7 +100,7 @@ class Unfinished:
 
 def is_quiet(connection: sa.Connection) -> bool:
     """Whether nobody is at work, and no run was cut off: then nothing of a run is left in the database. Read-only."""
-    return connection.dialect.name not in {"mysql", "mariadb"} or not sa.inspect(connection).has_table(JOURNAL)
+    return kind_of(connection.dialect.name).name != "mariadb" or not sa.inspect(connection).has_table(JOURNAL)
 
 
 def unfinished(connection: sa.Connection) -> Unfinished | None:
