@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class Report:
         self.program = program
         self.code = 0
         self.object: dict[str, Any] | None = None
+        self._noted = set[str]()
 
     # ------------------------------------------------------------------ while it works
 
@@ -59,6 +60,13 @@ class Report:
         """A sentence by the way, on standard error; what is only progress (it has a stage) is left unsaid."""
         if not stage:
             print(masked(self._named(sentence)), file=sys.stderr, flush=True)
+
+    def notes(self, sentences: Iterable[str]) -> None:
+        """Sentences that hold for the whole command, each once, on standard error."""
+        for sentence in sentences:
+            if sentence not in self._noted:
+                self._noted.add(sentence)
+                self.tell(sentence, "")
 
     # --------------------------------------------------------------------------- ends
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 4  # a shorter word is in too many others to tell that it is a password
 _ALONE = 8  # a shorter word of letters and digits is hidden only where it stands alone
-_KEYS = ("password", "passwd", "sslpassword", "ssl_key_password")
+_KEYS = ("password", "passwd", "password1", "password2", "password3", "sslpassword", "ssl_key_password")
 _VARIABLES = ("PGPASSWORD", "MYSQL_PWD")
 _URLS = ("DATABASE_URL",)
 _IN_A_URL = re.compile(r"(://[^\s:/]*):\S*@")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ def ending(json: bool, url: str | None = None) -> Iterator[Report]:
     report = Report(json=json, elsewhere=url is not None, program=_program())
     try:
         with masked_errors(), _errors_told(report):
+            report.notes(_notes([] if url is None else [url]))
             yield report
             report.finish()
         sys.stdout.flush()
@@ -91,10 +92,19 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
-def _plan(config: str | None) -> Plan:
+def _plan(config: str | None, report: Report) -> Plan:
     from sqlstrata.plan import find, read
 
-    return read(find(config))
+    plan = read(find(config))
+    report.notes(plan.notes)
+    return plan
+
+
+def _notes(urls: Iterable[str]) -> Iterator[str]:
+    """What a person must know of the URLs that a command was given."""
+    from sqlstrata.plan.urls import note
+
+    return (found for each in urls if (found := note(each)) is not None)
 
 
 _LONGEST = 1_000_000.0  # servers count milliseconds in 31 bits
@@ -149,7 +159,7 @@ def rebuild(
         from sqlstrata import commands
 
         with report.progress() as told:
-            plan = _plan(config)
+            plan = _plan(config, report)
             done = commands.rebuild(
                 plan,
                 dry_run=dry_run,
@@ -168,7 +178,7 @@ def check(_: Context, config: str | None = None, json: bool = False) -> None:
     with ending(json) as report:
         from sqlstrata import commands
 
-        report.checked(commands.check(_plan(config), report.tell))
+        report.checked(commands.check(_plan(config, report), report.tell))
 
 
 @task(help=_help("config", "json"))
@@ -177,7 +187,7 @@ def stages(_: Context, config: str | None = None, json: bool = False) -> None:
     with ending(json) as report:
         from sqlstrata import commands
 
-        plan = _plan(config)
+        plan = _plan(config, report)
         report.planned(plan, commands.stages(plan))
 
 
@@ -187,7 +197,7 @@ def status(_: Context, config: str | None = None, json: bool = False, url: str |
     with ending(json, url) as report:
         from sqlstrata import commands
 
-        report.status(commands.status(_plan(config), url, report.tell))
+        report.status(commands.status(_plan(config, report), url, report.tell))
 
 
 @task(help=_help("config", "json", "url", "to", "wait", protect=_PROTECT))
@@ -205,7 +215,7 @@ def up(
         from sqlstrata import commands
 
         with report.progress() as told:
-            done = commands.up(_plan(config), to, url, told, wait=_seconds(wait), protect=protect)
+            done = commands.up(_plan(config, report), to, url, told, wait=_seconds(wait), protect=protect)
         report.went("up", done)
 
 
@@ -223,7 +233,7 @@ def down(
         from sqlstrata import commands
 
         with report.progress() as told:
-            done = commands.down(_plan(config), to, url, told, wait=_seconds(wait))
+            done = commands.down(_plan(config, report), to, url, told, wait=_seconds(wait))
         report.went("down", done)
 
 
@@ -248,7 +258,7 @@ def sql(
     with ending(json) as report:
         from sqlstrata import commands
 
-        report.sql(commands.sql(_plan(config), from_stage, to, dialect))
+        report.sql(commands.sql(_plan(config, report), from_stage, to, dialect))
 
 
 @task(help=_help("config", "json", url="a server to prove on; may be given several times"), iterable=["url"])
@@ -257,8 +267,9 @@ def verify(_: Context, url: list[str], config: str | None = None, json: bool = F
     with ending(json) as report:
         from sqlstrata import commands
 
+        report.notes(_notes(url))
         with report.progress() as told:
-            found = commands.verify(_plan(config), url, told)
+            found = commands.verify(_plan(config, report), url, told)
         report.verified(found)
 
 
@@ -268,7 +279,7 @@ def identify(_: Context, config: str | None = None, json: bool = False, url: str
     with ending(json, url) as report:
         from sqlstrata import commands
 
-        report.identified(commands.identify(_plan(config), url, report.tell))
+        report.identified(commands.identify(_plan(config, report), url, report.tell))
 
 
 @task(help=_help("config", "json", "url", "wait", protect=_PROTECT))
@@ -284,7 +295,9 @@ def adopt(
     with ending(json, url) as report:
         from sqlstrata import commands
 
-        report.adopted(commands.adopt(_plan(config), url, protect=protect, wait=_seconds(wait), told=report.tell))
+        report.adopted(
+            commands.adopt(_plan(config, report), url, protect=protect, wait=_seconds(wait), told=report.tell)
+        )
 
 
 @task(help=_help("config", "json", wait="seconds to wait for a server that is starting (default: 60)"))
@@ -294,7 +307,7 @@ def onboard(_: Context, config: str | None = None, json: bool = False, wait: str
         from sqlstrata import commands
 
         with report.progress() as told:
-            done = commands.onboard(_plan(config), wait=_seconds(wait), told=told)
+            done = commands.onboard(_plan(config, report), wait=_seconds(wait), told=told)
         report.onboarded(done)
 
 
@@ -305,7 +318,9 @@ def reset(_: Context, config: str | None = None, json: bool = False, yes: bool =
         from sqlstrata import commands
 
         # No line of progress: it would stand over the question.
-        done = commands.reset(_plan(config), (lambda _: True) if yes else _asked, wait=_seconds(wait), told=report.tell)
+        done = commands.reset(
+            _plan(config, report), (lambda _: True) if yes else _asked, wait=_seconds(wait), told=report.tell
+        )
         report.onboarded(done, again=True)
 
 
@@ -324,7 +339,7 @@ def eject(_: Context, config: str | None = None, json: bool = False) -> None:
     with ending(json) as report:
         from sqlstrata import commands
 
-        report.ejected(commands.eject(_plan(config), report.tell))
+        report.ejected(commands.eject(_plan(config, report), report.tell))
 
 
 @task(
@@ -351,7 +366,7 @@ def new_stage(
     with ending(json) as report:
         from sqlstrata import commands
 
-        plan = _plan(config)
+        plan = _plan(config, report)
         report.added(commands.new_stage(plan, name, enable=tuple(enable), extends=extends, message=message), plan)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
 
 import pytest
+from embedded import missing, postgresql18
 
 from sqlstrata.databases import database
 from sqlstrata.errors import SqlstrataError
@@ -15,6 +18,27 @@ SERVERS = {
     "postgresql": os.environ.get("STRATA_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
     "mariadb": os.environ.get("STRATA_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306/"),
 }
+EMBEDDED = "postgresql18"
+RELEASES = (*SERVERS, EMBEDDED)
+"""The servers, and a later PostgreSQL, for tests of what depends on a server's release."""
+_running = ExitStack()
+
+
+def family(kind: str) -> str:
+    """The kind of server that a release is one of."""
+    return "postgresql" if kind == EMBEDDED else kind
+
+
+@cache
+def embedded() -> str:
+    """The URL of the later PostgreSQL, which runs until the tests end."""
+    return _running.enter_context(postgresql18())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _embedded_ends() -> Iterator[None]:
+    with _running:
+        yield
 
 
 @cache
@@ -29,6 +53,8 @@ def silence(kind: str) -> str | None:
 
 def answering(kind: str) -> str:
     """The URL of a server that answers; without one the test is skipped, but fails where CI promises all servers."""
+    if kind == EMBEDDED:
+        return pytest.skip(reason) if (reason := missing()) else embedded()
     reason = silence(kind)
     if reason is not None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
@@ -38,6 +64,12 @@ def answering(kind: str) -> str:
 @pytest.fixture(params=list(SERVERS))
 def server(request: pytest.FixtureRequest) -> str:
     """The URL of each server in turn."""
+    return answering(request.param)
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    """The URL of each server in turn, and of the later PostgreSQL."""
     return answering(request.param)
 
 

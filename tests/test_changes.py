@@ -35,7 +35,7 @@ from changes import (
     stops,
 )  # fmt: skip
 from changes import steps as solo
-from conftest import SERVERS, answering
+from conftest import RELEASES, answering, family
 
 from sqlstrata import folder as history
 from sqlstrata.migrate.rows import insert
@@ -70,7 +70,7 @@ def test_a_stage_is_asked_for_no_more_than_the_document_says(case: Case) -> None
 # ---------------------------------------------------------------------- one history of all cases
 
 
-@pytest.mark.parametrize("kind", list(SERVERS))
+@pytest.mark.parametrize("kind", RELEASES)
 def test_every_change_is_proved_up_down_and_up_again(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +85,7 @@ def test_every_change_is_proved_up_down_and_up_again(
 
     monkeypatch.setattr(proof, "scratch", counted)
     server = answering(kind)
-    steps = whole(kind)
+    steps = whole(family(kind))
     history.environment(tmp_path)
     (tmp_path / "versions").mkdir()
     history.write(tmp_path / "versions", tuple(step.revision for step in steps))
@@ -185,10 +185,10 @@ def a_value(column: sa.Column[Any], n: int) -> object:
 # ------------------------------------------------------------------------- rows that are in the way
 
 
-@pytest.mark.parametrize("kind", list(SERVERS))
+@pytest.mark.parametrize("kind", RELEASES)
 def test_rows_stop_a_stage_before_anything_is_touched_and_cross_as_it_says(kind: str) -> None:
     """Where the document says `stops`, and where a stage's own SQL makes values."""
-    here = [(number, case) for number, case in NUMBERED if kind in outcomes()[number].servers]
+    here = [(number, case) for number, case in NUMBERED if family(kind) in outcomes()[number].servers]
     with scratch(answering(kind)) as database, database.engine.connect() as connection:
         for index, case in here:
             if case.bad is not None:
@@ -240,10 +240,11 @@ BY_HAND_CASES = {
 }
 
 
-@pytest.mark.parametrize("kind", list(SERVERS))
+@pytest.mark.parametrize("kind", RELEASES)
 def test_what_was_made_by_hand_survives_or_stops_the_stage(kind: str) -> None:
     """As the document says: and what is stopped is as it was."""
     with scratch(answering(kind)) as database, database.engine.connect() as connection:
+        kind = family(kind)
         for number, thing in enumerate(BY_HAND):
             case = BY_HAND_CASES[thing.get("plain", False)]
             before = metadata(case, "before", number)

@@ -50,6 +50,9 @@ def stages(flow: str) -> str:
     return f"{HEAD}stages: {flow}\n"
 
 
+SUPPORTED = "Those that are: SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://)."
+
+
 def url(text: str) -> str:
     """Write a file with this URL in line 2."""
     return HEAD.replace("sqlite:///exemplo.db", text) + STAGE
@@ -236,10 +239,10 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("an empty URL", url("${EMPTY}"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
     ("a port that is none", url("postgresql://u:secret@host:port/d"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
     ("a name with NUL", url("postgresql://u:secret@host/%00"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
-    ("an unknown database", url("oracle://u:secret@host/d"), "2:3", "`url` is for `oracle`, and that is not a database known here. The databases are sqlite, postgresql, mysql, mariadb."),
-    ("a database by another name", url("postgres://u:secret@host/d"), "2:3", "`url` is for `postgres`, and that is not a database known here. The nearest database is `postgresql`."),
-    ("an unknown driver", url("postgresql+asyncpg://u:secret@host/d"), "2:3", "`url` asks for the driver `asyncpg`, and migrations are not tried with that. Write postgresql+psycopg://."),
-    ("an unknown driver of SQLite", url("sqlite+aiosqlite:///x.db"), "2:3", "`url` asks for the driver `aiosqlite`, and migrations are not tried with that. Write sqlite://."),
+    ("an unknown database", url("oracle://u:secret@host/d"), "2:3", f"`url` is for `oracle`, and that is not a kind of server that is supported. {SUPPORTED}"),
+    ("an unknown database with a driver", prove_on("[sqlite://, 'mssql+pyodbc://u:secret@host/d']"), "10:23", f"Item 2 of `prove_on` is for `mssql`, and that is not a kind of server that is supported. {SUPPORTED}"),
+    ("an unknown driver", url("postgresql+pygresql://u:secret@host/d"), "2:3", "`url` asks for the driver `pygresql`, and migrations are not tested with it. Write postgresql+psycopg://."),
+    ("an unknown driver of SQLite", url("sqlite+pysqlcipher:///x.db"), "2:3", "`url` asks for the driver `pysqlcipher`, and migrations are not tested with it. Write sqlite://."),
     ("a second @", url("postgresql://u:se@cret@host/d"), "2:3", "`url` has a second `@` before its host. In a user's name or password write %40 for `@`."),
     ("no database in the URL", url("mysql://u:secret@host"), "2:3", "`url` names a server and no database. Add the database's name, as in mysql+pymysql://user@host/exemplo."),
     ("no database in a URL with options", url("mysql://u:secret@host/?charset=utf8mb4"), "2:3", "`url` names a server and no database. Add the database's name, as in mysql+pymysql://user@host/exemplo."),
@@ -282,17 +285,17 @@ def test_every_value_of_a_form_says_what_it_must_be() -> None:
         (
             "psycopg",
             "postgresql://u:secret@host/d",
-            '`url` is for postgresql, and its driver psycopg is not installed. Run `pip install "sqlstrata[postgresql]"`.',
+            '`url` is for PostgreSQL, and its driver psycopg is not installed. Run `pip install "sqlstrata[postgresql]"`.',
         ),
         (
             "pymysql",
             "mysql://u:secret@host/d",
-            '`url` is for mysql, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
+            '`url` is for MariaDB, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
         ),
         (
             "pymysql",
             "mariadb+pymysql://u:secret@host/d",
-            '`url` is for mariadb, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
+            '`url` is for MariaDB, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
         ),
     ],
 )
@@ -597,7 +600,7 @@ def test_a_variable_is_expanded_nowhere_else(read: Read) -> None:
         ("sqlite://", "sqlite://"),
         ("sqlite:///", "sqlite:///"),
         ("'sqlite:///:memory:'", "sqlite:///:memory:"),
-        ("sqlite+pysqlite://", "sqlite+pysqlite://"),
+        ("sqlite+pysqlite://", "sqlite://"),
         ("sqlite:///exemplo.db", "sqlite:///{folder}/exemplo.db"),
         ("sqlite:///../exemplo.db?timeout=3", "sqlite:///{above}/exemplo.db?timeout=3"),
         ("sqlite:////srv/exemplo.db", "sqlite:////srv/exemplo.db"),

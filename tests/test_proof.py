@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from conftest import answering
+from conftest import RELEASES, answering, family
 from projects import write
 
 from sqlstrata.commands import staged
@@ -16,7 +15,6 @@ from sqlstrata.plan import Plan
 from sqlstrata.proof.prove import NotProved, prove
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.revisions.revision import Revision
-from sqlstrata.scratch.bracket import _is_stale, scratch
 
 AUTORES = """
 class Autor(Base):
@@ -363,7 +361,7 @@ LIES = (
 )  # fmt: skip
 
 QUICK = [(lie, "sqlite") for lie in LIES if "sqlite" in lie.servers]
-SLOW = [(lie, server) for server in ALL[1:] for lie in LIES if server in lie.servers]
+SLOW = [(lie, server) for server in RELEASES[1:] for lie in LIES if family(server) in lie.servers]
 
 
 def called(case: object) -> str:
@@ -396,9 +394,9 @@ def planted(step: Step, lie: Lie | None) -> Revision:
     return replace(revision, text=halves["upgrade"] + mark + halves["downgrade"])
 
 
-def test_the_history_without_a_lie_is_proved(project: tuple[Plan, tuple[Step, ...]], server: str) -> None:
+def test_the_history_without_a_lie_is_proved(project: tuple[Plan, tuple[Step, ...]], release: str) -> None:
     plan, made = project
-    assert proved(plan, made, server) == ["autores", "livros", "paginas", "regras", "renomes"]
+    assert proved(plan, made, release) == ["autores", "livros", "paginas", "regras", "renomes"]
 
 
 @pytest.mark.parametrize(("lie", "kind"), [*QUICK, *SLOW], ids=called)
@@ -481,10 +479,10 @@ def without_nickname(folder: Path, **more: object) -> tuple[Plan, tuple[Step, ..
     return plan, steps(plan)
 
 
-def test_a_downgrade_that_its_rows_stop_is_proved_without_rows(tmp_path: Path, server: str) -> None:
+def test_a_downgrade_that_its_rows_stop_is_proved_without_rows(tmp_path: Path, release: str) -> None:
     plan, made = without_nickname(tmp_path)
     assert "op.require_no_rows" in made[1].revision.text
-    assert proved(plan, made, server) == ["pessoas", "menos"]
+    assert proved(plan, made, release) == ["pessoas", "menos"]
 
 
 def test_a_downgrade_that_its_rows_stop_is_not_believed(tmp_path: Path) -> None:
@@ -506,16 +504,16 @@ def test_a_downgrade_that_its_rows_stop_is_not_believed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_downgrade_that_fills_what_it_brings_back_keeps_its_rows(tmp_path: Path, server: str) -> None:
+def test_a_downgrade_that_fills_what_it_brings_back_keeps_its_rows(tmp_path: Path, release: str) -> None:
     plan, made = without_nickname(tmp_path, fill={"pessoas.apelido": "lower(nome)"})
     assert "op.require_no_rows" not in made[1].revision.text
-    assert proved(plan, made, server) == ["pessoas", "menos"]
+    assert proved(plan, made, release) == ["pessoas", "menos"]
 
 
-def test_a_stage_that_cannot_be_undone_is_proved(tmp_path: Path, server: str) -> None:
+def test_a_stage_that_cannot_be_undone_is_proved(tmp_path: Path, release: str) -> None:
     plan, made = without_nickname(tmp_path, downgrade=False)
     assert "op.irreversible(" in made[1].revision.text
-    assert proved(plan, made, server) == ["pessoas", "menos"]
+    assert proved(plan, made, release) == ["pessoas", "menos"]
 
 
 def test_a_stage_that_cannot_be_undone_is_not_believed_on_its_way_up(tmp_path: Path) -> None:
@@ -565,17 +563,3 @@ def test_what_is_not_proved_is_told_as_a_short_table(tmp_path: Path) -> None:
         " Nothing was written; only scratch databases were touched."
     )
     assert caught.value.code == 9
-
-
-# ------------------------------------------------ scratch databases of two runs
-
-
-def test_a_look_at_a_scratch_file_that_has_just_gone_does_not_bring_it_back(tmp_path: Path) -> None:
-    gone = tmp_path / "strata_0123456789abcdef.db"
-    assert not _is_stale(sa.make_url(f"sqlite:///{gone}"))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_scratch_file_of_a_run_that_is_still_going_is_not_stale() -> None:
-    with scratch("sqlite://") as mine:
-        assert not _is_stale(mine.url)

@@ -11,8 +11,8 @@ import alembic
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
+from projects import write
 from sqlalchemy.engine.mock import MockConnection
-from sqlstratas import write
 
 from sqlstrata.databases.dialects import NAMES, unmarked
 from sqlstrata.errors import WrongUse

@@ -19,7 +19,6 @@ from sqlstrata.migrate.identity import Fit
 from sqlstrata.migrate.identity import identify as fit_of
 from sqlstrata.migrate.outline import Outline, outlined, outlines
 from sqlstrata.plan import Plan
-from sqlstrata.plan.urls import names_database
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.scratch.bracket import sweep
 from sqlstrata.snapshot.values import OURS
@@ -77,7 +76,7 @@ def to_make(plan: Plan, there: sa.URL) -> str:
 def chosen(plan: Plan, url: str | None) -> sa.URL:
     """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL names none."""
     there = database.parsed(plan.database.url if url is None else url)
-    if database.server_kind(there) != "sqlite" and not names_database(there):
+    if database.server_kind(there) != "sqlite" and not there.database:
         hint = f"Add the database's name, as in {there.drivername}://user@host/exemplo."
         raise WrongUse("The URL names a server and no database.", hint=hint)
     return there

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from sqlstrata.commands.placing import require_history, swept
 from sqlstrata.commands.telling import Told, healed, silent
 from sqlstrata.databases import database
@@ -60,8 +62,8 @@ def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verifie
     healed(plan, told)
     made = steps(plan)
     require_history(plan, made)
-    addresses = [masked(database.address(database.parsed(url))) for url in urls or plan.prove_on]
-    runs = [_Run(plan, url, where, told) for url, where in zip(urls or plan.prove_on, addresses, strict=True)]
+    servers = [database.parsed(url) for url in urls or plan.prove_on]
+    runs = [_Run(plan, url, masked(database.address(url)), told) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
             for heard in [threads.submit(run.hear) for run in runs]:
@@ -76,7 +78,7 @@ def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verifie
 class _Run:
     """One server's process, and what it says."""
 
-    def __init__(self, plan: Plan, url: str, address: str, told: Told) -> None:
+    def __init__(self, plan: Plan, url: sa.URL, address: str, told: Told) -> None:
         self.address, self.told = address, told
         self.seconds: dict[str, float] = {}
         self.error: dict[str, Any] | None = None
@@ -88,7 +90,8 @@ class _Run:
             text=True,
         )
         assert self.process.stdin is not None
-        json.dump({"path": sys.path, "plan": str(plan.path), "url": url}, self.process.stdin)  # no password in `ps`
+        given = {"path": sys.path, "plan": str(plan.path), "url": url.render_as_string(hide_password=False)}
+        json.dump(given, self.process.stdin)  # no password in `ps`
         self.process.stdin.close()
 
     def hear(self) -> None:

@@ -23,19 +23,14 @@ from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location, named, require_named
 from sqlstrata.databases.lost import watch
 from sqlstrata.databases.rights import remedy
+from sqlstrata.databases.version import require_library, require_version
 from sqlstrata.errors import Locked, Unreachable, WrongUse
 from sqlstrata.plan import options as url_options
-from sqlstrata.plan.urls import Misleading, as_url
+from sqlstrata.plan.drivers import Unusable
+from sqlstrata.plan.urls import as_url
 from sqlstrata.secret import is_ambiguous, keep_secret, keep_url
+from sqlstrata.servers import kind_of
 
-_SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
-_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
-_DRIVERS = {
-    "postgresql": ("postgresql+psycopg://", "sqlstrata[postgresql]"),
-    "mysql": ("mariadb+pymysql://", "sqlstrata[mariadb]"),
-    "mariadb": ("mariadb+pymysql://", "sqlstrata[mariadb]"),
-}
-_SQLITE = ("sqlite://", "sqlstrata")
 _HINTS = {"sqlite": "Look at the folder and its rights."}
 _HINT = "See that it is running and that the URL is right."
 _ESCAPE = "In a user's name or password write %40 for `@`."
@@ -50,9 +45,10 @@ _IN_USE = {"55006", "SQLITE_BUSY"}
 
 
 def parsed(url: str | sa.URL) -> sa.URL:
-    """The URL as a value.
+    """The URL as a value, for the driver that migrations run with.
 
-    Raises WrongUse where it is none, of a server that we do not know, or could lead to another database than it names.
+    Raises WrongUse where it is none, of a server or driver that is not supported, or could lead to another database
+    than it names.
     """
     if isinstance(url, str):
         keep_url(url)
@@ -61,9 +57,8 @@ def parsed(url: str | sa.URL) -> sa.URL:
     except ArgumentError:
         message = "This is not a database URL."
         raise WrongUse(message, hint="Write it as postgresql+psycopg://user@host:5432/name.") from None
-    except Misleading as error:
-        raise WrongUse(str(error), hint=error.hint, option=error.key) from None
-    server_kind(value)
+    except Unusable as error:
+        raise WrongUse(str(error), hint=error.hint, **({"option": error.key} if error.key else {})) from None
     if value.password:
         keep_secret(str(value.password))
     if isinstance(url, str) and is_ambiguous(url) and "@" not in str(value.host):
@@ -72,12 +67,8 @@ def parsed(url: str | sa.URL) -> sa.URL:
 
 
 def server_kind(url: sa.URL) -> str:
-    """The server in one word: sqlite, postgresql or mariadb. Raises WrongUse for any other."""
-    kind = url.get_backend_name()
-    if kind not in _SERVERS:
-        message = f"{kind} is not a server that we know."
-        raise WrongUse(message, hint="Use sqlite, postgresql+psycopg or mariadb+pymysql.")
-    return "mariadb" if kind == "mysql" else kind
+    """The server in one word: sqlite, postgresql or mariadb. The URL is one that was `parsed`."""
+    return kind_of(url.get_backend_name()).name
 
 
 def address(url: sa.URL) -> str:
@@ -85,11 +76,10 @@ def address(url: sa.URL) -> str:
 
     What stands before an "@" in the host may be the end of a password that was not escaped.
     """
-    kind = server_kind(url)
-    if kind == "sqlite":
+    if server_kind(url) == "sqlite":
         return f"SQLite file {url.database}" if url.database else "SQLite in memory"
     host = (url.host or "localhost").rpartition("@")[2]
-    return f"{_SERVERS[kind]} at {host}:{url.port or _PORTS[kind]}"
+    return f"{kind_of(url.get_backend_name()).title} at {host}:{port(url)}"
 
 
 def title(url: sa.URL) -> str:
@@ -97,9 +87,9 @@ def title(url: sa.URL) -> str:
     return address(url) if server_kind(url) == "sqlite" else f"database {url.database} on {address(url)}"
 
 
-def port(url: sa.URL) -> int:
-    """The URL's port, or its server's own."""
-    return url.port or _PORTS[url.get_backend_name()]
+def port(url: sa.URL) -> int | None:
+    """The URL's port, or its server's own; SQLite has none."""
+    return url.port or kind_of(url.get_backend_name()).port
 
 
 def same(one: str | sa.URL, other: str | sa.URL) -> bool:
@@ -150,10 +140,13 @@ def engine(
     `schema_map` translates schema names (`schema_translate_map`); `wait` is how many seconds SQLite waits for another
     writer. Nothing is connected yet. A connection is only given where it is in the database that the URL names, and
     makes no SQLite file.
-    Raises WrongUse for a URL that is none, a server that we do not know, or a driver that is not installed.
+    Raises WrongUse for a URL that is none, a server that is not supported, or a driver that is not installed; whoever
+    connects to a server that is too old gets WrongUse, too.
     """
     value = parsed(url)
     url_options.require(value)
+    if server_kind(value) == "sqlite":
+        require_library(address(value))
     options = {"schema_translate_map": dict(schema_map)} if schema_map else {}
     try:
         made = sa.create_engine(
@@ -167,9 +160,6 @@ def engine(
         raise _no_driver(value) from error
     except (TypeError, ValueError) as error:
         raise _not_taken(value, error) from error
-    if made.dialect.is_async:
-        message = f"{value.drivername} is an asynchronous driver, and migrations are not made by one."
-        raise WrongUse(message, hint=f"Write the URL as {_DRIVERS.get(value.get_backend_name(), _SQLITE)[0]}….")
     sa.event.listen(made, "do_connect", partial(_open, value))
     watch(made, address(value))
     if made.dialect.name == "sqlite":
@@ -212,6 +202,7 @@ def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], opt
     except (TypeError, ValueError, AttributeError, OSError, NotImplementedError, configparser.Error) as error:
         raise _not_taken(url, error) from error
     try:
+        require_version(server_kind(url), made, address(url))
         require_named(server_kind(url), made, url)
     except BaseException:
         made.close()
@@ -228,9 +219,9 @@ def _not_taken(url: sa.URL, error: Exception) -> WrongUse:
 
 
 def _no_driver(url: sa.URL) -> WrongUse:
-    prefix, extra = _DRIVERS.get(url.get_backend_name(), _SQLITE)
-    message = f"The driver of {url.drivername} is not installed."
-    return WrongUse(message, hint=f"Run: pip install '{extra}' and write the URL as {prefix}….")
+    kind = kind_of(url.get_backend_name())
+    message = f"{kind.driver}, the driver for {kind.title}, is not installed."
+    return WrongUse(message, hint=f"Run: pip install '{kind.requirement}'.")
 
 
 def _make_transactional(made: sa.Engine, begin: str) -> None:
@@ -312,6 +303,7 @@ def exists(url: str | sa.URL) -> bool:
     """
     value = parsed(url)
     if server_kind(value) == "sqlite":
+        require_library(address(value))
         return _in_memory(value) or _file_exists(value)
     with suppress(Unreachable):
         connect(engine(value)).close()
@@ -399,12 +391,12 @@ def require_may_make(url: sa.URL) -> None:
 
 def _make_file(url: sa.URL) -> Location:
     """Make a SQLite file that is a database, and says so; where a link leads to nothing, what it leads to."""
-    path = os.path.realpath(str(url.database))
+    path, made = os.path.realpath(str(url.database)), engine(url)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
     except OSError as error:
         raise Unreachable(f"{address(url)} cannot be reached: {error.strerror}.", hint=_HINTS["sqlite"]) from error
-    with telling(url), engine(url).begin() as connection:
+    with telling(url), made.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE strata_new (x INTEGER)")
         connection.exec_driver_sql("DROP TABLE strata_new")
         return location(connection)

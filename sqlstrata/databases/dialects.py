@@ -1,6 +1,7 @@
 """The servers that a history is written for, as SQLAlchemy dialects that need no server to compile DDL.
 
 `mysql` and `mariadb` are two names of one server: types and options may be given for either, so both are compiled.
+The versions are those of sqlstrata.servers; an older server compiles its own DDL when it runs it.
 """
 
 from __future__ import annotations
@@ -13,27 +14,22 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine.url import make_url
 
+from sqlstrata import servers
 from sqlstrata.private_names import rules_kept, say_connected
+from sqlstrata.servers import DIALECTS
 from sqlstrata.sqlalchemy_versions import HAS_NATIVE_UUID, leave_columns_alone
 
-NAMES = ("sqlite", "postgresql", "mysql", "mariadb")
-
-# What a connection to a server of these versions would set; older servers compile their own DDL when they run it.
-_URLS = {
-    "sqlite": "sqlite://",
-    "postgresql": "postgresql+psycopg://",
-    "mysql": "mysql+pymysql://",
-    "mariadb": "mariadb+pymysql://",
-}
-_VERSIONS = {"sqlite": (3, 45, 0), "postgresql": (15, 0), "mysql": (10, 11, 0), "mariadb": (10, 11, 0)}
+NAMES = DIALECTS
 
 
 @cache
 def dialect(name: str) -> sa.Dialect:
     """The dialect of a server, knowing what a live one would tell it, and writing each % once."""
-    options: dict[str, Any] = {"is_mariadb": True} if name in {"mysql", "mariadb"} else {}
-    made: Any = make_url(_URLS[name]).get_dialect()(**{"paramstyle": "named", **options})
-    made.server_version_info = _VERSIONS[name]
+    kind = servers.kind_of(name)
+    options: dict[str, Any] = {"is_mariadb": True} if kind.name == "mariadb" else {}
+    url = make_url(f"{kind.drivername(name)}://")
+    made: Any = url.get_dialect()(**{"paramstyle": "named", **options})
+    made.server_version_info = kind.compiled
     if options:
         made.supports_sequences = True
         made.supports_native_uuid = HAS_NATIVE_UUID
@@ -51,11 +47,6 @@ def quoted(connection: sa.Connection, *names: str | None) -> str:
 def dialects() -> Iterator[tuple[str, sa.Dialect]]:
     """Every server's name and dialect."""
     return ((name, dialect(name)) for name in NAMES)
-
-
-def server(name: str) -> str:
-    """The server behind a dialect's name: `mysql` is MariaDB, too."""
-    return "mariadb" if name == "mysql" else name
 
 
 @contextmanager

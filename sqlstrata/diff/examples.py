@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from sqlstrata.databases.dialects import dialect
-from sqlstrata.diff.words import SERVERS
 from sqlstrata.schema.values import Column, Table
+from sqlstrata.servers import KEYS
 
 Example = str | dict[str, str]
 
@@ -49,7 +49,7 @@ def example(table: Table, column: Column) -> Example:
     if parent is not None:
         return parent
     own = _own_key(table, column)
-    return own if own is not None else _shortened({server: _value(column, server) for server in SERVERS})
+    return own if own is not None else _shortened({server: _value(column, server) for server in KEYS})
 
 
 def crossing(old: Column, new: Column) -> Example:
@@ -91,7 +91,7 @@ def _own_key(table: Table, column: Column) -> Example | None:
         return None
     type_ = column.types["postgresql"]
     name = _by_server(lambda name: name(own))
-    key = name if isinstance(name, dict) else dict.fromkeys(SERVERS, name)
+    key = name if isinstance(name, dict) else dict.fromkeys(KEYS, name)
     return {
         "sqlite": f"printf('%032x', {key['sqlite']})",
         "postgresql": f"lpad(to_hex({key['postgresql']}), 32, '0')::{type_}",
@@ -125,7 +125,7 @@ def _value(column: Column, server: str) -> str:
 
 def _by_server(text: Callable[[Callable[[str], str]], str], postgresql: str = "") -> Example:
     """SQL with its names quoted as each server wants it."""
-    texts = {server: text(dialect(server).identifier_preparer.quote) for server in SERVERS}
+    texts = {server: text(dialect(server).identifier_preparer.quote) for server in KEYS}
     texts["postgresql"] += postgresql
     return texts["sqlite"] if len(set(texts.values())) == 1 else texts
 

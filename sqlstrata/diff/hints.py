@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sqlstrata.diff.words import SERVERS, renamed_by_server
+from sqlstrata.diff.words import renamed_by_server
 from sqlstrata.plan import Sql, Stage
+from sqlstrata.servers import KEYS, key_of
 from sqlstrata.source import Call, Source, quoted
 
 
@@ -33,7 +34,7 @@ class Hints:
         """
         sides = {name: cast.up if up else cast.down for name, cast in stage.cast.items()}
         casts = {name: sql for name, sql in sides.items() if sql is not None}
-        named = frozenset("mysql" if each == "mariadb" else each for each in servers)
+        named = frozenset(map(key_of, servers))
         return cls(stage.rename, stage.drop, stage.fill, casts, frozenset(tables), up, named)
 
     def is_column(self, name: str) -> bool:
@@ -81,14 +82,14 @@ class Hints:
 
 def sql_source(sql: Sql, text: Mapping[str, str]) -> Source:
     """The SQL of a hint as an argument; `text` are the words that have other names by then."""
-    given = {name: statements[0] for name in (*SERVERS, "default") if (statements := getattr(sql, name))}
+    given = {name: statements[0] for name in (*KEYS, "default") if (statements := getattr(sql, name))}
     return by_server(renamed_by_server(given, text))
 
 
 def by_server(texts: Mapping[str, str]) -> Source:
     """SQL as an argument: plain text where the servers agree, else one for each."""
     given = dict(texts)
-    if len(set(given.values())) == 1 and (len(given) == len(SERVERS) or "default" in given):
+    if len(set(given.values())) == 1 and (len(given) == len(KEYS) or "default" in given):
         return quoted(next(iter(given.values())))
     arguments = (quoted(given.pop("default")),) if "default" in given else ()
     return Call("op.sql", arguments, tuple((name, quoted(value)) for name, value in given.items()))

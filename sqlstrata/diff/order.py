@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
 from sqlstrata.diff.hints import Hints, sql_source
-from sqlstrata.diff.words import SERVERS
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan import Sql
+from sqlstrata.servers import KEYS
 from sqlstrata.source import Source
 
 
@@ -89,15 +89,13 @@ class Draft:
                 raise _ambiguous(key, name)
             self.needs.append(Need(key, name, value, why))
 
-    def complete(
-        self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = SERVERS
-    ) -> None:
+    def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = KEYS) -> None:
         """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.
 
         On the way down, too: a server that has no SQL does not stop there, it invents a value.
         """
         sql = (self.hints.fill if key == "fill" else self.hints.cast)[name]
-        lacking = [server for server in SERVERS if server in self.hints.servers & set(on) and not sql.on(server)]
+        lacking = [server for server in KEYS if server in self.hints.servers & set(on) and not sql.on(server)]
         if lacking:
             texts = value if isinstance(value, dict) else dict.fromkeys(lacking, value)
             more = {server: texts.get(server) or texts["default"] for server in lacking}

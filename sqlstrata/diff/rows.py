@@ -13,8 +13,9 @@ from sqlstrata.diff.columns import Changes, is_constant
 from sqlstrata.diff.constraints import on, options
 from sqlstrata.diff.hints import by_server
 from sqlstrata.diff.order import Draft, Phase
-from sqlstrata.diff.words import SERVERS, renamed, renamed_on_each, words
+from sqlstrata.diff.words import renamed, renamed_on_each, words
 from sqlstrata.schema.values import Constraint, Index
+from sqlstrata.servers import KEYS
 from sqlstrata.source import Call, Source, call, flat, items, quoted
 
 
@@ -54,7 +55,7 @@ def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source 
         made = call("op.require_unique", quoted(changes.before.name), items("[]", map(quoted, rest)), where=where)
         draft.do(Phase.REQUIRE, Call(made.function, made.arguments, (*made.keywords, *options(changes.before))))
     else:
-        texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in SERVERS}
+        texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in KEYS}
         why = f"would have the same {', '.join(names)}, which is to be unique"
         _none_where(draft, changes, by_server(texts), why)
 
@@ -88,7 +89,7 @@ def _are_cast(draft: Draft, changes: Changes, names: Iterable[str]) -> bool:
 def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
     """A table or column that is only being made has no values to refer to."""
     names = [changes.name_before(each) for each in new.columns]
-    quotes = {server: dialect(server).identifier_preparer.quote for server in SERVERS}
+    quotes = {server: dialect(server).identifier_preparer.quote for server in KEYS}
     texts = {server: " AND ".join(f"{quote(name)} IS NOT NULL" for name in names) for server, quote in quotes.items()}
     what = ", ".join(f"{new.target}.{column}" for column in new.target_columns)
     why = f"refers to {what}, which is only being made and does not have the value"

@@ -9,6 +9,7 @@ from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import naming, words
 from sqlstrata.errors import WrongUse
 from sqlstrata.schema.values import Schema, Statements
+from sqlstrata.servers import by_key
 from sqlstrata.source import Call, Source, items, quoted
 
 _EARLY = "events before tables"
@@ -62,7 +63,7 @@ def _take_down(draft: Draft, old: Statements) -> None:
 
 
 def _run(texts: Mapping[str, tuple[str, ...]]) -> Source:
-    given = {"mysql" if server == "mariadb" else server: each for server, each in texts.items()}
+    given = by_key(texts)
     distinct = set(given.values())
     if len(distinct) == 1:
         return Call("op.run_sql", (_statement(distinct.pop()),))

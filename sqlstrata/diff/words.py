@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from sqlstrata.databases.dialects import dialect
-
-SERVERS = ("sqlite", "postgresql", "mysql")
-"""By the names that a revision knows them by; `mysql` is MariaDB, too."""
+from sqlstrata.servers import KEYS
 
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\w+|.""", re.DOTALL)
 
@@ -36,7 +34,7 @@ def renamed(text: str, names: Mapping[str, str], on: str) -> str:
 
 def renamed_on_each(text: str, names: Mapping[str, str]) -> dict[str, str]:
     """SQL that all servers share, with other names in it, as each of them writes those."""
-    return {server: renamed(text, names, server) for server in SERVERS}
+    return {server: renamed(text, names, server) for server in KEYS}
 
 
 def renamed_by_server(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,7 @@ from sqlstrata.operations import failures
 from sqlstrata.operations.failures import of_driver
 from sqlstrata.plan import Plan
 from sqlstrata.secret import masked
+from sqlstrata.servers import kind_of
 
 Told = Callable[[str], None]
 
@@ -89,7 +90,7 @@ class Unfinished:
 
 def is_quiet(connection: sa.Connection) -> bool:
     """Whether nobody is at work, and no run was cut off: then nothing of a run is left in the database. Read-only."""
-    return connection.dialect.name not in {"mysql", "mariadb"} or not sa.inspect(connection).has_table(JOURNAL)
+    return kind_of(connection.dialect.name).name != "mariadb" or not sa.inspect(connection).has_table(JOURNAL)
 
 
 def unfinished(connection: sa.Connection) -> Unfinished | None:

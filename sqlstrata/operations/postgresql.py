@@ -416,7 +416,8 @@ def _found(writer: Writer, change: Change, constraint: sa.Constraint) -> str:
     writer.run(f"CREATE TEMPORARY TABLE {name} (LIKE {writer.table(change.name, change.schema)})")
     writer.run(f"ALTER TABLE {name} ADD {text}")
     query = (
-        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = {}::regclass ORDER BY conname"
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = {}::regclass AND contype <> 'n' ORDER BY conname"  # from 18 on NOT NULL is one, too
     )
     wanted = {row[1] for row in writer.fetch(query.format(writer.value(name)))}
     found = [row[0] for row in writer.fetch(query.format(where)) if row[1] in wanted]

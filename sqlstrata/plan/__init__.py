@@ -34,13 +34,16 @@ def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
     config = form.config(top)
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links away from the user's folder
     folder = absolute.parent
+    place = places.url(top["database"]["url"], folder)
+    proved = places.servers(top, folder, config.prove_on)
     return Plan(
         path=absolute,
         folder=folder,
-        database=Database(places.url(top["database"]["url"], folder), config.database.protected),
+        database=Database(place.url, config.database.protected),
         models=places.models(top["models"], config.models),
         migrations=places.migrations(top, folder, config.migrations),
-        prove_on=places.servers(top, folder, config.prove_on),
+        prove_on=tuple(each.url for each in proved),
         stages=stages(top, config.stages),
         marks=top.marks,
+        notes=tuple(each.note for each in (place, *proved) if each.note),
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import ArgumentError
 
+from sqlstrata import servers
 from sqlstrata.errors import Where, WrongUse
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def fault(url: URL, code: object = None) -> WrongUse | None:
 
 
 def _kind(url: URL) -> str:
-    return "mysql" if url.get_backend_name() == "mariadb" else url.get_backend_name()
+    return servers.key_of(url.get_backend_name())
 
 
 def _pairs(url: URL) -> Iterator[tuple[str, str]]:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from sqlstrata.plan import options
-from sqlstrata.plan.urls import Misleading, as_url, names_database
+from sqlstrata.plan import options, urls
+from sqlstrata.plan.drivers import Unusable
 from sqlstrata.plan.values import Models
-from sqlstrata.plan.words import nearest
 from sqlstrata.secret import is_ambiguous, keep_url
+from sqlstrata.servers import kind_of
 
 if TYPE_CHECKING:
     from sqlstrata.plan.document import Entry
     from sqlstrata.plan.form import ModelsForm
 
-_DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
-_EXTRAS = {"psycopg": "postgresql", "pymysql": "mariadb"}
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database's URL, and a sentence about what was left out of it, if anything was."""
+
+    url: str
+    note: str | None = None
 
 
 def models(entry: Entry, form: ModelsForm) -> Models:
@@ -46,36 +52,34 @@ def migrations(top: Entry, folder: Path, name: str) -> Path:
     return path
 
 
-def servers(top: Entry, folder: Path, default: tuple[str, ...]) -> tuple[str, ...]:
+def servers(top: Entry, folder: Path, default: tuple[str, ...]) -> tuple[Place, ...]:
     """Read `prove_on`. Raises WrongUse."""
     if not default:
         message = "`prove_on` is empty, so nothing would be proved."
         hint = "Name a server, as in `prove_on: [sqlite://]`, or leave the key out."
         raise top["prove_on"].wrong(message, hint)
-    return tuple(url(server, folder) for server in top.inside("prove_on")) or default
+    return tuple(url(server, folder) for server in top.inside("prove_on")) or tuple(map(Place, default))
 
 
-def url(entry: Entry, folder: Path) -> str:
+def url(entry: Entry, folder: Path) -> Place:
     """Give a URL with its driver named and its SQLite file absolute. Raises WrongUse that shows only its scheme."""
     text = entry.text.strip()
     keep_url(text)
     try:
-        given = as_url(text)
+        given = urls.given(text)
     except ArgumentError:
         hint = "Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:password@host/name."
         raise entry.wrong(f"{entry} is not a database URL.", hint) from None
-    except Misleading as error:
+    except Unusable as error:
         raise entry.wrong(f"{entry} {error.does}.", error.hint) from None
-    options.remember(given, entry.where)
-    dialect, _, driver = given.drivername.partition("+")
-    if dialect not in _DRIVERS:
-        message = f"{entry} is for `{dialect}`, and that is not a database known here."
-        raise entry.wrong(message, nearest(dialect, _DRIVERS, "database"))
-    if driver not in ("", _DRIVERS[dialect]):
-        scheme = dialect if dialect == "sqlite" else f"{dialect}+{_DRIVERS[dialect]}"
-        message = f"{entry} asks for the driver `{driver}`, and migrations are not tried with that."
-        raise entry.wrong(message, f"Write {scheme}://.")
-    return _sqlite(entry, folder, given) if dialect == "sqlite" else _served(entry, given)
+    options.remember(given.url, entry.where)
+    is_file = given.url.get_backend_name() == "sqlite"
+    made = _sqlite(entry, folder, given.url) if is_file else _served(entry, given.url)
+    return Place(made, given.left_out and f"{entry.where}: {_capital(f'{entry} {given.left_out}')}.")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
@@ -83,23 +87,29 @@ def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
         hint = "Write it as in sqlite:///exemplo.db, or sqlite:////folder/exemplo.db."
         raise entry.wrong(f"{entry} has two slashes, and SQLite takes three.", hint)
     if given.database in (None, "", ":memory:"):
-        return entry.text.strip()
+        return _as_written(entry, given)
     path = os.path.normpath(folder / given.database)
     return given.set(database=path).render_as_string(hide_password=False)
 
 
 def _served(entry: Entry, given: URL) -> str:
-    dialect = given.get_backend_name()
-    driver = _DRIVERS[dialect]
+    kind = kind_of(given.get_backend_name())
     if "@" in (given.host or "") or is_ambiguous(entry.text):
         hint = "In a user's name or password write %40 for `@`."
         raise entry.wrong(f"{entry} has a second `@` before its host.", hint)
-    if entry.key == ("database", "url") and not names_database(given):
-        hint = f"Add the database's name, as in {dialect}+{driver}://user@host/exemplo."
+    if entry.key == ("database", "url") and not given.database:
+        hint = f"Add the database's name, as in {given.drivername}://user@host/exemplo."
         raise entry.wrong(f"{entry} names a server and no database.", hint)
-    if importlib.util.find_spec(driver) is None:
-        message = f"{entry} is for {dialect}, and its driver {driver} is not installed."
-        raise entry.wrong(message, f'Run `pip install "sqlstrata[{_EXTRAS[driver]}]"`.')
-    if make_url(entry.text.strip()) != given:  # the database's name has moved to its place
-        return given.set(drivername=f"{dialect}+{driver}").render_as_string(hide_password=False)
-    return f"{dialect}+{driver}{entry.text.strip().removeprefix(given.drivername)}"
+    if importlib.util.find_spec(kind.driver) is None:
+        message = f"{entry} is for {kind.title}, and its driver {kind.driver} is not installed."
+        raise entry.wrong(message, f'Run `pip install "{kind.requirement}"`.')
+    return _as_written(entry, given)
+
+
+def _as_written(entry: Entry, given: URL) -> str:
+    """The URL for our driver, otherwise as it stands in the file unless an option or the database's name has moved."""
+    text = entry.text.strip()
+    written = make_url(text)
+    if written.set(drivername=given.drivername) != given:
+        return given.render_as_string(hide_password=False)
+    return f"{given.drivername}{text.removeprefix(written.drivername)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 from sqlstrata.errors import Where, WrongUse
 from sqlstrata.plan.words import nearest
+from sqlstrata.servers import DIALECTS, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +77,7 @@ class Sql:
 
     def on(self, dialect: str) -> tuple[str, ...]:
         """Give what is meant for a dialect, by SQLAlchemy's name for it; MariaDB reads mysql. () where nothing is."""
-        own = {"sqlite": self.sqlite, "postgresql": self.postgresql, "mysql": self.mysql, "mariadb": self.mysql}
-        texts = own.get(dialect)
+        texts = getattr(self, key_of(dialect)) if dialect in DIALECTS else None
         return (self.default or ()) if texts is None else texts
 
     def __bool__(self) -> bool:
@@ -140,6 +140,8 @@ class Plan:
     prove_on: tuple[str, ...] = field(repr=False)
     stages: tuple[Stage, ...]
     marks: Marks = field(repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """Sentences for whoever runs a command, such as what was left out of a URL."""
 
     def where(self, *key: Key) -> Where:
         """Give the place of a value in the file; its key is a path such as "stages", 2, "drop", 0."""

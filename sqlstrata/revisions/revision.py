@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlstrata.diff import Migration
 from sqlstrata.plan import Sql, Stage
+from sqlstrata.servers import KEYS
 from sqlstrata.source import Call, Source, call, items, laid_out, quoted
 
 _MODULES = ("mysql", "postgresql", "sqlite")
@@ -55,7 +56,7 @@ def digest(text: str) -> str:
 
 def _data(sql: Sql) -> list[Source]:
     """The stage's own SQL, after the schema has changed (going down, before it has)."""
-    given = {name: texts for name in ("sqlite", "postgresql", "mysql", "default") if (texts := getattr(sql, name))}
+    given = {name: texts for name in (*KEYS, "default") if (texts := getattr(sql, name))}
     if not given:
         return []
     default = given.pop("default", None)

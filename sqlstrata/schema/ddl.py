@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sqlstrata.databases.dialects import NAMES, dialect
 from sqlstrata.schema.values import Texts, same_everywhere
+from sqlstrata.servers import by_key, key_of
 from sqlstrata.source import Call, Source, call, items, quoted
 from sqlstrata.sqlalchemy_versions import options
 
@@ -44,7 +45,7 @@ def on_each(say: Callable[[str], str], *, for_mysql: bool = True) -> dict[str, s
     """
     found: dict[str, str | None] = {}
     for name in NAMES:
-        found[name] = found["mysql"] if name == "mariadb" and not for_mysql else on_one(say, name)
+        found[name] = found[key_of(name)] if key_of(name) in found and not for_mysql else on_one(say, name)
     return found
 
 
@@ -79,7 +80,7 @@ def sql_source(texts: Texts) -> Source:
     same = same_everywhere(texts)
     if same is not None:
         return call("sa.text", quoted(same)) if is_plain(same) else call("sa.literal_column", quoted(same))
-    given = {"mysql" if name == "mariadb" else name: text for name, text in texts.items() if text}
+    given = by_key({name: text for name, text in texts.items() if text})
     usual = max(given.values(), key=list(given.values()).count)
     default = (quoted(usual),) if list(given.values()).count(usual) > 1 else ()
     others = tuple((name, quoted(text)) for name, text in given.items() if not default or text != usual)

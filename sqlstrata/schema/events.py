@@ -19,10 +19,11 @@ from sqlstrata.databases.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.values import Statements
+from sqlstrata.servers import KINDS
 from sqlstrata.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
 EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
-_SERVERS = ("sqlite", "postgresql", "mariadb")
+_SERVERS = tuple(KINDS)
 # What other rooms of the description take care of.
 _KNOWN = (
     ddl.CreateTable, ddl.DropTable, ddl.CreateIndex, ddl.DropIndex, ddl.AddConstraint, ddl.DropConstraint,

@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
-from sqlstrata.databases.dialects import NAMES, server
+from sqlstrata.databases.dialects import NAMES
 from sqlstrata.errors import WrongUse
 from sqlstrata.operations.definition import define
 from sqlstrata.private_names import asks_for_null, is_extended
@@ -22,6 +22,7 @@ from sqlstrata.schema.ddl import UNSAYABLE, ddl, on_each, on_one
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.values import Constraint, Index, Table, Texts
+from sqlstrata.servers import kind_of
 from sqlstrata.source import Source, flat
 
 
@@ -94,7 +95,7 @@ def _whole(table: sa.Table, made: Table) -> Table:
             problems[name] = str(error)
             continue
         found = dict(_lines(once if once is not None else rebuilt(made, name), name))
-        if wanted != found and server(name) == "mariadb" and (column := _computed_not_null(table)) is not None:
+        if wanted != found and kind_of(name).name == "mariadb" and (column := _computed_not_null(table)) is not None:
             problems[name] = f"MariaDB has no NOT NULL for computed columns, which {column} asks for"
         elif wanted != found:
             gone = [text for text in wanted if text not in found]

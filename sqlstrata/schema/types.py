@@ -13,11 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from sqlstrata.databases.dialects import NAMES, dialect, server
+from sqlstrata.databases.dialects import NAMES, dialect
 from sqlstrata.private_names import variants
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.values import Texts
+from sqlstrata.servers import by_key
 from sqlstrata.source import Call, Chain, Source, call, flat, quoted
 
 Type = sa.types.TypeEngine[Any]
@@ -78,7 +79,7 @@ def _is(candidate: Source, wanted: Texts) -> bool:
 
 
 def _native(wanted: Texts) -> Source:
-    texts = {"mysql" if server(name) == "mariadb" else name: text for name, text in wanted.items() if text is not None}
+    texts = by_key({name: text for name, text in wanted.items() if text is not None})
     return Call("op.native_type", (), tuple((name, quoted(text)) for name, text in texts.items()))
 
 

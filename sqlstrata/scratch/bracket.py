@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from sqlstrata import servers
 from sqlstrata.databases import database, removal
 from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location, require
@@ -178,7 +179,7 @@ def _not_ours(name: str) -> Protected:
 
 
 def _kind(connection: sa.Connection) -> str:
-    return "mariadb" if connection.dialect.name == "mysql" else connection.dialect.name
+    return servers.kind_of(connection.dialect.name).name
 
 
 def drop(url: sa.URL) -> None:

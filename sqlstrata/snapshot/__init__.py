@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from sqlstrata.databases.dialects import quoted
+from sqlstrata.servers import kind_of
 from sqlstrata.snapshot import mariadb, postgresql, sqlite
 from sqlstrata.snapshot.compare import Difference, differences
 from sqlstrata.snapshot.values import Element, Read, Snapshot, Thing, split
@@ -22,7 +23,6 @@ _SERVERS = {
     "sqlite": sqlite.things,
     "postgresql": postgresql.things,
     "mariadb": mariadb.things,
-    "mysql": mariadb.things,
 }
 
 Rows = Mapping[str, tuple[Mapping[str, object], ...]]
@@ -40,7 +40,9 @@ def snapshot(
     `read` keeps what texts were read as, for who looks again: most tables are the same from stage to stage.
     Read-only. Alembic's version table and the marker of scratch databases are left out.
     """
-    return Snapshot(_SERVERS[connection.dialect.name](connection, schemas, tables, {} if read is None else read))
+    return Snapshot(
+        _SERVERS[kind_of(connection.dialect.name).name](connection, schemas, tables, {} if read is None else read)
+    )
 
 
 def rows(connection: sa.Connection, tables: Iterable[str], schemas: Sequence[str] = ()) -> Rows:

@@ -1,0 +1,91 @@
+"""The kinds of servers, in one table: names, drivers, ports and versions. It imports nothing of SQLAlchemy's.
+
+`mysql` and `mariadb` are two names that SQLAlchemy has for MariaDB. In config.yaml and in revisions it is `mysql`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of server.
+
+    name: its name in the engine; title: its name for people; key: its name in config.yaml and in revisions.
+    dialects: SQLAlchemy's names for it; driver: the driver that connects to it, by SQLAlchemy's name; extra: what
+    installs that driver, None where Python has it; port: the default one.
+    minimum: the oldest version that is supported; compiled: the version that DDL is compiled for without a server.
+    """
+
+    name: str
+    title: str
+    key: str
+    dialects: tuple[str, ...]
+    driver: str
+    extra: str | None
+    port: int | None
+    minimum: tuple[int, ...]
+    compiled: tuple[int, ...]
+
+    def drivername(self, dialect: str | None = None) -> str:
+        """What a URL of this kind begins with, up to `://`; under one of its dialects' names."""
+        dialect = dialect or self.name
+        return dialect if self.extra is None else f"{dialect}+{self.driver}"
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs for this kind."""
+        return "sqlstrata" if self.extra is None else f"sqlstrata[{self.extra}]"
+
+    @property
+    def oldest(self) -> str:
+        """The oldest version that is supported, in words."""
+        return f"{self.title} {'.'.join(map(str, self.minimum))}"
+
+
+KINDS: Mapping[str, Kind] = {
+    each.name: each
+    for each in (
+        Kind("sqlite", "SQLite", "sqlite", ("sqlite",), "pysqlite", None, None, (3, 31), (3, 45, 0)),
+        Kind(
+            *("postgresql", "PostgreSQL", "postgresql", ("postgresql",), "psycopg", "postgresql"),
+            *(5432, (13,), (15, 0)),
+        ),
+        Kind(
+            *("mariadb", "MariaDB", "mysql", ("mysql", "mariadb"), "pymysql", "mariadb"),
+            *(3306, (10, 6), (10, 11, 0)),
+        ),
+    )
+}
+DIALECTS = tuple(dialect for each in KINDS.values() for dialect in each.dialects)
+"""SQLAlchemy's names for all kinds."""
+KEYS = tuple(each.key for each in KINDS.values())
+"""The names of all kinds in config.yaml and in revisions."""
+
+_NAMES = {dialect: each.name for each in KINDS.values() for dialect in each.dialects}
+
+
+def kind_of(dialect: str) -> Kind:
+    """The kind of server that has this name in SQLAlchemy. Raises KeyError where there is none."""
+    return KINDS[_NAMES[dialect]]
+
+
+def key_of(dialect: str) -> str:
+    """The name in config.yaml and in revisions of the server that has this name in SQLAlchemy."""
+    return kind_of(dialect).key
+
+
+def by_key(values: Mapping[str, T]) -> dict[str, T]:
+    """The same values by their servers' keys; where a server has two names, the later one's."""
+    return {key_of(dialect): value for dialect, value in values.items()}
+
+
+def listed(kinds: Iterable[Kind] | None = None) -> str:
+    """The kinds with their URLs, for people."""
+    known = [f"{each.title} ({'://, '.join(each.dialects)}://)" for each in kinds or KINDS.values()]
+    return f"{', '.join(known[:-1])} and {known[-1]}" if len(known) > 1 else known[0]
