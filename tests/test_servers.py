@@ -139,7 +139,7 @@ REFUSED = [
     ("postgresql+asyncpg://u@h/d?host=other", "names its host twice"),
     ("postgresql+asyncpg://u@/d?host=a&host=b", "names several servers"),
     ("mysql+mysqlconnector://u@h/d?username=other", "names its username twice"),
-    ("mysql+mysqlconnector://u:p@h/d?password1=other", "names its password twice"),
+    ("mysql+mysqlconnector://u:p@h/d?password1=segredo9", "names its password twice"),
     ("mysql+mysqldb://u@h/d?unix_socket=/s", "names the server h and by `unix_socket` one on this machine"),
     ("mysql+mysqlconnector://u@h/d?failover=x", "the option `failover`, which cannot be carried over"),
     ("postgresql+psycopg2://u@h/d?dsn=x", "the option `dsn`, which cannot be carried over"),
