@@ -47,7 +47,7 @@ STAGES = [
     {"name": "cidades", "enable": ["cidades"]},
     {"name": "email", "enable": ["email"]},
 ]
-WARM, TIMES = 5, 25
+WARM, TIMES = 15, 25
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from test_onboard import inv
 
 from sqlstrata import commands
 from sqlstrata.databases import database, ownership, removal
-from sqlstrata.databases.rights import SCRATCH
+from sqlstrata.databases.maker import PREFIX
 from sqlstrata.errors import MigrationFailed, Protected, SqlstrataError, Unreachable
 from sqlstrata.scratch.bracket import scratch
 
@@ -82,7 +82,7 @@ def test_the_sql_for_scratch_databases_helps_this_time_and_the_next(kind: str, n
 
 def test_scratch_databases_have_the_name_that_the_right_is_for() -> None:
     with scratch(answering("mariadb")) as made:
-        assert str(made.url.database).startswith(SCRATCH)
+        assert str(made.url.database).startswith(PREFIX)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -157,9 +157,7 @@ def theirs(kind: str, folder: Path, right: str, *, stamped: bool) -> Iterator[Pr
         with user(kind, f"ana{secrets.token_hex(4)}") as url:
             own = str(url.username) if kind == "postgresql" else f"'{url.username}'@'%'"
             run(there, *right.format(name=name, user=own).split("; "))
-            run(
-                there, f"ALTER ROLE {own} CREATEDB" if kind == "postgresql" else f"GRANT ALL ON `{SCRATCH}%`.* TO {own}"
-            )
+            run(there, f"ALTER ROLE {own} CREATEDB" if kind == "postgresql" else f"GRANT ALL ON `{PREFIX}%`.* TO {own}")
             project.configure(database={"url": url.set(database=name).render_as_string(hide_password=False)})
             yield project
             if kind == "postgresql":
@@ -195,7 +193,7 @@ def test_what_the_administrator_runs_lets_adopt_mark_the_database(kind: str, tmp
         run(answering(kind), shown(error))
         assert commands.adopt(project.plan()).unmarked is None
         with database.engine(project.url, reading=True).connect() as connection:
-            assert ownership.is_ours(connection)
+            ownership.require_ours(connection, project.folder)
 
 
 @pytest.mark.parametrize("kind", list(ENOUGH))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import io
 import json
 import re
@@ -160,12 +160,7 @@ def test_a_url_whose_password_passes_for_a_host_is_refused(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def tasks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tasks_of_the_project", ROOT / "tasks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("sqlstrata.tasks")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from sqlstrata.databases import database, local
+from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location
 from sqlstrata.errors import Protected, WrongUse
 
@@ -211,11 +212,11 @@ def _comment(connection: sa.Connection) -> str:
 
 def _set_comment(connection: sa.Connection, name: str, line: str) -> None:
     others = [each for each in _comment(connection).splitlines() if _parsed(each) is None]
-    processor = sa.String().literal_processor(connection.dialect)  # type: ignore[no-untyped-call]
-    assert processor is not None
-    text = processor("\n".join([*others, line]))
-    name = connection.dialect.identifier_preparer.quote(name)
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS {text}")
+    text, path = "\n".join([*others, line]), quoted(connection, name)
+    if (
+        connection.dialect.name == "postgresql"
+    ):  # it takes no parameter here, and knows how it reads a backslash
+        literal = str(connection.exec_driver_sql("SELECT quote_literal(%s)", (text,)).scalar_one())
+        connection.exec_driver_sql(f"COMMENT ON DATABASE {path} IS {literal.replace('%', '%%')}")
     else:
-        connection.exec_driver_sql(f"ALTER DATABASE {name} COMMENT {text}")
+        connection.exec_driver_sql(f"ALTER DATABASE {path} COMMENT %s", (text,))
