@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import re
@@ -10,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -21,7 +19,7 @@ from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
-from sqlstrata import secret
+from sqlstrata import secret, tasks
 from sqlstrata.databases import database
 from sqlstrata.errors import WrongUse
 from sqlstrata.secret import keep_secret, keep_url, masked
@@ -158,16 +156,6 @@ def test_a_url_whose_password_passes_for_a_host_is_refused(url: str) -> None:
 # ------------------------------------------------------------------- a command, as a whole
 
 
-@pytest.fixture(scope="module")
-def tasks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tasks_of_the_project", ROOT / "tasks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Project]:
     yield write(tmp_path / "p", MODULES, STAGES, package="modelos")
@@ -245,7 +233,6 @@ FAILURES = [unreachable, unescaped, migrations, key, option, module, warning]
 @example(password="um segredo9", fail=option, way="as it is", as_json=False)
 def test_no_command_says_a_password(
     local: Project,
-    tasks: ModuleType,
     password: str,
     fail: Callable[[Project, str, str], tuple[str, ...]],
     way: str,
