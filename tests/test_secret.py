@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -21,7 +20,7 @@ from projects import Project, write
 from test_identify import MODULES, STAGES
 from test_onboard import inv
 
-from sqlstrata import secret
+from sqlstrata import secret, tasks
 from sqlstrata.databases import database
 from sqlstrata.errors import WrongUse
 from sqlstrata.secret import keep_secret, keep_url, masked
@@ -240,7 +239,6 @@ FAILURES = [unreachable, unescaped, migrations, key, option, module, warning]
 @example(password="um segredo9", fail=option, way="as it is", as_json=False)
 def test_no_command_says_a_password(
     local: Project,
-    tasks: ModuleType,
     password: str,
     fail: Callable[[Project, str, str], tuple[str, ...]],
     way: str,
