@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import re
@@ -155,11 +154,6 @@ def test_a_url_whose_password_passes_for_a_host_is_refused(url: str) -> None:
 
 
 # ------------------------------------------------------------------- a command, as a whole
-
-
-@pytest.fixture(scope="module")
-def tasks() -> ModuleType:
-    return importlib.import_module("sqlstrata.tasks")
 
 
 @pytest.fixture

@@ -213,9 +213,7 @@ def _comment(connection: sa.Connection) -> str:
 def _set_comment(connection: sa.Connection, name: str, line: str) -> None:
     others = [each for each in _comment(connection).splitlines() if _parsed(each) is None]
     text, path = "\n".join([*others, line]), quoted(connection, name)
-    if (
-        connection.dialect.name == "postgresql"
-    ):  # it takes no parameter here, and knows how it reads a backslash
+    if connection.dialect.name == "postgresql":  # it takes no parameter here, and knows how it reads a backslash
         literal = str(connection.exec_driver_sql("SELECT quote_literal(%s)", (text,)).scalar_one())
         connection.exec_driver_sql(f"COMMENT ON DATABASE {path} IS {literal.replace('%', '%%')}")
     else:
