@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapper, registry
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from sqlstrata.schema.events import EVENTS, listens
-from sqlstrata.sqlalchemy_versions import COLUMN_PLACES, LISTENERS_OF_TYPES, owner_of
+from sqlstrata.sqlalchemy_versions import COLUMN_PLACES, LISTENERS_OF_TYPES, is_view, owner_of
 
 _PLAIN = (str, bytes, int, float, type(None))
 _CONTAINERS: tuple[type, ...] = (dict, list, set, deque)
@@ -74,7 +74,7 @@ class Watch:
         Give what was looked at with its neighbours, as making a table looks at those that its keys lead to. A view
         leads to any table, so with a view all tables are restored.
         """
-        views = any(look.table.is_view for look in self._looks.values())
+        views = any(is_view(look.table) for look in self._looks.values())
         for key in self._looks if views else self._looks.keys() & keys:
             self._looks[key].restore()
 
