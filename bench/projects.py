@@ -7,6 +7,7 @@ every module, and a package that imports all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 _BASE = """\
@@ -101,6 +102,19 @@ Tabela{table}.extra_{number} = mapped_column(String(40))
 """
 
 
+@dataclass(frozen=True)
+class Models:
+    """How the models are written: the base's module, a table's and its imports, and that of a column more."""
+
+    base: str
+    imports: str
+    table: str
+    column: str
+
+
+REAL = Models(_BASE, _IMPORTS, _TABLE, _COLUMN)
+
+
 def kinds(stages: int) -> Iterator[tuple[int, int | None, int | None]]:
     """Each stage's number, the table that its table points to, and the table that its column is added to.
 
@@ -116,23 +130,25 @@ def kinds(stages: int) -> Iterator[tuple[int, int | None, int | None]]:
             tables.append(number)
 
 
-def growing(folder: Path, stages: int, url: str = "sqlite:///dev.db", prove_on: str = "sqlite://") -> Path:
+def growing(
+    folder: Path, stages: int, url: str = "sqlite:///dev.db", prove_on: str = "sqlite://", models: Models = REAL
+) -> Path:
     """Write a project whose stages add a table or a column each; its package imports all of its modules."""
-    _package(folder)
+    _package(folder, models)
     imports = "".join(f"from modelos import {module(number)}\n" for number in range(stages))
     (folder / "modelos" / "__init__.py").write_text(imports, encoding="utf-8")
     said = []
     for number, target, table in kinds(stages):
         name = module(number)
-        text = _table(number, target) if table is None else _column(number, table)
+        text = _table(models, number, target) if table is None else _column(models, number, table)
         (folder / "modelos" / f"{name}.py").write_text(text, encoding="utf-8")
         said.append(f"  - {{name: {name}, message: Etapa {number}, enable: [{name}]}}\n")
     return _config(folder, url, prove_on, said)
 
 
-def replaced(folder: Path, stages: int, tables: int = 100) -> Path:
+def replaced(folder: Path, stages: int, tables: int = 100, models: Models = REAL) -> Path:
     """Write a project whose stages turn all modules off and others on, which say the same but for one column."""
-    _package(folder)
+    _package(folder, models)
     said, lengths = [], [50] * tables
     for stage in range(stages):
         if stage:
@@ -141,7 +157,7 @@ def replaced(folder: Path, stages: int, tables: int = 100) -> Path:
         (folder / "modelos" / f"v{stage}" / "__init__.py").touch()
         for number in range(tables):
             path = folder / "modelos" / f"v{stage}" / f"{module(number)}.py"
-            path.write_text(_table(number, None, lengths[number]), encoding="utf-8")
+            path.write_text(_table(models, number, None, lengths[number]), encoding="utf-8")
         on, off = (", ".join(f"v{each}.{module(number)}" for number in range(tables)) for each in (stage, stage - 1))
         disable = f", disable: [{off}]" if stage else ""
         said.append(f"  - {{name: v{stage}, message: Etapa {stage}{disable}, enable: [{on}]}}\n")
@@ -153,22 +169,22 @@ def module(number: int) -> str:
     return f"m{number:04}"
 
 
-def _package(folder: Path) -> None:
+def _package(folder: Path, models: Models) -> None:
     (folder / "modelos").mkdir(parents=True)
     (folder / "modelos" / "__init__.py").touch()
-    (folder / "modelos" / "base.py").write_text(_BASE, encoding="utf-8")
+    (folder / "modelos" / "base.py").write_text(models.base, encoding="utf-8")
 
 
-def _table(number: int, target: int | None, length: int = 50) -> str:
+def _table(models: Models, number: int, target: int | None, length: int = 50) -> str:
     key, relationship = "", ""
     if target is not None:
         key = f' = mapped_column(ForeignKey("tabela_{target}.id"))'
         relationship = f'    outra: Mapped["Tabela{target}"] = relationship(foreign_keys=[outra_id])\n'
-    return _IMPORTS + _TABLE.format(number=number, length=length, key=key, relationship=relationship)
+    return models.imports + models.table.format(number=number, length=length, key=key, relationship=relationship)
 
 
-def _column(number: int, table: int) -> str:
-    return _COLUMN.format(module=module(table), table=table, number=number)
+def _column(models: Models, number: int, table: int) -> str:
+    return models.column.format(module=module(table), table=table, number=number)
 
 
 def _config(folder: Path, url: str, prove_on: str, stages: list[str]) -> Path:

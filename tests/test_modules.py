@@ -1420,9 +1420,8 @@ def test_setup_database_creates_it_where_it_is_not(tmp_path: Path, monkeypatch: 
             assert session.execute(sa.text("SELECT 1")).scalar() == 1
             assert sa.inspect(session.connection()).get_table_names() == []
         assert (tmp_path / "novo.db").exists()
-    assert Path(ROOT, "config.yaml") == db.CONFIG
     (tmp_path / "config.yaml").write_text(EXAMPLE)
-    monkeypatch.setattr(db, "CONFIG", tmp_path / "config.yaml")
+    monkeypatch.chdir(tmp_path)
     with db.setup_database() as session:
         assert session.connection().engine.url.database == str(tmp_path / "exemplo.db")
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from bench.projects import growing, replaced
+from bench.projects import Models, growing, replaced
 from sqlstrata import commands
 from sqlstrata.commands import staged
 from sqlstrata.modules import loaders
@@ -24,13 +24,61 @@ from sqlstrata.schema import columns, describe
 from sqlstrata.schema.watch import Watch
 from tests.versions import needs_2_1
 
+PLAIN_BASE = """\
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+"""
+PLAIN_IMPORTS = """\
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ForeignKey, Numeric, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from modelos.base import Base
+"""
+PLAIN_TABLE = """
+
+class Tabela{number}(Base):
+    __tablename__ = "tabela_{number}"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nome: Mapped[str] = mapped_column(String({length}), index=True)
+    descricao: Mapped[str | None] = mapped_column(String(200))
+    preco: Mapped[Decimal] = mapped_column(Numeric(10, 2))
+    quantidade: Mapped[int] = mapped_column(server_default="0")
+    ativo: Mapped[bool]
+    criado_em: Mapped[datetime]
+    outra_id: Mapped[int | None]{key}
+"""
+PLAIN_COLUMN = """\
+from sqlalchemy import String
+from sqlalchemy.orm import mapped_column
+
+from modelos.{module} import Tabela{table}
+
+Tabela{table}.extra_{number} = mapped_column(String(40))
+"""
+PLAIN = Models(PLAIN_BASE, PLAIN_IMPORTS, PLAIN_TABLE, PLAIN_COLUMN)
+"""Models whose columns are alike whichever import they come from."""
+
 STAGES = 24
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """Two stages of three make a table, the third adds a column to an earlier one."""
-    return read(growing(tmp_path_factory.mktemp("growing") / "project", STAGES) / "config.yaml")
+    return read(growing(tmp_path_factory.mktemp("growing") / "project", STAGES, models=PLAIN) / "config.yaml")
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callable[..., object]) -> list[object]:
@@ -106,7 +154,7 @@ def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
 
 
 def test_tables_made_anew_as_they_were_are_not_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = replaced(tmp_path / "project", stages=4, tables=6)
+    project = replaced(tmp_path / "project", stages=4, tables=6, models=PLAIN)
     heard = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     made = steps(read(project / "config.yaml"))
     assert len(heard) == 6 + 3
@@ -160,7 +208,7 @@ def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the first stage, and of the last to be sure: not for each stage that comes after a view or an enum."""
-    project = growing(tmp_path / "project", 12)
+    project = growing(tmp_path / "project", 12, models=PLAIN)
     for name in ("m0001", "m0004"):
         path = project / "modelos" / f"{name}.py"
         table = f"Tabela{int(name[1:])}"
@@ -179,7 +227,7 @@ def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
 
 def test_what_a_mirror_looks_at_is_not_taken_for_changed_later(tmp_path: Path) -> None:
     """Making a table looks at those that its keys lead to, making a view at any: each is given once."""
-    project = growing(tmp_path / "project", 12)
+    project = growing(tmp_path / "project", 12, models=PLAIN)
     path = project / "modelos" / "m0001.py"
     view = "CreateView(select(Tabela1.__table__.c.id), 'vista', metadata=Base.metadata)\n"
     path.write_text(f"{_IMPORTS}{path.read_text(encoding='utf-8')}\n\n{view}", encoding="utf-8")
@@ -216,7 +264,7 @@ def test_a_stage_is_found_by_its_names_where_no_other_has_them(
 
 
 def test_on_sqlite_a_run_waits_for_the_disk_as_often_however_many_stages_it_has(tmp_path: Path) -> None:
-    plan = read(growing(tmp_path / "project", 12) / "config.yaml")
+    plan = read(growing(tmp_path / "project", 12, models=PLAIN) / "config.yaml")
     commands.rebuild(plan, proof=False, apply_it=False)
     commits: Counter[str] = Counter()
     now = [""]

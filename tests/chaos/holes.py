@@ -25,7 +25,7 @@ def _put(module: str, **functions: object) -> None:
 
 
 def _options_overrule_the_url() -> None:
-    _put("sqlstrata.plan.urls", _named_once=lambda url, _: url, _require_one_server=lambda _: None)
+    _put("sqlstrata.plan.urls", _named_once=lambda url: url, _require_one_server=lambda _: None)
     _put("sqlstrata.databases.database", require_named=lambda *_: None)
     _put("sqlstrata.scratch.bracket", require=lambda *_: None)
 
