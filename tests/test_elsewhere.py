@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -324,6 +325,14 @@ def test_a_copy_of_a_file_is_not_what_the_project_made(place: Place) -> None:
         with pytest.raises(Protected, match="a copy, perhaps"):
             commands.reset(pointed(place, url).plan(), YES)
         assert place.rows(url)["pessoas"] == [(1, "Ana")]
+
+
+def test_git_passes_over_what_a_project_keeps_on_a_machine(place: Place) -> None:
+    folder = place.project.folder
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    done = subprocess.run(["git", "status", "--short", "-uall"], cwd=folder, capture_output=True, text=True, check=True)
+    assert (folder / local.NAME).is_dir()
+    assert local.NAME not in done.stdout
 
 
 def test_another_checkout_adopts_before_it_resets(place: Place, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlstrata.errors import WrongUse
 
 NAME = ".sqlstrata"
+_IGNORED = ".gitignore"
 
 
 def project_id(folder: Path) -> str | None:
@@ -29,7 +30,6 @@ def made_project_id(folder: Path) -> str:
     """The id of the project in a folder, made at the first use. Raises WrongUse where it cannot be written."""
     known = project_id(folder)
     if known is None:
-        _write(folder, ".gitignore", "*\n")
         _write(folder, "project", f"{secrets.token_hex(16)}\n", over=False)
         known = project_id(folder)
     if known is None:
@@ -61,7 +61,12 @@ def _relative(folder: Path, file: str) -> str:
 
 
 def _write(folder: Path, name: str, text: str, *, over: bool = True) -> None:
-    """Write a file whole or not at all; what is there already stays where it is not to be written over."""
+    """Write a file whole or not at all; what is there already stays where it is not to be written over.
+
+    Git passes the folder over, from its first file on.
+    """
+    if name != _IGNORED and not (folder / NAME / _IGNORED).exists():
+        _write(folder, _IGNORED, "*\n")
     place = folder / NAME / name
     aside = place.with_name(f"{name}.{secrets.token_hex(4)}")
     try:
