@@ -712,7 +712,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_half_written(tmp_path: Path)
         assert contents(folder) == as_files(OLD)
         assert beside(folder) == []
     finally:
-        subprocess.run(["umount", disk], check=True)  # noqa: S607
+        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.fixture
