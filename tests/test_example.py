@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import yaml
-from conftest import answering, anything
 
 from sqlstrata import folder as history
 from sqlstrata.databases import database, removal
 from sqlstrata.plan import read
 from sqlstrata.revisions.generate import history as revisions_of
+from tests.servers import answering, anything
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ROOT / "migrations" / "versions"

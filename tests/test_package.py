@@ -21,12 +21,12 @@ from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering, anything
-from projects import Project, write
 
 import sqlstrata
 from sqlstrata import check, down, find, history, read, rebuild, status, up
 from sqlstrata.databases import database, removal
+from tests.projects import Project, write
+from tests.servers import answering, anything
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "tasks.py", "config.yaml", "alembic.ini")

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from invoke import Context, Exit
-from projects import Project, write
-from test_identify import MODULES, STAGES
-from test_onboard import inv
 
 from sqlstrata import secret, tasks
 from sqlstrata.databases import database
 from sqlstrata.errors import WrongUse
 from sqlstrata.secret import keep_secret, keep_url, masked
+from tests.commands.test_onboard import inv
+from tests.migrate.test_identify import MODULES, STAGES
+from tests.projects import Project, write
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHABET = "abzAZ019@:/#?&=+%.,;!*()[]<>|'\"`\\ \té€😀$-_"

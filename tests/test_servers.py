@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, answering
-from projects import Project, write
-from test_identify import MODULES, STAGES
-from test_onboard import inv
 
 from sqlstrata import commands, servers
 from sqlstrata.databases import database
@@ -19,6 +15,10 @@ from sqlstrata.databases.version import problem, require_version
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.plan import read, urls
 from sqlstrata.scratch.bracket import scratch
+from tests.commands.test_onboard import inv
+from tests.migrate.test_identify import MODULES, STAGES
+from tests.projects import Project, write
+from tests.servers import SERVERS, answering
 
 # ------------------------------------------------------------------ URLs
 

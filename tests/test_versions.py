@@ -11,7 +11,6 @@ import alembic
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
-from projects import write
 from sqlalchemy.engine.mock import MockConnection
 
 from sqlstrata.databases.dialects import NAMES, unmarked
@@ -20,6 +19,7 @@ from sqlstrata.modules.turning import metadatas
 from sqlstrata.operations import private_names
 from sqlstrata.schema.describe import describe
 from sqlstrata.sqlalchemy_versions import types_of
+from tests.projects import write
 
 ROOT = Path(__file__).resolve().parents[1]
 ANOTHER = "import sqlalchemy; sqlalchemy.__version__ = '1.4.54'"

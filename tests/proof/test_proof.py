@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RELEASES, answering, family
-from projects import write
 
 from sqlstrata.commands import staged
 from sqlstrata.plan import Plan
 from sqlstrata.proof.prove import NotProved, prove
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.revisions.revision import Revision
+from tests.projects import write
+from tests.servers import RELEASES, answering, family
 
 AUTORES = """
 class Autor(Base):

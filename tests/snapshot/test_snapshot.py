@@ -8,10 +8,10 @@ from functools import cache
 
 import pytest
 import sqlalchemy as sa
-from conftest import RELEASES, answering, family
 
 from sqlstrata.scratch.bracket import Scratch, clear, scratch
 from sqlstrata.snapshot import Difference, Element, Snapshot, Thing, differences, rows, snapshot
+from tests.servers import RELEASES, answering, family
 
 ALL = ("sqlite", "postgresql", "mariadb")
 ITEM = "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50), qty INTEGER, code VARCHAR(20))"

@@ -735,7 +735,7 @@ def test_the_hash_seed_changes_nothing() -> None:
 
 
 def said(seed: str) -> str:
-    environ = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
     made = subprocess.run([sys.executable, "-c", BIG], env=environ, capture_output=True, check=True, text=True)
     return made.stdout
 

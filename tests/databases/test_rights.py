@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering, anything
-from projects import Project, write
-from test_identify import MODULES, STAGES
-from test_onboard import inv
 
 from sqlstrata import commands
 from sqlstrata.databases import database, ownership, removal
 from sqlstrata.databases.maker import PREFIX
 from sqlstrata.errors import MigrationFailed, Protected, SqlstrataError, Unreachable
 from sqlstrata.scratch.bracket import scratch
+from tests.commands.test_onboard import inv
+from tests.migrate.test_identify import MODULES, STAGES
+from tests.projects import Project, write
+from tests.servers import answering, anything
 
 PASSWORD = "segredo99"  # noqa: S105 - of a user that the test makes
 

@@ -16,10 +16,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering, anything
-from projects import Project, write
-from test_safety import AFTER, KILLS, MODULES, SEED, STAGES, alembic, execute, inv, rows
-from wire import Way, Wire, cut_wire, killed_at, killed_when
 
 from sqlstrata import commands
 from sqlstrata.commands.verifying import failure
@@ -31,6 +27,10 @@ from sqlstrata.migrate import apply
 from sqlstrata.operations import failures, lock
 from sqlstrata.operations.journal import is_ddl, is_reading
 from sqlstrata.plan import Plan
+from tests.operations.test_safety import AFTER, KILLS, MODULES, SEED, STAGES, alembic, execute, inv, rows
+from tests.projects import Project, write
+from tests.servers import answering, anything
+from tests.wire import Way, Wire, cut_wire, killed_at, killed_when
 
 CUTS = int(os.environ.get("STRATA_CUTS", "2"))
 """How often each command's connection is cut, on each server; some hundreds in a long run."""

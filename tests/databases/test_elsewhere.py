@@ -15,13 +15,13 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, answering, anything
-from projects import Project, write
 
 from sqlstrata import commands
 from sqlstrata.databases import database, local, ownership, removal
 from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.scratch.bracket import clear, scratch
+from tests.projects import Project, write
+from tests.servers import SERVERS, answering, anything
 
 MODULES = {
     "pessoas": """

@@ -23,16 +23,16 @@ import sqlalchemy as sa
 import yaml
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from conftest import answering, anything
 from invoke import Collection, Program
-from projects import NOTE, SHOP_STAGES, Project, shop, write
 from pymysql.constants import CLIENT
 
 from sqlstrata.databases import database, removal
 from sqlstrata.migrate.apply import reason
 from sqlstrata.scratch.bracket import scratch
+from tests.projects import NOTE, SHOP_STAGES, Project, shop, write
+from tests.servers import answering, anything
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 UNREACHABLE = "postgresql+psycopg://ana:s3gredo@127.0.0.1:1/loja"
 
 PESSOAS = """

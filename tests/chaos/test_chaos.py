@@ -6,11 +6,11 @@ import itertools
 import os
 
 import pytest
-from conftest import SERVERS, answering
 
 from tests.chaos.campaign import campaign, play
 from tests.chaos.holes import HOLES
 from tests.chaos.registry import cases
+from tests.servers import SERVERS, answering
 
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
 SECONDS = float(os.environ.get("STRATA_CHAOS", "60"))

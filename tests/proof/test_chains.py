@@ -1,6 +1,6 @@
 """Any chain of stages goes up, down and up again on each server, or is refused before anything is written.
 
-`STRATA_CHAINS=1000 pytest -o faulthandler_timeout=0 tests/test_chains.py` makes a thousand for each server, other ones
+`STRATA_CHAINS=1000 pytest -o faulthandler_timeout=0 tests/proof/test_chains.py` makes a thousand for each server, other ones
 each time.
 """
 
@@ -15,8 +15,6 @@ from typing import TypedDict
 
 import pytest
 import sqlalchemy as sa
-from chains import Chain, chains
-from conftest import SERVERS, answering
 from hypothesis import HealthCheck, Phase, event, given, settings
 
 from sqlstrata.commands import staged
@@ -29,6 +27,8 @@ from sqlstrata.proof.prove import NotProved, prove
 from sqlstrata.revisions.generate import Step, steps_of
 from sqlstrata.scratch.bracket import clear, scratch
 from sqlstrata.snapshot import Snapshot, snapshot
+from tests.proof.chains import Chain, chains
+from tests.servers import SERVERS, answering
 
 LONG = int(os.environ.get("STRATA_CHAINS", "0"))
 SLOW = list(HealthCheck)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from projects import Project, write
-from test_identify import MODULES, STAGES
-from test_onboard import inv
 
 from sqlstrata import commands
 from sqlstrata.databases import database
 from sqlstrata.errors import SqlstrataError, Unreachable
+from tests.commands.test_onboard import inv
+from tests.migrate.test_identify import MODULES, STAGES
+from tests.projects import Project, write
 
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
 DAMAGES = int(os.environ.get("STRATA_DAMAGES", "8"))

@@ -21,13 +21,13 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from conftest import SERVERS, answering, anything
 
 from sqlstrata.databases import database, maker, removal
 from sqlstrata.databases.maker import NAME
 from sqlstrata.errors import Protected, Unreachable, WrongUse
 from sqlstrata.scratch.bracket import MARKER, Scratch, clear, drop, scratch, sweep, translated
 from sqlstrata.snapshot import snapshot
+from tests.servers import SERVERS, answering, anything
 
 ITEM = "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY)"
 
@@ -506,7 +506,7 @@ with scratch(sys.argv[1], json.loads(sys.argv[2])) as place:
 def living(server: str, schemas: list[str]) -> Generator[tuple[subprocess.Popen[str], set[str]]]:
     """A process that holds a scratch database, and the names of its databases."""
     command = [sys.executable, "-c", KILLED, server, json.dumps(schemas)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         names = {Path(name).stem for name in json.loads(process.stdout.readline())}

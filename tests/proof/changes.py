@@ -1,6 +1,6 @@
 """The cases of changes.yaml: what each stage comes to without a database, and docs/changes.md, which says so.
 
-`python -m tests.changes --write` makes the document anew.
+`python -m tests.proof.changes --write` makes the document anew.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sqlstrata.revisions.generate import Step, steps_of
 from sqlstrata.schema.describe import describe
 from tests.versions import is_sayable
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "changes.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "changes.md"
 TABLE = Path(__file__).with_suffix(".yaml")
 SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 ADDRESSES = {

@@ -17,15 +17,15 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from conftest import anything
-from projects import Project, write
-from test_safety import AFTER, BEFORE, MODULES, STAGES
 
 from sqlstrata import commands
 from sqlstrata.databases import database, removal
 from sqlstrata.errors import SqlstrataError, WrongUse
+from tests.operations.test_safety import AFTER, BEFORE, MODULES, STAGES
+from tests.projects import Project, write
+from tests.servers import anything
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ALONE = """
 import sys
 from importlib.abc import MetaPathFinder

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import answering
-from projects import Project, write
-from test_identify import MODULES, STAGES
-from test_onboard import inv
 
 from sqlstrata.databases import database
 from sqlstrata.errors import Unreachable, WrongUse
 from sqlstrata.plan import read
+from tests.commands.test_onboard import inv
+from tests.migrate.test_identify import MODULES, STAGES
+from tests.projects import Project, write
+from tests.servers import answering
 
 MISSING = {
     "mariadb": ("ssl_ca", "ssl_cert", "ssl_key", "ssl_capath", "read_default_file"),

@@ -18,9 +18,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import answering, anything
-from projects import Project, write
-from test_onboard import Proxy
 
 from sqlstrata import commands
 from sqlstrata.databases import database, removal
@@ -32,8 +29,11 @@ from sqlstrata.operations.journal import Journal, written
 from sqlstrata.operations.lock import CREATE
 from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
+from tests.commands.test_onboard import Proxy
+from tests.projects import Project, write
+from tests.servers import answering, anything
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
 KILLS = int(os.environ.get("STRATA_KILLS", "6"))
 """How often a run is killed, on each server and in each test; some hundreds in a long run."""

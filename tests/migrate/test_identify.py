@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import anything
-from projects import Project, write
 
 from sqlstrata import commands
 from sqlstrata.databases import database, ownership, removal
 from sqlstrata.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
 from sqlstrata.migrate import apply
 from sqlstrata.revisions.generate import steps
+from tests.projects import Project, write
+from tests.servers import anything
 
 MODULES = {
     "pessoas": """

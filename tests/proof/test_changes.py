@@ -18,7 +18,16 @@ import yaml
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.util import CommandError
-from changes import (
+
+from sqlstrata import folder as history
+from sqlstrata.migrate.rows import insert
+from sqlstrata.modules.turning import Turn
+from sqlstrata.proof import prove as proof
+from sqlstrata.proof.prove import prove
+from sqlstrata.revisions.generate import Step, steps_of
+from sqlstrata.scratch.bracket import Scratch, scratch
+from sqlstrata.sqlalchemy_versions import is_view
+from tests.proof.changes import (
     ADDRESSES,
     DOCUMENT,
     TABLE,
@@ -34,17 +43,8 @@ from changes import (
     plan,
     stops,
 )  # fmt: skip
-from changes import steps as solo
-from conftest import RELEASES, answering, family
-
-from sqlstrata import folder as history
-from sqlstrata.migrate.rows import insert
-from sqlstrata.modules.turning import Turn
-from sqlstrata.proof import prove as proof
-from sqlstrata.proof.prove import prove
-from sqlstrata.revisions.generate import Step, steps_of
-from sqlstrata.scratch.bracket import Scratch, scratch
-from sqlstrata.sqlalchemy_versions import is_view
+from tests.proof.changes import steps as solo
+from tests.servers import RELEASES, answering, family
 from tests.versions import needs_2_1
 
 NUMBERED = tuple(enumerate(cases()))
@@ -56,7 +56,7 @@ Rows = dict[str, list[dict[str, Any]]]
 def test_the_document_is_what_the_cases_come_to() -> None:
     """What is refused, what is asked of the stage and of the rows, and what is done on each server."""
     written = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
-    assert written == document(), "docs/changes.md is not up to date: run `python -m tests.changes --write`"
+    assert written == document(), "docs/changes.md is not up to date: run `python -m tests.proof.changes --write`"
 
 
 @pytest.mark.parametrize("case", [case for case in cases() if case.stage], ids=lambda case: case.change)

@@ -66,7 +66,7 @@ Usuario.email = mapped_column(String(50))
 SHOP = {"__init__": "", "base": BASE, "usuario": USUARIO, "produto": PRODUTO, "usuario_email": EMAIL}
 THREE = (["usuario"], ["produto"], ["usuario_email"])
 
-ROOT = str(Path(__file__).resolve().parents[1])
+ROOT = str(Path(__file__).resolve().parents[2])
 Schema = dict[str, list[str]]
 Step = list[str] | dict[str, list[str]]
 

@@ -16,9 +16,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, answering, anything
-from projects import Project, write
-from test_identify import MODULES, STAGES
 
 from sqlstrata import commands
 from sqlstrata.commands.adding import with_stage
@@ -27,8 +24,11 @@ from sqlstrata.databases import database, removal
 from sqlstrata.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
 from sqlstrata.plan import read
 from sqlstrata.secret import masked
+from tests.migrate.test_identify import MODULES, STAGES
+from tests.projects import Project, write
+from tests.servers import SERVERS, answering, anything
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "segredo99"  # noqa: S105 - of a user that the test makes
 YES, NO = (lambda _: True), (lambda _: False)
 
