@@ -75,6 +75,17 @@ def kind_of(dialect: str) -> Kind:
     return KINDS[_NAMES[dialect]]
 
 
+def dialects_of(kinds: Iterable[str]) -> tuple[str, ...]:
+    """SQLAlchemy's names for these kinds of servers, in the table's order."""
+    wanted = set(kinds)
+    return tuple(dialect for each in KINDS.values() if each.name in wanted for dialect in each.dialects)
+
+
+def keys_of(dialects: Iterable[str]) -> tuple[str, ...]:
+    """The names in config.yaml and in revisions of the servers that have these names in SQLAlchemy."""
+    return tuple(dict.fromkeys(map(key_of, dialects)))
+
+
 def key_of(dialect: str) -> str:
     """The name in config.yaml and in revisions of the server that has this name in SQLAlchemy."""
     return kind_of(dialect).key

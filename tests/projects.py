@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from sqlstrata.plan import Plan, read
+from sqlstrata.servers import KINDS
 
 BASE = """\
 from sqlalchemy import MetaData
@@ -88,6 +89,7 @@ def write(
     stages: Sequence[Mapping[str, Any]],
     *,
     url: str = "sqlite:///dev.db",
+    servers: Sequence[str] | None = None,
     prove_on: Sequence[str] = ("sqlite://",),
     package: str = "modelos",
 ) -> Project:
@@ -103,6 +105,7 @@ def write(
         database={"url": url},
         models={"package": package, "base": "base:Base"},
         migrations="migrations",
+        **({} if servers is None else {"servers": list(servers)}),
         prove_on=list(prove_on),
         stages=[dict(stage) for stage in stages],
     )
@@ -272,6 +275,6 @@ SHOP_STAGES: tuple[Mapping[str, Any], ...] = (
 
 def shop(folder: Path, *, url: str = "sqlite:///dev.db", prove_on: Sequence[str] = ("sqlite://",)) -> Project:
     """Write a project of ten stages that uses every key that a stage has."""
-    made = write(folder, SHOP, SHOP_STAGES, url=url, prove_on=prove_on, package="loja")
+    made = write(folder, SHOP, SHOP_STAGES, url=url, servers=tuple(KINDS), prove_on=prove_on, package="loja")
     (folder / "loja" / "cadastro" / "__init__.py").touch()
     return made

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sqlstrata.databases.dialects import NAMES
 from sqlstrata.diff.constraints import on, pairs
 from sqlstrata.diff.examples import crossing, example
 from sqlstrata.diff.order import Draft, Phase
@@ -83,7 +82,7 @@ def add(draft: Draft, changes: Changes, column: Column) -> Source:
 
 def is_constant(column: Column) -> bool:
     """Whether the column's default is one value, and nothing that is worked out."""
-    return _CONSTANT.match((column.default or {}).get("sqlite") or "") is not None
+    return _CONSTANT.match(next(iter((column.default or {}).values()), None) or "") is not None
 
 
 _CONSTANT = re.compile(r"x?'|[-+]?[\d.]|(true|false|null)$", re.IGNORECASE)
@@ -141,8 +140,8 @@ def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str, fill: Sour
 
 def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str, cast: Source | None) -> None:
     """What a change of type asks for: nothing, that every value survives, or a `cast`."""
-    differs = [each for each in NAMES if _differs(old, new, each)]
-    if not differs or _widens(old, new):
+    differs = [each for each in new.types if _differs(old, new, each)]
+    if not differs or widens(old, new):
         return
     why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
     if cast is not None:
@@ -166,15 +165,15 @@ def _bare(column: Column) -> Source:
     return Call("sa.Column", (quoted(column.name), column.rest[0]))
 
 
-def _widens(old: Column, new: Column) -> bool:
+def widens(old: Column, new: Column) -> bool:
     """Whether every value of the old type is one of the new, as it stands, on every server."""
     if old.kinds != new.kinds or not set(old.labels) <= set(new.labels):
         return False
     kinds = set(old.kinds.values())
     if kinds == {"string"}:
-        return all(_length(old.types[each]) <= _length(new.types[each]) for each in NAMES)
+        return all(_length(old.types[each]) <= _length(new.types[each]) for each in new.types)
     if kinds == {"integer"}:
-        return all(_size(old.types[each]) <= _size(new.types[each]) for each in NAMES)
+        return all(_size(old.types[each]) <= _size(new.types[each]) for each in new.types)
     return kinds == {"enum"} and bool(new.labels)
 
 
@@ -199,7 +198,7 @@ def _type(column: Column) -> str:
 def _words(old: Column, new: Column) -> list[str]:
     said = []
     if old.types != new.types:
-        shown = next((each for each in NAMES if old.types[each] != new.types[each]), "sqlite")
+        shown = next(each for each in new.types if old.types[each] != new.types[each])
         said.append(f"{old.types[shown]} → {new.types[shown]}")
     elif old.labels != new.labels:
         said.append(f"{', '.join(old.labels)} → {', '.join(new.labels)}")
@@ -221,7 +220,7 @@ def is_made_again(old: Column, new: Column) -> bool:
 
 
 def _kind(column: Column) -> str:
-    return re.sub(r"\([^)]*\)", "", column.types["postgresql"] or "")
+    return re.sub(r"\([^)]*\)", "", column.types.get("postgresql") or "")
 
 
 def original(name: str) -> str:

@@ -70,14 +70,18 @@ def words_of(constraint: Constraint) -> set[str]:
 
 def drop_key(draft: Draft, table: Table, key: Constraint) -> None:
     """Take a foreign key off, where the server can; SQLite's are a part of the table."""
+    if draft.hints.servers == ("sqlite",):
+        return
     made = on("op.drop_foreign_key", table, key.source)
-    if _models_index(table, key):
+    if "mysql" in draft.hints.servers and _models_index(table, key):
         made = Call(made.function, made.arguments, (*made.keywords, ("keeps_index", "True")))
     draft.do(Phase.FOREIGN_KEYS_OFF, made)
 
 
 def add_key(draft: Draft, table: Table, key: Constraint) -> None:
     """Put a foreign key on, where the server can."""
+    if draft.hints.servers == ("sqlite",):
+        return
     draft.do(Phase.FOREIGN_KEYS_ON, on("op.add_foreign_key", table, key.source))
 
 

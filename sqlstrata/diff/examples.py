@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlstrata.databases.dialects import dialect
 from sqlstrata.schema.values import Column, Table
-from sqlstrata.servers import KEYS
+from sqlstrata.servers import keys_of
 
 Example = str | dict[str, str]
 
@@ -49,13 +49,13 @@ def example(table: Table, column: Column) -> Example:
     if parent is not None:
         return parent
     own = _own_key(table, column)
-    return own if own is not None else _shortened({server: _value(column, server) for server in KEYS})
+    return own if own is not None else _shortened({key: _value(column, key) for key in keys_of(column.types)})
 
 
 def crossing(old: Column, new: Column) -> Example:
     """A cast: by way of text on PostgreSQL, as it stands elsewhere."""
-    type_ = new.types["postgresql"]
-    return _by_server(lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
+    type_ = new.types.get("postgresql")
+    return _by_server(new, lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
 
 
 def _parent(table: Table, column: Column) -> Example | None:
@@ -66,13 +66,13 @@ def _parent(table: Table, column: Column) -> Example | None:
     path, order = key.target.split("."), key.target_columns
     there = order[key.columns.index(column.name)]
     if key.target == table.key:
-        return _by_server(lambda name: name(there))
+        return _by_server(column, lambda name: name(there))
 
     def first(name: Callable[[str], str]) -> str:
         table, columns = ".".join(map(name, path)), ", ".join(map(name, order))
         return f"(SELECT {name(there)} FROM {table} ORDER BY {columns} LIMIT 1)"
 
-    return _by_server(first)
+    return _by_server(column, first)
 
 
 def _own_key(table: Table, column: Column) -> Example | None:
@@ -82,21 +82,20 @@ def _own_key(table: Table, column: Column) -> Example | None:
     own = table.primary_key[0]
     if own == column.name or column.labels:
         return None
-    pair = table.columns[own].kinds["sqlite"], column.kinds["sqlite"]
+    pair = table.columns[own].kind, column.kind
     if pair[1] == "string":
-        return _by_server(lambda name: name(own), postgresql="::text")
+        return _by_server(column, lambda name: name(own), postgresql="::text")
     if pair[0] == pair[1] or set(pair) <= set(_NUMBERS):
-        return _by_server(lambda name: name(own))
+        return _by_server(column, lambda name: name(own))
     if pair != ("integer", "uuid"):
         return None
-    type_ = column.types["postgresql"]
-    name = _by_server(lambda name: name(own))
-    key = name if isinstance(name, dict) else dict.fromkeys(KEYS, name)
-    return {
-        "sqlite": f"printf('%032x', {key['sqlite']})",
-        "postgresql": f"lpad(to_hex({key['postgresql']}), 32, '0')::{type_}",
-        "mysql": f"lpad(hex({key['mysql']}), 32, '0')",
+    made = {
+        "sqlite": "printf('%032x', {})",
+        "postgresql": f"lpad(to_hex({{}}), 32, '0')::{column.types.get('postgresql')}",
+        "mysql": "lpad(hex({}), 32, '0')",
     }
+    texts = {key: made[key].format(_quote(key)(own)) for key in keys_of(column.types)}
+    return texts if len(texts) > 1 else next(iter(texts.values()))
 
 
 def _unique(table: Table) -> Iterator[tuple[str, ...]]:
@@ -123,18 +122,22 @@ def _value(column: Column, server: str) -> str:
     return _VALUES.get(kind, "NULL")
 
 
-def _by_server(text: Callable[[Callable[[str], str]], str], postgresql: str = "") -> Example:
+def _by_server(column: Column, text: Callable[[Callable[[str], str]], str], postgresql: str = "") -> Example:
     """SQL with its names quoted as each server wants it."""
-    texts = {server: text(dialect(server).identifier_preparer.quote) for server in KEYS}
-    texts["postgresql"] += postgresql
-    return texts["sqlite"] if len(set(texts.values())) == 1 else texts
+    texts = {key: text(_quote(key)) + (postgresql if key == "postgresql" else "") for key in keys_of(column.types)}
+    return texts if len(set(texts.values())) > 1 else next(iter(texts.values()))
+
+
+def _quote(server: str) -> Callable[[str], str]:
+    quote: Callable[[str], str] = dialect(server).identifier_preparer.quote
+    return quote
 
 
 def _shortened(texts: Mapping[str, str]) -> Example:
     """One text where the servers agree, and `default` where two of them do."""
     if len(set(texts.values())) == 1:
-        return texts["sqlite"]
-    for server in ("postgresql", "sqlite", "mysql"):
+        return next(iter(texts.values()))
+    for server in filter(texts.__contains__, ("postgresql", "sqlite", "mysql")):
         others = {text for name, text in texts.items() if name != server}
         if len(others) == 1:
             return {server: texts[server], "default": others.pop()}

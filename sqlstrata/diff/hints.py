@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from sqlstrata.diff.words import renamed_by_server
 from sqlstrata.plan import Sql, Stage
-from sqlstrata.servers import KEYS, key_of
+from sqlstrata.servers import DIALECTS, KEYS, keys_of
 from sqlstrata.source import Call, Source, quoted
 
 
@@ -23,19 +23,18 @@ class Hints:
     known: frozenset[str] = frozenset()
     """The keys of the tables before the stage: what tells `schema.table` from `table.column`."""
     up: bool = True
-    servers: frozenset[str] = frozenset()
-    """The servers that SQL must be given for, where any is, by the names that a revision knows them by."""
+    servers: tuple[str, ...] = KEYS
+    """The servers that the history is for, by their names in revisions: SQL must be given for each, where any is."""
 
     @classmethod
-    def of(cls, stage: Stage, tables: Iterable[str], servers: Iterable[str] = (), *, up: bool) -> Hints:
+    def of(cls, stage: Stage, tables: Iterable[str], dialects: Iterable[str] = DIALECTS, *, up: bool) -> Hints:
         """Those of a stage for its upgrade or its downgrade.
 
-        `tables` are the keys of those before it, `servers` those that the plan names, as SQLAlchemy calls them.
+        `tables` are the keys of those before it, `dialects` SQLAlchemy's names for the servers of the history.
         """
         sides = {name: cast.up if up else cast.down for name, cast in stage.cast.items()}
         casts = {name: sql for name, sql in sides.items() if sql is not None}
-        named = frozenset(map(key_of, servers))
-        return cls(stage.rename, stage.drop, stage.fill, casts, frozenset(tables), up, named)
+        return cls(stage.rename, stage.drop, stage.fill, casts, frozenset(tables), up, keys_of(dialects))
 
     def is_column(self, name: str) -> bool:
         """Whether the name, one before the stage, is a column's and no table's."""
@@ -80,16 +79,16 @@ class Hints:
         return f"{old}.{names.get(column, column)}"
 
 
-def sql_source(sql: Sql, text: Mapping[str, str]) -> Source:
-    """The SQL of a hint as an argument; `text` are the words that have other names by then."""
-    given = {name: statements[0] for name in (*KEYS, "default") if (statements := getattr(sql, name))}
-    return by_server(renamed_by_server(given, text))
+def sql_source(sql: Sql, text: Mapping[str, str], keys: Collection[str]) -> Source:
+    """The SQL of a hint as an argument; `text` are the words that have other names by then, `keys` the servers."""
+    given = {name: statements[0] for name, statements in sql.given(keys).items()}
+    return by_server(renamed_by_server(given, text, keys), keys)
 
 
-def by_server(texts: Mapping[str, str]) -> Source:
+def by_server(texts: Mapping[str, str], keys: Collection[str]) -> Source:
     """SQL as an argument: plain text where the servers agree, else one for each."""
     given = dict(texts)
-    if len(set(given.values())) == 1 and (len(given) == len(KEYS) or "default" in given):
+    if len(set(given.values())) == 1 and (len(given) == len(keys) or "default" in given):
         return quoted(next(iter(given.values())))
     arguments = (quoted(given.pop("default")),) if "default" in given else ()
     return Call("op.sql", arguments, tuple((name, quoted(value)) for name, value in given.items()))

@@ -9,7 +9,6 @@ from enum import IntEnum, auto
 from sqlstrata.diff.hints import Hints, sql_source
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan import Sql
-from sqlstrata.servers import KEYS
 from sqlstrata.source import Source
 
 
@@ -89,13 +88,14 @@ class Draft:
                 raise _ambiguous(key, name)
             self.needs.append(Need(key, name, value, why))
 
-    def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = KEYS) -> None:
+    def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = ()) -> None:
         """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.
 
         On the way down, too: a server that has no SQL does not stop there, it invents a value.
         """
         sql = (self.hints.fill if key == "fill" else self.hints.cast)[name]
-        lacking = [server for server in KEYS if server in self.hints.servers & set(on) and not sql.on(server)]
+        concerned = set(on or self.hints.servers)
+        lacking = [key for key in self.hints.servers if key in concerned and not sql.on(key)]
         if lacking:
             texts = value if isinstance(value, dict) else dict.fromkeys(lacking, value)
             more = {server: texts.get(server) or texts["default"] for server in lacking}
@@ -125,7 +125,7 @@ class Draft:
         if sql is None:
             return None
         self.used.add((key, name))
-        return sql_source(sql, names)
+        return sql_source(sql, names, self.hints.servers)
 
     def migration(self) -> Migration:
         """What has been collected, in order."""

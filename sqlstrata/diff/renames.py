@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ast import literal_eval
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlstrata.diff.hints import by_server
 from sqlstrata.diff.order import Draft, Phase
@@ -17,6 +17,14 @@ from sqlstrata.source import Call, Chain, Items, Source, call, flat, items, quot
 
 _ASIDE = "_renamed"
 Renames = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """New names for columns, and the servers that SQL is written for."""
+
+    names: Renames
+    keys: tuple[str, ...]
 
 
 def apply(draft: Draft, before: Schema, after: Schema) -> Schema:
@@ -33,8 +41,11 @@ def apply(draft: Draft, before: Schema, after: Schema) -> Schema:
     for key, names in columns.items():
         _rename_columns(draft, before.tables[key], names)
     _rename_tables(draft, before, tables)
-    moved = {tables.get(key, key): _moved(table, tables, columns) for key, table in before.tables.items()
-             if not _overtaken(key, tables)}  # fmt: skip
+    moved = {
+        tables.get(key, key): _moved(table, tables, columns, draft.hints.servers)
+        for key, table in before.tables.items()
+        if not _overtaken(key, tables)
+    }
     for key in before.tables:
         if _overtaken(key, tables):
             table = before.tables[key]
@@ -119,91 +130,97 @@ def _sequence(names: Renames, present: set[str], *, cased: bool) -> list[tuple[s
     return steps
 
 
-def _moved(table: Table, tables: Renames, columns: Mapping[str, Renames]) -> Table:
+def _moved(table: Table, tables: Renames, columns: Mapping[str, Renames], keys: tuple[str, ...]) -> Table:
     mine = columns.get(table.key, {})
     aside = {name: f"{name}{_ASIDE}" for name in table.columns if name in mine.values() and name not in mine}
     names = {**mine, **aside}
     moved = table.renamed(tables, {**columns, table.key: names})
     if not names:
         return moved
+    naming = _Naming(names, keys)
     return replace(
         moved,
-        columns={name: _column(column, names) for name, column in moved.columns.items()},
-        constraints=tuple(_constraint(each, names) for each in moved.constraints),
-        indexes={name: _index(index, names) for name, index in moved.indexes.items()},
+        columns={name: _column(column, naming) for name, column in moved.columns.items()},
+        constraints=tuple(_constraint(each, naming) for each in moved.constraints),
+        indexes={name: _index(index, naming) for name, index in moved.indexes.items()},
     )
 
 
-def _column(column: Column, names: Renames) -> Column:
-    texts = {each: text if text is None else renamed(text, names, each) for each, text in column.ddl.items()}
-    computed = None if column.computed is None else _text(column.computed, names)
-    rest = (column.rest[0], *(_text(each, names) for each in column.rest[1:]))
+def _column(column: Column, naming: _Naming) -> Column:
+    texts = {each: text if text is None else renamed(text, naming.names, each) for each, text in column.ddl.items()}
+    computed = None if column.computed is None else _text(column.computed, naming)
+    rest = (column.rest[0], *(_text(each, naming) for each in column.rest[1:]))
     return replace(column, rest=rest, ddl=texts, computed=computed)
 
 
-def _constraint(constraint: Constraint, names: Renames) -> Constraint:
-    texts = {each: text if text is None else renamed(text, names, each) for each, text in constraint.ddl.items()}
-    shared = set() if constraint.condition is None else set(renamed_on_each(constraint.condition, names).values())
+def _constraint(constraint: Constraint, naming: _Naming) -> Constraint:
+    texts = {each: text if text is None else renamed(text, naming.names, each) for each, text in constraint.ddl.items()}
+    shared = (
+        set()
+        if constraint.condition is None
+        else set(renamed_on_each(constraint.condition, naming.names, naming.keys).values())
+    )
     condition = shared.pop() if len(shared) == 1 else None
     return replace(
         constraint,
-        arguments=tuple(_condition(each, names) for each in constraint.arguments),
-        keywords=tuple((name, _text(value, names)) for name, value in constraint.keywords),
+        arguments=tuple(_condition(each, naming) for each in constraint.arguments),
+        keywords=tuple((name, _text(value, naming)) for name, value in constraint.keywords),
         ddl=texts,
         condition=condition,
     )
 
 
-def _index(index: Index, names: Renames) -> Index:
-    texts = {each: text if text is None else renamed(text, names, each) for each, text in index.ddl.items()}
-    parts = tuple((name, source if name is not None else _text(source, names)) for name, source in index.parts)
-    keywords = tuple((name, _text(value, names)) for name, value in index.keywords)
-    where = None if index.where is None else _text(index.where, names)
+def _index(index: Index, naming: _Naming) -> Index:
+    texts = {each: text if text is None else renamed(text, naming.names, each) for each, text in index.ddl.items()}
+    parts = tuple((name, source if name is not None else _text(source, naming)) for name, source in index.parts)
+    keywords = tuple((name, _text(value, naming)) for name, value in index.keywords)
+    where = None if index.where is None else _text(index.where, naming)
     return replace(index, parts=parts, keywords=keywords, ddl=texts, where=where)
 
 
-def _text(source: Source, names: Renames) -> Source:
+def _text(source: Source, naming: _Naming) -> Source:
     """Other names inside a source: in its SQL, and where a display has columns' names (INCLUDE, operator classes)."""
     match source:
         case Call("sa.text" | "sa.literal_column", (str(literal),)):
-            made = _sql(literal, names)
+            made = _sql(literal, naming)
             return replace(source, arguments=(made,)) if isinstance(made, str) else made
         case Call("op.sql", arguments, keywords):
             given = (*keywords, *(("default", each) for each in arguments))
-            sql = by_server(renamed_by_server({name: literal_eval(flat(text)) for name, text in given}, names))
+            texts = {name: literal_eval(flat(text)) for name, text in given}
+            sql = by_server(renamed_by_server(texts, naming.names, naming.keys), naming.keys)
             return Call("op.sql", (sql,)) if isinstance(sql, str) else sql
         case Call("sa.CheckConstraint", (condition,)):
-            return replace(source, arguments=(_condition(condition, names),))
+            return replace(source, arguments=(_condition(condition, naming),))
         case Call(_, arguments, _):
-            return replace(source, arguments=tuple(_text(each, names) for each in arguments))
+            return replace(source, arguments=tuple(_text(each, naming) for each in arguments))
         case Chain(first, following):
-            return Chain(_text(first, names), following)
+            return Chain(_text(first, naming), following)
         case Items(brackets, given):
-            return items(brackets, (_item(each, names) for each in given))
+            return items(brackets, (_item(each, naming) for each in given))
         case _:
             return source
 
 
-def _condition(source: Source, names: Renames) -> Source:
+def _condition(source: Source, naming: _Naming) -> Source:
     """A check's condition, which may be a plain text."""
-    return _sql(source, names) if isinstance(source, str) else _text(source, names)
+    return _sql(source, naming) if isinstance(source, str) else _text(source, naming)
 
 
-def _sql(literal: str, names: Renames) -> Source:
+def _sql(literal: str, naming: _Naming) -> Source:
     """Quoted SQL: still so where all servers write the names in one way."""
-    return by_server(renamed_on_each(literal_eval(literal), names))
+    return by_server(renamed_on_each(literal_eval(literal), naming.names, naming.keys), naming.keys)
 
 
-def _item(item: Source | tuple[Source, Source], names: Renames) -> Source | tuple[Source, Source]:
-    return (_name(item[0], names), item[1]) if isinstance(item, tuple) else _name(item, names)
+def _item(item: Source | tuple[Source, Source], naming: _Naming) -> Source | tuple[Source, Source]:
+    return (_name(item[0], naming), item[1]) if isinstance(item, tuple) else _name(item, naming)
 
 
-def _name(source: Source, names: Renames) -> Source:
+def _name(source: Source, naming: _Naming) -> Source:
     """A column's name, or SQL."""
     if not isinstance(source, str) or source[0] not in {'"', "'"}:
-        return _text(source, names)
+        return _text(source, naming)
     name = literal_eval(source)
-    return quoted(names.get(name, name))
+    return quoted(naming.names.get(name, name))
 
 
 def _options(made: Call, table: Table) -> Call:

@@ -15,7 +15,6 @@ from sqlstrata.diff.hints import by_server
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import renamed, renamed_on_each, words
 from sqlstrata.schema.values import Constraint, Index
-from sqlstrata.servers import KEYS
 from sqlstrata.source import Call, Source, call, flat, items, quoted
 
 
@@ -27,7 +26,8 @@ def constraint(draft: Draft, changes: Changes, new: Constraint) -> None:
         return
     names = words(new.condition)
     if not names & changes.fresh and not _are_cast(draft, changes, names):
-        condition = by_server(renamed_on_each(f"NOT ({new.condition})", changes.named))
+        servers = draft.hints.servers
+        condition = by_server(renamed_on_each(f"NOT ({new.condition})", changes.named, servers), servers)
         _none_where(draft, changes, condition, f"breaks the check {new.name or new.condition}")
 
 
@@ -55,9 +55,9 @@ def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source 
         made = call("op.require_unique", quoted(changes.before.name), items("[]", map(quoted, rest)), where=where)
         draft.do(Phase.REQUIRE, Call(made.function, made.arguments, (*made.keywords, *options(changes.before))))
     else:
-        texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in KEYS}
+        texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in draft.hints.servers}
         why = f"would have the same {', '.join(names)}, which is to be unique"
-        _none_where(draft, changes, by_server(texts), why)
+        _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
 
 
 def _path(changes: Changes, server: str) -> str:
@@ -89,11 +89,11 @@ def _are_cast(draft: Draft, changes: Changes, names: Iterable[str]) -> bool:
 def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
     """A table or column that is only being made has no values to refer to."""
     names = [changes.name_before(each) for each in new.columns]
-    quotes = {server: dialect(server).identifier_preparer.quote for server in KEYS}
+    quotes = {server: dialect(server).identifier_preparer.quote for server in draft.hints.servers}
     texts = {server: " AND ".join(f"{quote(name)} IS NOT NULL" for name in names) for server, quote in quotes.items()}
     what = ", ".join(f"{new.target}.{column}" for column in new.target_columns)
     why = f"refers to {what}, which is only being made and does not have the value"
-    _none_where(draft, changes, by_server(texts), why)
+    _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
 
 
 def _none_where(draft: Draft, changes: Changes, condition: Source, why: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from sqlstrata.databases.dialects import NAMES, dialect
-from sqlstrata.diff import columns, constraints, rows
+from sqlstrata.databases.dialects import dialect
+from sqlstrata.diff import columns, constraints, plain, rows
 from sqlstrata.diff.columns import Changes, original
 from sqlstrata.diff.constraints import on
 from sqlstrata.diff.order import Draft, Phase
@@ -109,7 +109,7 @@ def _changed(draft: Draft, changes: Changes) -> None:
     options = _options(draft, old, new)
     if not (marks or gone or marked or lost or options):
         return
-    if not marked and not lost and not options and _plain(draft, changes):
+    if not marked and not lost and not options and plain.draft_columns(draft, changes):
         return
     light = not _touches_sqlite(changes, marked, lost) and not _recodes(old, new)
     elements = [marks.get(name, column.source) for name, column in new.columns.items() if not light or name in marks]
@@ -153,13 +153,13 @@ def _constraints(draft: Draft, changes: Changes) -> tuple[dict[int, Source], lis
         assert one is not None
         if one.kind == "foreign key":
             _key(draft, changes, old, new)
+        is_part = one.kind != "foreign key" or "sqlite" in draft.hints.servers
         if new is None and old is not None:
-            lost.append(call("op.removed", old.source))
+            lost += [call("op.removed", old.source)] if is_part else []
             draft.say(f"{changes.new.key}: - {constraints.describe(old)}")
         elif new is not None:
-            marked[id(new)] = (
-                call("op.added", new.source) if old is None else call("op.changed", new.source, was=old.source)
-            )
+            mark = call("op.added", new.source) if old is None else call("op.changed", new.source, was=old.source)
+            marked |= {id(new): mark} if is_part else {}
             draft.say(f"{changes.new.key}: {'+' if old is None else '~'} {constraints.describe(new)}")
             if old is None or (old.columns, old.condition) != (new.columns, new.condition):
                 rows.constraint(draft, changes, new)
@@ -171,44 +171,6 @@ def _key(draft: Draft, changes: Changes, old: Constraint | None, new: Constraint
         constraints.drop_key(draft, changes.old, old)
     if new is not None:
         constraints.add_key(draft, changes.new, new)
-
-
-# ------------------------------------------------------------------- columns without more
-
-
-def _plain(draft: Draft, changes: Changes) -> bool:
-    """Draft ADD and DROP COLUMN, if that is all and every server can do it by itself."""
-    if any(draft.hints.name(changes.new.key, column.name) in draft.hints.fill for column in changes.added):
-        return False
-    if changes.changed or not all(_addable(changes, each.name) for each in changes.added):
-        return False
-    if not all(_droppable(changes, each.name) for each in changes.removed):
-        return False
-    for column in changes.removed:
-        draft.do(Phase.TABLES_CHANGED, on("op.drop_column", changes.new, quoted(column.name)))
-    for column in changes.added:
-        draft.do(Phase.TABLES_CHANGED, on("op.add_column", changes.new, column.source))
-    return True
-
-
-def _addable(changes: Changes, name: str) -> bool:
-    """What SQLite's ADD COLUMN can: no key, no check, no generated value, a default that is a constant."""
-    column = changes.new.columns[name]
-    if column.counted or column.computed is not None or column.checks or len(column.rest) > 1:
-        return False
-    if any(name in each.columns for each in changes.new.constraints):
-        return False
-    return column.nullable if column.default is None else columns.is_constant(column)
-
-
-def _droppable(changes: Changes, name: str) -> bool:
-    """What SQLite's DROP COLUMN can: nothing else in the table may name the column."""
-    old = changes.old
-    named = any(name in each.columns or name in constraints.words_of(each) for each in old.constraints)
-    computed = any(
-        column.computed is not None and name in words(flat(column.computed)) for column in old.columns.values()
-    )
-    return not named and not computed and not old.columns[name].checks and old.columns[name].computed is None
 
 
 # ------------------------------------------------------------------------------- indexes
@@ -224,7 +186,7 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
         if other is not None and stays and not rebuilt & set(other.columns) and not _understood(other, changes):
             kept.append(other)
             continue
-        for key in _held(changes, index):
+        for key in _held(changes, index) if "mysql" in draft.hints.servers else ():
             constraints.drop_key(draft, old, key)
             constraints.add_key(draft, new, key)
         draft.do(Phase.INDEXES_OFF, index.removal(old.name, old.schema))
@@ -244,7 +206,7 @@ def _indexes(draft: Draft, changes: Changes) -> list[Index]:
 def _understood(index: Index, changes: Changes) -> bool:
     """Whether PostgreSQL keeps SQL of the index as it understood it when a column was of another kind."""
     has_sql = index.where is not None or any(name is None for name, _ in index.parts)
-    return has_sql and not changes.of_another_kind.isdisjoint(words(index.ddl["postgresql"] or ""))
+    return has_sql and not changes.of_another_kind.isdisjoint(words(index.ddl.get("postgresql") or ""))
 
 
 def _held(changes: Changes, index: Index) -> Iterator[Constraint]:
@@ -308,6 +270,8 @@ def _recodes(old: Table, new: Table) -> bool:
 
 def _touches_sqlite(changes: Changes, marked: dict[int, Source], lost: list[Source]) -> bool:
     """Whether SQLite has to build the table anew, so that all of it must be said."""
+    if "sqlite" not in changes.new.option_texts:
+        return False
     if lost or changes.added or changes.removed:
         return True
     if changes.old.option_texts.get("sqlite") != changes.new.option_texts.get("sqlite"):
@@ -329,7 +293,7 @@ def _disturbed_keys(draft: Draft, moved: Schema, after: Schema, kept: Mapping[st
     for changes in kept.values():
         for old, new in constraints.pairs(changes.old.foreign_keys(), changes.new.foreign_keys()):
             if old is not None and new is not None and equal(old, new):
-                if _disturbed(moved, after, changes.new.key, new):
+                if _disturbed(moved, after, changes.new.key, new, draft.hints.servers):
                     constraints.drop_key(draft, changes.old, old)
                     constraints.add_key(draft, changes.new, new)
             elif new is not None and (old is None or _ends(old) != _ends(new)):
@@ -340,13 +304,13 @@ def _ends(key: Constraint) -> tuple[object, ...]:
     return key.columns, key.target, key.target_columns
 
 
-def _disturbed(moved: Schema, after: Schema, key: str, new: Constraint) -> bool:
+def _disturbed(moved: Schema, after: Schema, key: str, new: Constraint, servers: tuple[str, ...]) -> bool:
     target = new.target or ""
     if target not in moved.tables or target not in after.tables:
         return True
     if any(_retyped(moved.tables[key], after.tables[key], name) for name in new.columns):
         return True
-    if _keys_over(moved.tables[key], new.columns) != _keys_over(after.tables[key], new.columns):
+    if "mysql" in servers and _keys_over(moved.tables[key], new.columns) != _keys_over(after.tables[key], new.columns):
         return True
     there, then = moved.tables[target], after.tables[target]
     if any(_retyped(there, then, name) for name in new.target_columns):
@@ -364,7 +328,9 @@ def _retyped(old: Table, new: Table, name: str) -> bool:
     one, other = old.columns.get(name), new.columns.get(name)
     if one is None or other is None:
         return True
+    if "mysql" not in other.kinds:
+        return one.kinds.get("postgresql") != other.kinds.get("postgresql") or one.enum != other.enum
     if one.kinds["mysql"] in {"string", "enum", "set"} and _recodes(old, new):
         return True
-    servers = [each for each in NAMES if each != "sqlite"]
+    servers = [each for each in other.types if each != "sqlite"]
     return any(one.types[each] != other.types[each] for each in servers) or one.nullable != other.nullable

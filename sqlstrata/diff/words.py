@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from sqlstrata.databases.dialects import dialect
-from sqlstrata.servers import KEYS
 
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\w+|.""", re.DOTALL)
 
@@ -32,17 +31,17 @@ def renamed(text: str, names: Mapping[str, str], on: str) -> str:
     return "".join(_renamed(piece, names, quote) for piece in _PIECE.findall(text)) if names else text
 
 
-def renamed_on_each(text: str, names: Mapping[str, str]) -> dict[str, str]:
+def renamed_on_each(text: str, names: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     """SQL that all servers share, with other names in it, as each of them writes those."""
-    return {server: renamed(text, names, server) for server in KEYS}
+    return {server: renamed(text, names, server) for server in keys}
 
 
-def renamed_by_server(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+def renamed_by_server(texts: Mapping[str, str], names: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     """The same for SQL by server, where `default` is for those that are not named."""
     made = {server: renamed(text, names, server) for server, text in texts.items() if server != "default"}
     if "default" not in texts:
         return made
-    shared = {on: text for on, text in renamed_on_each(texts["default"], names).items() if on not in made}
+    shared = {on: text for on, text in renamed_on_each(texts["default"], names, keys).items() if on not in made}
     return made | ({"default": next(iter(shared.values()))} if len(set(shared.values())) == 1 else shared)
 
 

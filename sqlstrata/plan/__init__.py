@@ -35,7 +35,7 @@ def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links away from the user's folder
     folder = absolute.parent
     place = places.url(top["database"]["url"], folder)
-    proved = places.servers(top, folder, config.prove_on)
+    proved = places.prove_on(top, folder, config, place)
     return Plan(
         path=absolute,
         folder=folder,
@@ -45,5 +45,6 @@ def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
         prove_on=tuple(each.url for each in proved),
         stages=stages(top, config.stages),
         marks=top.marks,
+        servers=places.servers(top, config, place, proved),
         notes=tuple(each.note for each in (place, *proved) if each.note),
     )

@@ -63,7 +63,8 @@ class ConfigForm(_Form, frozen=True):
     models: ModelsForm
     stages: tuple[StageForm, ...]
     migrations: str = "migrations"
-    prove_on: tuple[str, ...] = ("sqlite://",)
+    servers: tuple[str, ...] | UnsetType = UNSET
+    prove_on: tuple[str, ...] | UnsetType = UNSET
 
 
 class _ByServer(_Form, Generic[T], frozen=True):

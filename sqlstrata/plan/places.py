@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from sqlstrata.plan import options, urls
 from sqlstrata.plan.drivers import Unusable
 from sqlstrata.plan.values import Models
+from sqlstrata.plan.words import nearest
 from sqlstrata.secret import is_ambiguous, keep_url
-from sqlstrata.servers import kind_of
+from sqlstrata.servers import DIALECTS, KINDS, kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlstrata.plan.document import Entry
-    from sqlstrata.plan.form import ModelsForm
+    from sqlstrata.plan.form import ConfigForm, ModelsForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,42 @@ def migrations(top: Entry, folder: Path, name: str) -> Path:
     return path
 
 
-def servers(top: Entry, folder: Path, default: tuple[str, ...]) -> tuple[Place, ...]:
-    """Read `prove_on`. Raises WrongUse."""
-    if not default:
+def prove_on(top: Entry, folder: Path, form: ConfigForm, database: Place) -> tuple[Place, ...]:
+    """Read `prove_on`; where it is not given, it is the server of the development database. Raises WrongUse."""
+    if form.prove_on is UNSET:
+        is_file = make_url(database.url).get_backend_name() == "sqlite"
+        return (Place("sqlite://" if is_file else database.url),)
+    if not form.prove_on:
         message = "`prove_on` is empty, so nothing would be proved."
         hint = "Name a server, as in `prove_on: [sqlite://]`, or leave the key out."
         raise top["prove_on"].wrong(message, hint)
-    return tuple(url(server, folder) for server in top.inside("prove_on")) or tuple(map(Place, default))
+    return tuple(url(server, folder) for server in top.inside("prove_on"))
+
+
+def servers(top: Entry, form: ConfigForm, database: Place, proved: Sequence[Place]) -> tuple[str, ...]:
+    """Read `servers`, the kinds that the history is for; where it is not given, those of the URLs. Raises WrongUse."""
+    used = {each: kind_of(make_url(each.url).get_backend_name()).name for each in (database, *proved)}
+    if form.servers is UNSET:
+        return tuple(name for name in KINDS if name in used.values())
+    given = list(top.inside("servers"))
+    if not given:
+        raise top["servers"].wrong("`servers` is empty.", "Name the kinds of servers, as in `servers: [sqlite]`.")
+    for entry in given:
+        if entry.text not in KINDS:
+            hint = f"Write `{key}`." if (key := _renamed(entry.text)) else nearest(entry.text, KINDS, "kind of server")
+            raise entry.wrong(f"`{entry.text}` is not a kind of server.", hint)
+    names = [entry.text for entry in given]
+    for place, name in used.items():
+        if name not in names:
+            entry = top["database"]["url"] if place is database else top["prove_on"]
+            line = f"servers: [{', '.join(each for each in KINDS if each in (*names, name))}]"
+            raise entry.wrong(f"{entry} is for {KINDS[name].title}, which `servers` does not name.", f"Write `{line}`.")
+    return tuple(name for name in KINDS if name in names)
+
+
+def _renamed(word: str) -> str | None:
+    """The kind of server that SQLAlchemy has by another name."""
+    return kind_of(word).name if word in DIALECTS else None
 
 
 def url(entry: Entry, folder: Path) -> Place:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 from sqlstrata.errors import Where, WrongUse
 from sqlstrata.plan.words import nearest
-from sqlstrata.servers import DIALECTS, key_of
+from sqlstrata.servers import DIALECTS, KINDS, dialects_of, key_of, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 K = TypeVar("K")
@@ -80,6 +80,11 @@ class Sql:
         texts = getattr(self, key_of(dialect)) if dialect in DIALECTS else None
         return (self.default or ()) if texts is None else texts
 
+    def given(self, keys: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Give what is said for these servers, by their keys, and what is said for all others as `default`."""
+        own = {key: texts for key in keys if (texts := getattr(self, key))}
+        return own | ({"default": self.default} if self.default and len(own) < len(keys) else {})
+
     def __bool__(self) -> bool:
         return any((self.sqlite, self.postgresql, self.mysql, self.default))
 
@@ -140,8 +145,24 @@ class Plan:
     prove_on: tuple[str, ...] = field(repr=False)
     stages: tuple[Stage, ...]
     marks: Marks = field(repr=False, compare=False)
+    servers: tuple[str, ...] = tuple(KINDS)
+    """The kinds of servers that the history is written for, by the names in `sqlstrata.servers`."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Sentences for whoever runs a command, such as what was left out of a URL."""
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """SQLAlchemy's names for `servers`."""
+        return dialects_of(self.servers)
+
+    def require_server(self, dialect: str) -> None:
+        """Raise WrongUse, with the line to write, where the history is not for the server with this SQLAlchemy name."""
+        kind = kind_of(dialect)
+        if kind.name not in self.servers:
+            names = ", ".join(each for each in KINDS if each in (*self.servers, kind.name))
+            message = f"This history is not written for {kind.title}: `servers` does not name it."
+            hint = f"Write `servers: [{names}]` in config.yaml, and run `inv rebuild`."
+            raise WrongUse(message, where=self.where("servers"), hint=hint)
 
     def where(self, *key: Key) -> Where:
         """Give the place of a value in the file; its key is a path such as "stages", 2, "drop", 0."""

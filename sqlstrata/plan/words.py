@@ -31,6 +31,8 @@ WANTED = {
     "models.package": Wanted("the name of a package", "package: project.models", text=True),
     "models.base": Wanted("module:attribute", "base: base:Base", text=True),
     "migrations": Wanted("the path of a folder", "migrations: migrations", text=True),
+    "servers": Wanted("a list of kinds of servers", "servers: [sqlite, postgresql, mariadb]"),
+    "servers[]": Wanted("the name of a kind of server", "servers: [sqlite, postgresql, mariadb]", text=True),
     "prove_on": Wanted("a list of database URLs", "prove_on: [sqlite://]"),
     "prove_on[]": Wanted("a database URL", "prove_on: [sqlite://]", text=True),
     "stages": Wanted("a list of stages", "stages: [{name: usuario, enable: [usuario]}]"),

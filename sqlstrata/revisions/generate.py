@@ -24,6 +24,7 @@ from sqlstrata.schema.described import Described
 from sqlstrata.schema.part import Neighbours
 from sqlstrata.schema.values import Schema
 from sqlstrata.schema.watch import Watch
+from sqlstrata.servers import KINDS, kind_of
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def steps_of(
     forget()
     made: list[Step] = []
     needs: list[tuple[Stage, Need]] = []
-    before, parent, named = Schema(), None, servers(plan)
-    watch, neighbours, described = Watch(), Neighbours(), Described()
+    before, parent, named = Schema(), None, dialects_used(plan)
+    watch, neighbours, described = Watch(), Neighbours(), Described(plan.dialects)
     for number, (stage, metadata) in enumerate(stages, start=1):
         changed = watch.changed(metadata)
         after = _described(plan, number - 1, partial(describe, metadata, before, changed, described))
@@ -90,10 +91,10 @@ def steps_of(
         watch.restore(changed | part[1].tables.keys())
         _possible(plan, number - 1, named, *part)
         _rows_fit(plan, number - 1, stage, after)
-        up, down = _ways(plan, number - 1, named, before, part)
+        up, down = _ways(plan, number - 1, before, part)
         _all_used(plan, number - 1, before, after, up.used | down.used)
         needs += [(stage, need) for need in (*up.needs, *(down.needs if stage.reversible else ()))]
-        revision = make(stage, number, parent, up, down)
+        revision = make(stage, number, parent, up, down, plan.dialects)
         filled = _copies(metadata, stage.rows)
         _values_fit(plan, number - 1, named, filled)
         again = partial(load, number - 1) if load else partial(_same, metadata)
@@ -129,15 +130,13 @@ def _same(metadata: sa.MetaData) -> sa.MetaData:
     return metadata
 
 
-def _ways(
-    plan: Plan, index: int, named: Collection[str], before: Schema, part: tuple[Schema, Schema]
-) -> tuple[Migration, Migration]:
+def _ways(plan: Plan, index: int, before: Schema, part: tuple[Schema, Schema]) -> tuple[Migration, Migration]:
     """Up and down, given the part of the schemas that matters."""
     stage = plan.stages[index]
     old, new = part
     try:
-        up = diff(old, new, Hints.of(stage, before.tables, named, up=True))
-        down = diff(new, old, Hints.of(stage, before.tables, named, up=False))
+        up = diff(old, new, Hints.of(stage, before.tables, plan.dialects, up=True))
+        down = diff(new, old, Hints.of(stage, before.tables, plan.dialects, up=False))
     except WrongUse as error:
         raise _in_stage(plan, index, error.message, error.hint) from error
     return up, down
@@ -198,19 +197,21 @@ def _names(schema: Schema) -> Iterator[str]:
         yield from (f"{key}.{column}" for column in table.columns)
 
 
-def servers(plan: Plan) -> set[str]:
-    """The servers that the plan names, as SQLAlchemy calls them."""
-    return {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
+def dialects_used(plan: Plan) -> list[str]:
+    """One of SQLAlchemy's names, or more, for each server of the plan: those in its URLs, else the server's own."""
+    urls = {sa.make_url(url).get_backend_name() for url in (plan.database.url, *plan.prove_on)}
+    kinds = (KINDS[name] for name in plan.servers)
+    return [name for kind in kinds for name in [each for each in kind.dialects if each in urls] or [kind.name]]
 
 
-def _possible(plan: Plan, index: int, named: set[str], before: Schema, after: Schema) -> None:
+def _possible(plan: Plan, index: int, named: Iterable[str], before: Schema, after: Schema) -> None:
     """Every table can be made on every server that the plan names."""
     for key, table in after.tables.items():
         if table == before.tables.get(key):
             continue
-        for server in sorted(named & set(table.problems)):
-            message = f"table {key} cannot be made on {server}: {table.problems[server]}."
-            raise _in_stage(plan, index, message, f"Change the model, or take {server} out of database and prove_on.")
+        for server in filter(table.problems.__contains__, named):
+            message = f"table {key} cannot be made on {kind_of(server).title}: {table.problems[server]}."
+            raise _in_stage(plan, index, message, f"Change the model, or take {kind_of(server).name} out of `servers`.")
 
 
 def _renames_fit(plan: Plan, index: int, stage: Stage, before: Schema) -> None:
@@ -248,7 +249,7 @@ def _values_fit(plan: Plan, index: int, named: Iterable[str], filled: sa.MetaDat
     """The stage's rows hold nothing that its columns cannot take on a server that the plan names."""
     for table, number, key, value in _cells(plan.stages[index]):
         column = next(each for each in filled.tables[table].columns if each.name == key)
-        for server in sorted(named):
+        for server in named:
             if not takes(server, column, value):
                 raise _no_value(plan, ("stages", index, "rows", table, number, key), column, server, value)
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sqlstrata.folder.folder import passed_over
 from sqlstrata.plan import Plan
-from sqlstrata.revisions.generate import servers
+from sqlstrata.revisions.generate import dialects_used
 from sqlstrata.revisions.revision import Revision
 
 _ROOT = Path(__file__).parents[1]
@@ -161,7 +161,7 @@ def _parts(plan: Plan, texts: Mapping[str, bytes]) -> Iterator[bytes]:
     yield from _program()
     yield plan.path.read_bytes()
     yield repr([plan.models, *(replace(stage, modules=()) for stage in plan.stages)]).encode()  # as it was read
-    yield " ".join(sorted(servers(plan))).encode()
+    yield " ".join((*plan.servers, *dialects_used(plan))).encode()
     for name, text in texts.items():
         yield name.encode()
         yield text

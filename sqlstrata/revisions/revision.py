@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlstrata.diff import Migration
 from sqlstrata.plan import Sql, Stage
-from sqlstrata.servers import KEYS
+from sqlstrata.servers import DIALECTS, keys_of
 from sqlstrata.source import Call, Source, call, items, laid_out, quoted
 
 _MODULES = ("mysql", "postgresql", "sqlite")
@@ -36,11 +36,19 @@ class Revision:
         return f"{self.number:04}_{self.stage}.py"
 
 
-def make(stage: Stage, number: int, parent: str | None, up: Migration, down: Migration) -> Revision:
-    """The revision of a stage, given the way up to it and down from it."""
-    upgrade = [*(operation.source for operation in up.operations), *_data(stage.upgrade)]
+def make(
+    stage: Stage,
+    number: int,
+    parent: str | None,
+    up: Migration,
+    down: Migration,
+    dialects: Collection[str] = DIALECTS,
+) -> Revision:
+    """The revision of a stage, given the way up to it and down from it, and SQLAlchemy's names for the servers."""
+    keys = keys_of(dialects)
+    upgrade = [*(operation.source for operation in up.operations), *_data(stage.upgrade, keys)]
     if stage.reversible:
-        downgrade = [*_data(stage.downgrade_sql), *(operation.source for operation in down.operations)]
+        downgrade = [*_data(stage.downgrade_sql, keys), *(operation.source for operation in down.operations)]
     else:
         downgrade = [call("op.irreversible", quoted(f"Stage {stage.name} cannot be undone (downgrade: false)."))]
     identity = digest(_text(stage, parent, "", upgrade, downgrade))
@@ -54,12 +62,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(_ID_LINES.sub("", text, count=2).encode()).hexdigest()[:12]
 
 
-def _data(sql: Sql) -> list[Source]:
+def _data(sql: Sql, keys: Sequence[str]) -> list[Source]:
     """The stage's own SQL, after the schema has changed (going down, before it has)."""
-    given = {name: texts for name in (*KEYS, "default") if (texts := getattr(sql, name))}
+    given = sql.given(keys)
     if not given:
         return []
-    default = given.pop("default", None)
+    default = given.pop("default", None) or (given.pop(keys[0]) if len(keys) == 1 else None)
     arguments = () if default is None else (_statements(default),)
     return [Call("op.run_sql", arguments, tuple((name, _statements(texts)) for name, texts in given.items()))]
 

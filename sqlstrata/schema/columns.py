@@ -14,7 +14,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
-from sqlstrata.databases.dialects import NAMES
 from sqlstrata.operations.conversion import family
 from sqlstrata.private_names import MADE_AS_NUMBER, is_extended
 from sqlstrata.schema.constraints import constraint_of
@@ -38,9 +37,9 @@ def column_of(table: sa.Table, column: sa.Column[Any], described: Described) -> 
     """One column; plain ones that are alike are one value."""
     sign = _sign(table, column)
     if sign is None:
-        return _described(table, column)
+        return _described(table, column, described.dialects)
     known = described.columns.get(sign)
-    return described.keep(sign, _described(table, column)) if known is None else known
+    return described.keep(sign, _described(table, column, described.dialects)) if known is None else known
 
 
 # ------------------------------------------------------------------------------ signs
@@ -106,43 +105,43 @@ _SAME_EACH_TIME = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.element
 # ------------------------------------------------------------------------ descriptions
 
 
-def _described(table: sa.Table, column: sa.Column[Any]) -> Column:
-    rest: list[Source] = [type_source(column.type, column)]
+def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...]) -> Column:
+    rest: list[Source] = [type_source(column.type, column, dialects)]
     keywords: dict[str, Source] = {}
     if isinstance(column.default, sa.Sequence):
-        rest.append(sequence_source(column.default))
+        rest.append(sequence_source(column.default, dialects))
     computed, identity, default = column.computed, column.identity, column.server_default
-    if computed is not None:
-        texts = expression_texts(computed.sqltext)
-        rest.append(call("sa.Computed", sql_source(texts), persisted=_flag(computed.persisted)))
+    value = None if computed is None else sql_source(expression_texts(computed.sqltext, dialects))
+    if computed is not None and value is not None:
+        rest.append(call("sa.Computed", value, persisted=_flag(computed.persisted)))
     elif identity is not None:
-        rest.append(Call("sa.Identity", (), _sequence_options(identity, always=identity.always)))
-    checks = sorted(check.text for each in column.constraints if (check := constraint_of(each)) is not None)
+        rest.append(Call("sa.Identity", (), _sequence_options(identity, dialects, always=identity.always)))
+    checks = sorted(check.text for each in column.constraints if (check := constraint_of(each, dialects)) is not None)
     rest += checks
     keywords["nullable"] = quoted(bool(column.nullable))
-    defaults = _default_texts(column) if computed is None and identity is None else None
+    defaults = _default_texts(column, dialects) if computed is None and identity is None else None
     if defaults is not None and isinstance(default, sa.DefaultClause):
         keywords["server_default"] = _default_source(default.arg, defaults)
     if column.autoincrement != "auto":
         keywords["autoincrement"] = quoted(column.autoincrement)
     if column.comment is not None:
         keywords["comment"] = quoted(column.comment)
-    if quoted_at_will(column.name):
+    if quoted_at_will(column.name, dialects):
         keywords["quote"] = "True"
-    keywords |= dict(dialect_options(column))
+    keywords |= dict(dialect_options(column, dialects))
     created = CreateColumn(column)
-    element = element_as(column.type, "postgresql")
-    native = isinstance(element, sa.Enum) and element.native_enum and element.name is not None
+    element = element_as(column.type, "postgresql" if "postgresql" in dialects else dialects[0])
+    native = "postgresql" in dialects and _is_native(element)
     return Column(
         name=column.name,
         rest=tuple(rest),
         keywords=tuple(keywords.items()),
-        ddl=on_each(partial(ddl, created)),
-        types=type_texts(column.type, column),
-        kinds={name: family(stored_as(column.type, name)) for name in NAMES},
+        ddl=on_each(partial(ddl, created), dialects),
+        types=type_texts(column.type, dialects, column),
+        kinds={name: family(stored_as(column.type, name)) for name in dialects},
         nullable=bool(column.nullable),
         default=defaults,
-        computed=None if computed is None else sql_source(expression_texts(computed.sqltext)),
+        computed=value,
         counted=identity is not None or _counts(table, column),
         comment=column.comment,
         enum=enum_key(element) if native and isinstance(element, sa.Enum) else None,
@@ -151,14 +150,18 @@ def _described(table: sa.Table, column: sa.Column[Any]) -> Column:
     )
 
 
+def _is_native(element: object) -> bool:
+    return isinstance(element, sa.Enum) and element.native_enum and element.name is not None
+
+
 def _counts(table: sa.Table, column: sa.Column[Any]) -> bool:
     return column is table.autoincrement_column and column.server_default is None
 
 
-def _default_texts(column: sa.Column[Any]) -> dict[str, str | None] | None:
+def _default_texts(column: sa.Column[Any], dialects: tuple[str, ...]) -> dict[str, str | None] | None:
     if not isinstance(column.server_default, sa.DefaultClause):
         return None
-    return on_each(lambda name: compiler(name).get_column_default_string(column))
+    return on_each(lambda name: compiler(name).get_column_default_string(column), dialects)
 
 
 def _default_source(argument: object, texts: Texts) -> Source:
@@ -185,15 +188,17 @@ def enum_key(enum: sa.Enum) -> str:
     return f"{enum.schema}.{enum.name}" if enum.schema else str(enum.name)
 
 
-def sequence_source(sequence: sa.Sequence) -> Call:
+def sequence_source(sequence: sa.Sequence, dialects: tuple[str, ...]) -> Call:
     """The sequence as Python."""
     schema = () if sequence.schema is None else (("schema", quoted(sequence.schema)),)
     optional: tuple[tuple[str, Source], ...] = (("optional", "True"),) if sequence.optional else ()
-    return Call("sa.Sequence", (quoted(sequence.name),), (*_sequence_options(sequence), *schema, *optional))
+    return Call("sa.Sequence", (quoted(sequence.name),), (*_sequence_options(sequence, dialects), *schema, *optional))
 
 
-def _sequence_options(options: Any, always: bool | None = None) -> tuple[tuple[str, Source], ...]:
+def _sequence_options(
+    options: Any, dialects: tuple[str, ...], always: bool | None = None
+) -> tuple[tuple[str, Source], ...]:
     names = ("start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache")
     given: list[tuple[str, Source]] = [("always", "True")] if always else []
     given += [(name, quoted(value)) for name in names if (value := getattr(options, name, None)) is not None]
-    return (*given, *dialect_options(options))
+    return (*given, *dialect_options(options, dialects))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -47,8 +48,11 @@ def place(constraint: Constraint) -> tuple[int, tuple[str, ...], str, str]:
 # ------------------------------------------------------------------------ constraints
 
 
-def constraint_of(constraint: sa.Constraint) -> Constraint | None:
-    """One constraint; None for a primary key without columns. Raises WrongUse for a kind that is not known."""
+def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Constraint | None:
+    """One constraint; None for a primary key without columns, and for what no dialect gets.
+
+    Raises WrongUse for a kind that is not known.
+    """
     kind = _KINDS.get(constraint.__visit_name__)
     if kind is None:
         raise WrongUse(
@@ -57,7 +61,8 @@ def constraint_of(constraint: sa.Constraint) -> Constraint | None:
             hint="Make it with `data`, or leave it out of the models.",
         )
     columns = tuple(column.name for column in getattr(constraint, "columns", ()))
-    if kind == "primary key" and not columns:
+    texts = constraint_texts(constraint, dialects)
+    if not columns if kind == "primary key" else all(text == "" for text in texts.values()):
         return None
     keywords: list[tuple[str, Source]] = []
     name = _name(constraint)
@@ -69,18 +74,17 @@ def constraint_of(constraint: sa.Constraint) -> Constraint | None:
             keywords.append((each, quoted(value)))
     if constraint.comment is not None:
         keywords.append(("comment", quoted(constraint.comment)))
-    texts = constraint_texts(constraint)
     arguments: tuple[Source, ...] = ()
     condition = None
     if isinstance(constraint, sa.CheckConstraint):
-        conditions = expression_texts(constraint.sqltext)
+        conditions = expression_texts(constraint.sqltext, dialects)
         shown = {each: text for each, text in conditions.items() if texts[each] != ""}
         condition = same_everywhere(shown)
         arguments = (quoted(condition) if condition is not None and is_plain(condition) else sql_source(shown),)
     elif isinstance(constraint, postgresql.ExcludeConstraint):
         arguments, more = _exclusion(constraint)
         keywords += more
-    keywords += [] if kind == "exclude" else dialect_options(constraint)
+    keywords += [] if kind == "exclude" else dialect_options(constraint, dialects)
     target, target_columns = _target(constraint)
     return Constraint(
         kind=kind,
@@ -113,9 +117,9 @@ def _name(constraint: sa.Constraint) -> str | None:
     return quoted_name[1:-1].replace('""', '"') if quoted_name.startswith('"') else quoted_name
 
 
-def constraint_texts(constraint: sa.Constraint) -> dict[str, str | None]:
+def constraint_texts(constraint: sa.Constraint, dialects: Collection[str]) -> dict[str, str | None]:
     """The constraint as it stands in CREATE TABLE, "" where the server gets none."""
-    return on_each(partial(constraint_text, constraint), for_mysql=not _is_common(constraint))
+    return on_each(partial(constraint_text, constraint), dialects, for_mysql=not _is_common(constraint))
 
 
 def constraint_text(constraint: sa.Constraint, name: str) -> str:
@@ -151,7 +155,7 @@ def _exclusion_part(expression: Any) -> Source:
 # ---------------------------------------------------------------------------- indexes
 
 
-def index_of(index: sa.Index) -> Index:
+def index_of(index: sa.Index, dialects: Collection[str]) -> Index:
     """One index. Raises WrongUse where it has no name, or is not for every server."""
     what = "" if index.table is None else f" of table {index.table.fullname}"
     if index.name is None:
@@ -162,31 +166,32 @@ def index_of(index: sa.Index) -> Index:
             hint="Take ddl_if out, or make the index by an after_create event of its table and drop it by a "
             "before_drop event, for that server alone (execute_if).",
         )
-    parts = [_part(expression) for expression in index.expressions]
-    keywords = dialect_options(index)
+    parts = [_part(expression, dialects) for expression in index.expressions]
+    keywords = dialect_options(index, dialects)
     return Index(
         name=str(index.name),
         parts=tuple(parts),
         unique=bool(index.unique),
         keywords=tuple(keywords),
-        ddl=index_texts(index),
+        ddl=index_texts(index, dialects),
         where=next((value for name, value in keywords if name.endswith("_where")), None),
     )
 
 
-def _part(expression: Any) -> tuple[str | None, Source]:
+def _part(expression: Any, dialects: Collection[str]) -> tuple[str | None, Source]:
     if isinstance(expression, sa.Column):
         return expression.name, quoted(expression.name)
-    texts = expression_texts(expression)
+    texts = expression_texts(expression, dialects)
     # What SQLAlchemy's compilers put in parentheses, and would not if it were text.
-    texts["postgresql"] = expression_text(expression.self_group(), "postgresql")
+    if "postgresql" in texts:
+        texts["postgresql"] = expression_text(expression.self_group(), "postgresql")
     if isinstance(expression, sa.sql.functions.FunctionElement | sa.BinaryExpression):
-        texts |= {name: f"({text})" for name in ("mysql", "mariadb") if (text := texts[name]) is not None}
+        texts |= {name: f"({text})" for name in ("mysql", "mariadb") if (text := texts.get(name)) is not None}
     return None, sql_source(texts)
 
 
-def index_texts(index: sa.Index) -> dict[str, str | None]:
+def index_texts(index: sa.Index, dialects: Collection[str]) -> dict[str, str | None]:
     """The statement that makes the index."""
     made = CreateIndex(index)
     of_columns = all(isinstance(each, sa.Column) for each in index.expressions)
-    return on_each(lambda name: ddl(made, name).strip(), for_mysql=not (of_columns and _is_common(index)))
+    return on_each(lambda name: ddl(made, name).strip(), dialects, for_mysql=not (of_columns and _is_common(index)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import NAMES, dialect
+from sqlstrata.databases.dialects import dialect
 from sqlstrata.schema.values import Texts, same_everywhere
 from sqlstrata.servers import by_key, key_of
 from sqlstrata.source import Call, Source, call, items, quoted
@@ -16,7 +16,14 @@ from sqlstrata.sqlalchemy_versions import options
 
 # How SQLAlchemy's compilers say that a dialect has no such thing; the last two come from types of one dialect
 # that another does not expect.
-UNSAYABLE = (sa.exc.CompileError, sa.exc.IdentifierError, NotImplementedError, AttributeError, TypeError)
+UNSAYABLE = (
+    sa.exc.CompileError,
+    sa.exc.IdentifierError,
+    sa.exc.ArgumentError,
+    NotImplementedError,
+    AttributeError,
+    TypeError,
+)
 
 
 # -------------------------------------------------------------------------- compiling
@@ -38,13 +45,13 @@ def ddl(element: Any, name: str) -> str:
         raise
 
 
-def on_each(say: Callable[[str], str], *, for_mysql: bool = True) -> dict[str, str | None]:
+def on_each(say: Callable[[str], str], dialects: Iterable[str], *, for_mysql: bool = True) -> dict[str, str | None]:
     """What `say` gives for each dialect, None where it raises what is in UNSAYABLE.
 
     Where nothing is `for_mysql` alone, MariaDB's other name, that is not asked for by itself.
     """
     found: dict[str, str | None] = {}
-    for name in NAMES:
+    for name in dialects:
         found[name] = found[key_of(name)] if key_of(name) in found and not for_mysql else on_one(say, name)
     return found
 
@@ -61,9 +68,9 @@ def on_one(say: Callable[[str], str], name: str) -> str | None:
 # ------------------------------------------------------------------------ expressions
 
 
-def expression_texts(expression: Any) -> dict[str, str | None]:
+def expression_texts(expression: Any, dialects: Iterable[str]) -> dict[str, str | None]:
     """An expression in each dialect's words, None where it has none."""
-    return {name: expression_text(expression, name) for name in NAMES}
+    return {name: expression_text(expression, name) for name in dialects}
 
 
 def expression_text(expression: Any, name: str) -> str | None:
@@ -95,10 +102,10 @@ def is_plain(text: str) -> bool:
 # ---------------------------------------------------------------------------- options
 
 
-def dialect_options(element: Any) -> list[tuple[str, Source]]:
-    """The options that are for one dialect, as keywords."""
-    given = ((name, value) for name, value in options(element).items() if value is not None)
-    return [(name, option(value, name.partition("_")[0])) for name, value in given]
+def dialect_options(element: Any, dialects: Collection[str]) -> list[tuple[str, Source]]:
+    """The options that are for one of these dialects, as keywords."""
+    given = ((name, name.partition("_")[0], value) for name, value in options(element).items() if value is not None)
+    return [(name, option(value, on)) for name, on, value in given if on in dialects]
 
 
 def option(value: object, on: str) -> Source:
@@ -114,8 +121,8 @@ def option(value: object, on: str) -> Source:
             return quoted(value)
 
 
-def quoted_at_will(name: str) -> bool:
+def quoted_at_will(name: str, dialects: Iterable[str]) -> bool:
     """Whether the models want a name in quotes that some server would write without; to all servers it is the same."""
     return getattr(name, "quote", None) is True and any(
-        dialect(on).identifier_preparer.quote(str.__str__(name)) == name for on in NAMES
+        dialect(on).identifier_preparer.quote(str.__str__(name)) == name for on in dialects
     )

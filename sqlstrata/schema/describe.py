@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateSequence
 
-from sqlstrata.databases.dialects import NAMES, dialect
+from sqlstrata.databases.dialects import dialect
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan.words import nearest
 from sqlstrata.private_names import prefixes, sequences_of
@@ -43,17 +43,18 @@ def describe(
     shared with it. `described` keeps columns for the next stages of the same run.
     Raises WrongUse where a table refers to one that is not there, or cannot be said as Python faithfully.
     """
-    before = before or Schema()
+    before, described = before or Schema(), described or Described()
+    dialects = described.dialects
     anew = frozenset(metadata.tables if changed is None else changed)
     anew |= _pointing(before, anew, metadata)
-    tables = _renewed(before.tables, metadata, anew, described or Described())
+    tables = _renewed(before.tables, metadata, anew, described)
     touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
     has_sequences = sequences_of(metadata) or before.sequences or any(each.sequences for each in touched)
     return Schema(
         tables=tables,
         enums=_enums(tables.values()) if any(each.enums for each in touched) else before.enums,
-        sequences=_sequences(metadata, tables.values()) if has_sequences else {},
-        statements=statements(metadata, before.statements, anew),
+        sequences=_sequences(metadata, tables.values(), dialects) if has_sequences else {},
+        statements=statements(metadata, before.statements, anew, dialects),
         renewed=None if changed is None else anew,
     )
 
@@ -96,11 +97,14 @@ def describe_table(table: sa.Table, described: Described) -> Table:
     Raises WrongUse where its source would not make the table that the models describe.
     """
     compiler.cache_clear()
-    enums = tuple(_enums_of(table))
+    dialects = described.dialects
+    enums = tuple(_enums_of(table)) if "postgresql" in dialects else ()
     try:
         columns = {column.name: column_of(table, column, described) for column in table.columns if not column.system}
-        constraints = sorted(filter(None, map(constraint_of, table.constraints)), key=place)
-        indexes = {str(index.name): index_of(index) for index in sorted(table.indexes, key=lambda each: str(each.name))}
+        constraints = sorted(filter(None, (constraint_of(each, dialects) for each in table.constraints)), key=place)
+        indexes = {
+            str(each.name): index_of(each, dialects) for each in sorted(table.indexes, key=lambda each: str(each.name))
+        }
     except sa.exc.NoReferenceError as error:
         raise WrongUse(
             f"Table {table.fullname} has a foreign key to a table or column that is not there: {error}.",
@@ -112,11 +116,11 @@ def describe_table(table: sa.Table, described: Described) -> Table:
         columns=columns,
         constraints=tuple(constraints),
         indexes=indexes,
-        options=_options(table),
-        option_texts=_option_texts(table),
+        options=_options(table, dialects),
+        option_texts=_option_texts(table, dialects),
         comment=table.comment,
         enums=enums,
-        sequences=tuple(_sequences_of(table)),
+        sequences=tuple(_sequences_of(table, dialects)),
     )
     return read_back(table, made, described)
 
@@ -133,20 +137,22 @@ def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
 # --------------------------------------------------------------------------- options
 
 
-def _options(table: sa.Table) -> tuple[tuple[str, Source], ...]:
-    options = [("quote", "True"), *dialect_options(table)] if quoted_at_will(table.name) else dialect_options(table)
+def _options(table: sa.Table, dialects: tuple[str, ...]) -> tuple[tuple[str, Source], ...]:
+    options = dialect_options(table, dialects)
+    if quoted_at_will(table.name, dialects):
+        options.insert(0, ("quote", "True"))
     if before := prefixes(table):
         options.insert(0, ("prefixes", items("[]", map(quoted, before))))
     return tuple(options)
 
 
-def _option_texts(table: sa.Table) -> dict[str, str]:
+def _option_texts(table: sa.Table, dialects: tuple[str, ...]) -> dict[str, str]:
     """What CREATE TABLE says besides the table's parts."""
     if not table.dialect_kwargs and not prefixes(table):
-        return dict.fromkeys(NAMES, "")
-    counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement", "")) for name in NAMES}
+        return dict.fromkeys(dialects, "")
+    counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement", "")) for name in dialects}
     before = " ".join(prefixes(table))
-    return {name: f"{before}{compiler(name).post_create_table(table)}{counted[name]}" for name in NAMES}
+    return {name: f"{before}{compiler(name).post_create_table(table)}{counted[name]}" for name in dialects}
 
 
 # --------------------------------------------------------------------- types, sequences
@@ -180,23 +186,26 @@ def _enums(tables: Iterable[Table]) -> dict[str, Enum]:
     return found
 
 
-def _sequences(metadata: sa.MetaData, tables: Iterable[Table]) -> dict[str, Sequence]:
+def _sequences(metadata: sa.MetaData, tables: Iterable[Table], dialects: tuple[str, ...]) -> dict[str, Sequence]:
     found: dict[str, Sequence] = {}
     for made in (
-        *filter(None, map(_sequence, sequences_of(metadata))),
+        *filter(None, (_sequence(each, dialects) for each in sequences_of(metadata))),
         *(each for table in tables for each in table.sequences),
     ):
         found.setdefault(made.key, made)
     return found
 
 
-def _sequences_of(table: sa.Table) -> Iterator[Sequence]:
+def _sequences_of(table: sa.Table, dialects: tuple[str, ...]) -> Iterator[Sequence]:
     given = (column.default for column in table.columns if isinstance(column.default, sa.Sequence))
-    return filter(None, map(_sequence, given))
+    return filter(None, (_sequence(each, dialects) for each in given))
 
 
-def _sequence(sequence: sa.Sequence) -> Sequence | None:
-    if sequence.optional and sequence.column is not None:
+def _sequence(sequence: sa.Sequence, dialects: tuple[str, ...]) -> Sequence | None:
+    """The sequence; None where the column's own counter does its work, and where no server has sequences."""
+    there = [name for name in dialects if dialect(name).supports_sequences]
+    if not there or (sequence.optional and sequence.column is not None):
         return None
-    ddl = {name: str(CreateSequence(sequence).compile(dialect=dialect(name))) for name in NAMES if name != "sqlite"}
-    return Sequence(sequence.name, sequence.schema, sequence_source(sequence), {"sqlite": "", **ddl})
+    made = {name: str(CreateSequence(sequence).compile(dialect=dialect(name))) for name in there}
+    ddl = {name: made.get(name, "") for name in dialects}
+    return Sequence(sequence.name, sequence.schema, sequence_source(sequence, dialects), ddl)

@@ -1,16 +1,18 @@
-"""What one run has described already: most columns of a schema are like others, so each is described once."""
+"""What the descriptions of one run share: the dialects they are made for, and columns that are described once."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
+from sqlstrata.databases.dialects import NAMES
 from sqlstrata.schema.values import Column
 
 
 class Described:
-    """Columns by their signs (see `columns`), and which of them were read back as a part of some table."""
+    """The dialects that DDL is compiled for, by SQLAlchemy's names; and columns by their signs (see `columns`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialects: tuple[str, ...] = NAMES) -> None:
+        self.dialects = dialects
         self.columns: dict[Hashable, Column] = {}
         self._shared: set[int] = set()
         self._read: set[int] = set()

@@ -19,11 +19,10 @@ from sqlstrata.databases.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.values import Statements
-from sqlstrata.servers import KINDS
+from sqlstrata.servers import kind_of
 from sqlstrata.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
 EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
-_SERVERS = tuple(KINDS)
 # What other rooms of the description take care of.
 _KNOWN = (
     ddl.CreateTable, ddl.DropTable, ddl.CreateIndex, ddl.DropIndex, ddl.AddConstraint, ddl.DropConstraint,
@@ -34,11 +33,12 @@ _TYPES = ("CREATE TYPE", "DROP TYPE")
 
 
 def statements(
-    metadata: sa.MetaData, before: Mapping[str, Statements], changed: Collection[str]
+    metadata: sa.MetaData, before: Mapping[str, Statements], changed: Collection[str], dialects: Iterable[str]
 ) -> Mapping[str, Statements]:
     """The views, each by its name, and what the events say, before the tables and after them.
 
-    `before` are those of the stage before, `changed` the keys of tables that may be others than they were.
+    `before` are those of the stage before, `changed` the keys of tables that may have changed,
+    `dialects` SQLAlchemy's names for the servers.
     Raises WrongUse for a table that is made from a query.
     """
     fresh = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
@@ -48,22 +48,23 @@ def statements(
             raise WrongUse(message, hint="Make it a table of its own, and fill it with the stage's `data`.")
     if not before and not listens(metadata) and not any(is_view(table) or listens(table) for table in fresh):
         return before
+    kinds = tuple(dict.fromkeys(kind_of(each).name for each in dialects))
     views = filter(is_view, metadata.tables.values())
-    found = {f"view {view.fullname}": _view(view) for view in views}
+    found = {f"view {view.fullname}": _view(view, kinds) for view in views}
     if listens(metadata) or any(listens(table) for table in metadata.tables.values()):
         with unmarked(metadata):
-            found |= _events(metadata)
+            found |= _events(metadata, kinds)
     return found
 
 
 # ------------------------------------------------------------------------------ views
 
 
-def _view(view: sa.Table) -> Statements:
+def _view(view: sa.Table, kinds: tuple[str, ...]) -> Statements:
     made, name = view_of(view), f"view {view.fullname}"
     dropped = drop_view(view)
-    create = {on: _texts([made], on) for on in _SERVERS}
-    return Statements(name, create, {on: _texts([dropped], on) for on in _SERVERS})
+    create = {on: _texts([made], on) for on in kinds}
+    return Statements(name, create, {on: _texts([dropped], on) for on in kinds})
 
 
 def _texts(elements: Iterable[Any], on: str) -> tuple[str, ...]:
@@ -91,18 +92,18 @@ def _is_types(listener: Any) -> bool:
     return isinstance(owner_of(listener), sa.types.TypeEngine)
 
 
-def _events(metadata: sa.MetaData) -> dict[str, Statements]:
+def _events(metadata: sa.MetaData, kinds: tuple[str, ...]) -> dict[str, Statements]:
     early: dict[str, tuple[str, ...]] = {}
     late: dict[str, tuple[str, ...]] = {}
     drops: dict[str, list[str]] = {}
-    for on in _SERVERS:
+    for on in kinds:
         first, last = _created(metadata, on)
         early[on], late[on] = tuple(first), tuple(last)
         drops[on] = _recorded(metadata, on, "drop_all")
     found = {}
     for name, create in (("events before tables", early), ("events", late)):
         if any(create.values()):
-            drop = {on: _drop(create[on], drops[on], on) for on in _SERVERS}
+            drop = {on: _drop(create[on], drops[on], on) for on in kinds}
             found[name] = Statements(name, create, drop)
     return found
 

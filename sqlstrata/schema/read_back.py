@@ -13,7 +13,6 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
-from sqlstrata.databases.dialects import NAMES
 from sqlstrata.errors import WrongUse
 from sqlstrata.operations.definition import define
 from sqlstrata.private_names import asks_for_null, is_extended
@@ -22,7 +21,7 @@ from sqlstrata.schema.ddl import UNSAYABLE, ddl, on_each, on_one
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.values import Constraint, Index, Table, Texts
-from sqlstrata.servers import kind_of
+from sqlstrata.servers import DIALECTS, kind_of
 from sqlstrata.source import Source, flat
 
 
@@ -32,7 +31,7 @@ def read_back(table: sa.Table, made: Table, described: Described) -> Table:
     Raises WrongUse where it does not.
     """
     if not _by_parts(table, made, described):
-        made = _whole(table, made)
+        made = _whole(table, made, described.dialects)
     described.read(made.columns.values())
     return made
 
@@ -57,12 +56,14 @@ def _by_parts(table: sa.Table, made: Table, described: Described) -> bool:
     if any("op." in flat(source) for source in _sources(part)):
         return False
     found = rebuilt(part, "sqlite")
-    said = [on_each(partial(ddl, CreateColumn(found.columns[name]))) for name in new]
+    said = [on_each(partial(ddl, CreateColumn(found.columns[name])), described.dialects) for name in new]
     keys = [each for each in found.constraints if not isinstance(each, sa.PrimaryKeyConstraint) or each.columns]
     return (
         said == [column.ddl for column in new.values()]
-        and _in_order(each.ddl for each in made.constraints) == _in_order(map(constraint_texts, keys))
-        and _in_order(each.ddl for each in made.indexes.values()) == _in_order(map(index_texts, found.indexes))
+        and _in_order(each.ddl for each in made.constraints)
+        == _in_order(constraint_texts(each, described.dialects) for each in keys)
+        and _in_order(each.ddl for each in made.indexes.values())
+        == _in_order(index_texts(each, described.dialects) for each in found.indexes)
         and found.comment == made.comment
     )
 
@@ -70,7 +71,7 @@ def _by_parts(table: sa.Table, made: Table, described: Described) -> bool:
 def _goes_into_columns(made: Table) -> bool:
     """Whether a constraint or index is about more of its columns than their names (INCLUDE, operator classes)."""
     parts: tuple[Constraint | Index, ...] = (*made.constraints, *made.indexes.values())
-    options = any(name.startswith(NAMES) for each in parts for name, _ in each.keywords)
+    options = any(name.startswith(DIALECTS) for each in parts for name, _ in each.keywords)
     return options or any(each.kind == "exclude" for each in made.constraints)
 
 
@@ -81,12 +82,12 @@ def _in_order(texts: Iterable[Texts]) -> list[list[str | None]]:
 # ------------------------------------------------------------------------ as a whole
 
 
-def _whole(table: sa.Table, made: Table) -> Table:
+def _whole(table: sa.Table, made: Table, dialects: tuple[str, ...]) -> Table:
     """The value, if what it says makes the models' table on every server; where a server has none, why."""
     problems: dict[str, str] = {}
     sources = [flat(each) for each in _sources(made)]
     once = None if any("op." in text for text in sources) else rebuilt(made, "sqlite")
-    for name in NAMES:
+    for name in dialects:
         if name == "mariadb" and "mysql" not in problems and _mysql_says_it(made, sources):
             continue
         try:

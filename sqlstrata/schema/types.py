@@ -7,13 +7,13 @@ A type of another package is written as what it is stored as: on one server like
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from sqlstrata.databases.dialects import NAMES, dialect
+from sqlstrata.databases.dialects import dialect
 from sqlstrata.private_names import variants
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.evaluation import evaluate
@@ -26,9 +26,9 @@ Type = sa.types.TypeEngine[Any]
 _DIALECT_MODULES = ("postgresql", "mysql", "sqlite")
 
 
-def type_texts(type_: Type, column: sa.Column[Any] | None = None) -> dict[str, str | None]:
+def type_texts(type_: Type, dialects: Iterable[str], column: sa.Column[Any] | None = None) -> dict[str, str | None]:
     """The type as each server's CREATE TABLE would have it, None where it has none."""
-    return {name: _type_text(type_, name, column) for name in NAMES}
+    return {name: _type_text(type_, name, column) for name in dialects}
 
 
 def _type_text(type_: Type, name: str, column: sa.Column[Any] | None) -> str | None:
@@ -39,9 +39,9 @@ def _type_text(type_: Type, name: str, column: sa.Column[Any] | None) -> str | N
     return text
 
 
-def type_source(type_: Type, column: sa.Column[Any]) -> Source:
+def type_source(type_: Type, column: sa.Column[Any], dialects: Iterable[str]) -> Source:
     """The type as Python. Which of the ways to say it is right is tried out, not believed."""
-    wanted = type_texts(type_, column)
+    wanted = type_texts(type_, dialects, column)
     for candidate in _candidates(type_, wanted):
         if _is(candidate, wanted):
             return candidate
@@ -49,10 +49,10 @@ def type_source(type_: Type, column: sa.Column[Any]) -> Source:
 
 
 def _candidates(type_: Type, wanted: Texts) -> Iterator[Source]:
-    plain = _own_name(type_)
+    plain = _own_name(type_, wanted)
     if plain is not None and not _variants(type_):
         yield plain
-    stored = {name: _own_name(stored_as(type_, name)) for name in NAMES if wanted[name] is not None}
+    stored = {name: _own_name(stored_as(type_, name), wanted) for name, text in wanted.items() if text is not None}
     sources = {name: source for name, source in stored.items() if source is not None}
     for base in sources.values():
         yield _with_variants(base, sources)
@@ -75,7 +75,7 @@ def _is(candidate: Source, wanted: Texts) -> bool:
         type_ = evaluate(candidate)
     except (sa.exc.SQLAlchemyError, NameError, TypeError, AttributeError):
         return False  # not a way to say it: the next is tried
-    return isinstance(type_, sa.types.TypeEngine) and type_texts(type_) == dict(wanted)
+    return isinstance(type_, sa.types.TypeEngine) and type_texts(type_, wanted) == dict(wanted)
 
 
 def _native(wanted: Texts) -> Source:
@@ -116,23 +116,25 @@ def _dialect_module(name: str) -> object:
     return getattr(__import__("sqlalchemy.dialects", fromlist=[name]), name)
 
 
-def _own_name(type_: Type) -> Source | None:
+def _own_name(type_: Type, dialects: Collection[str]) -> Source | None:
     """`sa.String(length=50)`: the class with those arguments that are not its defaults."""
     module = _module(type_)
     if module is None:
         return None
     name = f"{module}.{type(type_).__name__}"
     if isinstance(type_, sa.Enum):
-        return _enum(type_, name)
+        return _enum(type_, name, dialects)
     if isinstance(type_, mysql.SET):
         return Call(
-            name, tuple(map(quoted, type_.values)), _arguments(type_, skip={"values", "length", "retrieve_as_bitwise"})
+            name,
+            tuple(map(quoted, type_.values)),
+            _arguments(type_, dialects, skip={"values", "length", "retrieve_as_bitwise"}),
         )
-    return Call(name, (), _arguments(type_, skip={"create_constraint", "name", "_create_events", "_adapted_from"}
-                                     if isinstance(type_, sa.Boolean) else set()))  # fmt: skip
+    skip = {"create_constraint", "name", "_create_events", "_adapted_from"} if isinstance(type_, sa.Boolean) else set()
+    return Call(name, (), _arguments(type_, dialects, skip))
 
 
-def _enum(type_: sa.Enum, name: str) -> Source:
+def _enum(type_: sa.Enum, name: str, dialects: Collection[str]) -> Source:
     """Its labels, not its class; its CHECK is written as one; its type on PostgreSQL is made by op.create_enum."""
     keywords: list[tuple[str, Source]] = []
     if type_.name is not None:
@@ -144,13 +146,15 @@ def _enum(type_: sa.Enum, name: str) -> Source:
     elif type_.length is not None and type_.length != max(map(len, type_.enums), default=0):
         keywords.append(("length", quoted(type_.length)))
     if name.startswith("mysql"):
-        keywords = list(_arguments(type_, skip={"enums", "name", "schema", "native_enum", "length", "quoting"}))
-    elif type_.native_enum:
+        keywords = list(
+            _arguments(type_, dialects, skip={"enums", "name", "schema", "native_enum", "length", "quoting"})
+        )
+    elif type_.native_enum and "postgresql" in dialects:
         keywords.append(("create_type", "False"))
     return Call(name, tuple(map(quoted, type_.enums)), tuple(keywords))
 
 
-def _arguments(type_: Type, skip: set[str]) -> tuple[tuple[str, Source], ...]:
+def _arguments(type_: Type, dialects: Collection[str], skip: set[str]) -> tuple[tuple[str, Source], ...]:
     found: dict[str, Source] = {}
     for cls in type(type_).__mro__:
         if "__init__" not in vars(cls) or cls is object:
@@ -164,7 +168,7 @@ def _arguments(type_: Type, skip: set[str]) -> tuple[tuple[str, Source], ...]:
                 continue
             value = getattr(type_, name)
             if value is not parameter.default and value != parameter.default and not callable(value):
-                source = _value(value)
+                source = _value(value, dialects)
                 if source is not None:
                     found[name] = source
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
@@ -172,7 +176,7 @@ def _arguments(type_: Type, skip: set[str]) -> tuple[tuple[str, Source], ...]:
     return tuple(found.items())
 
 
-def _value(value: object) -> Source | None:
+def _value(value: object, dialects: Collection[str]) -> Source | None:
     if isinstance(value, sa.types.TypeEngine):
-        return type_source(value, sa.Column("c", value))
+        return type_source(value, sa.Column("c", value), dialects)
     return quoted(value) if isinstance(value, str | int | float | bool | tuple | list) or value is None else None

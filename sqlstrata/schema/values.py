@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from sqlstrata.databases.dialects import NAMES
 from sqlstrata.source import Call, Chain, Source, call, flat, items, quoted
 
 Rename = Mapping[str, str]
@@ -66,6 +65,11 @@ class Column(_Element):
         return Call("sa.Column", (quoted(self.name), *self.rest), self.keywords)
 
     @property
+    def kind(self) -> str:
+        """The family of values that it holds, on the first of the servers."""
+        return next(iter(self.kinds.values()))
+
+    @property
     def has_value(self) -> bool:
         """Whether a new row, or the old rows of a new column, have a value without being given one."""
         return self.default is not None or self.computed is not None or self.counted
@@ -116,9 +120,9 @@ class Constraint(_Element):
         else:
             function = "sa.CheckConstraint" if self.kind == "check" else "postgresql.ExcludeConstraint"
             made = Call(function, self.arguments, self.keywords)
-        absent = [name for name in NAMES if self.ddl.get(name) == ""]
+        absent = [name for name, text in self.ddl.items() if text == ""]
         if absent and self.kind in {"check", "unique"}:
-            there = [quoted(name) for name in NAMES if name not in absent]
+            there = [quoted(name) for name in self.ddl if name not in absent]
             servers = there[0] if len(there) == 1 else items("()", there)
             made = Chain(made, call("ddl_if", dialect=servers))
         return made
@@ -314,6 +318,11 @@ def equal(one: _Named, other: _Named) -> bool:
     """
     if one is other or (one.text == other.text and getattr(one, "counted", None) == getattr(other, "counted", None)):
         return True
-    known = [name for name in NAMES if one.ddl.get(name) is not None and other.ddl.get(name) is not None]
+    known = [name for name, text in one.ddl.items() if text is not None and other.ddl.get(name) is not None]
     same = bool(known) and all(one.ddl[name] == other.ddl[name] for name in known)
-    return same and getattr(one, "labels", ()) == getattr(other, "labels", ())
+    return same and _comment(one) == _comment(other) and getattr(one, "labels", ()) == getattr(other, "labels", ())
+
+
+def _comment(element: Column | Constraint | Index) -> str:
+    """The comment, which most servers take in a statement of its own."""
+    return flat(dict(element.keywords).get("comment", ""))

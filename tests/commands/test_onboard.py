@@ -269,6 +269,7 @@ def test_without_a_terminal_nothing_is_asked(local: Project) -> None:
 
 
 def test_verify_proves_on_several_servers_at_once(local: Project) -> None:
+    local.configure(servers=["sqlite", "postgresql", "mariadb"])
     commands.rebuild(local.plan(), proof=False)
     urls = [
         "sqlite://",

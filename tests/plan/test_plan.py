@@ -104,7 +104,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("a merge of a list with no mapping", stage("rows: {t: [{<<: [{a: 1}, 3]}]}"), "10:17", "`<<` merges mappings, and this is none. Write `<<: *name` of a mapping."),
     # keys
     ("an unknown key at the top", HEAD + STAGE + "stags: []\n", "10:1", "`stags` is not a key of the file. The nearest key is `stages`."),
-    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, prove_on."),
+    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, servers, prove_on."),
     ("an unknown key of database", HEAD.replace("url:", "ulr:") + STAGE, "2:3", "`ulr` is not a key of `database`. The nearest key is `url`."),
     ("an unknown key of models", HEAD.replace("package:", "packages:") + STAGE, "4:3", "`packages` is not a key of `models`. The nearest key is `package`."),
     ("an unknown key of a stage", stage("enabel: []"), "10:5", "`enabel` is not a key of stage 1. The nearest key is `enable`."),

@@ -113,7 +113,7 @@ def test_each_stage_describes_the_one_table_that_it_changes(plan: Plan, monkeypa
 
 
 def test_columns_that_are_alike_are_described_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    called = counted(monkeypatch, columns, "_described", lambda _, column: column.name)
+    called = counted(monkeypatch, columns, "_described", lambda _, column, __: column.name)
     steps(plan)
     heard = Counter(map(str, called))
     own = [name for name in heard if name.startswith("extra_")]

@@ -393,8 +393,8 @@ def test_a_lie_of_a_constraint_whose_columns_are_known_is_found_out(
     describe(model("one"), described=known)
     honest = describe_module.constraint_of
 
-    def lying(constraint: sa.Constraint) -> Constraint | None:
-        told = honest(constraint)
+    def lying(constraint: sa.Constraint, dialects: tuple[str, ...]) -> Constraint | None:
+        told = honest(constraint, dialects)
         return replace(told, **lie) if told is not None and told.kind == "unique" else told
 
     monkeypatch.setattr(describe_module, "constraint_of", lying)
@@ -411,7 +411,7 @@ def test_a_lie_of_an_index_whose_columns_are_known_is_found_out(monkeypatch: pyt
     known = Described()
     describe(model("one"), described=known)
     honest = describe_module.index_of
-    monkeypatch.setattr(describe_module, "index_of", lambda index: replace(honest(index), unique=True))
+    monkeypatch.setattr(describe_module, "index_of", lambda *given: replace(honest(*given), unique=True))
     with pytest.raises(WrongUse, match="on sqlite the models say 'CREATE INDEX"):
         describe(model("two"), described=known)
 
