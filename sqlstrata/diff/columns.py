@@ -143,6 +143,8 @@ def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str,
     differs = [each for each in new.types if _differs(old, new, each)]
     if not differs or widens(old, new):
         return
+    if changes.new.has_type(new.name, draft.new_types) and old.kinds == new.kinds:
+        return
     why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
     if cast is not None:
         draft.complete("cast", name, crossing(old, new), why, differs)

@@ -69,6 +69,8 @@ class Draft:
     changes: list[str] = field(default_factory=list)
     needs: list[Need] = field(default_factory=list)
     used: set[tuple[str, str]] = field(default_factory=set)
+    new_types: set[str] = field(default_factory=set)
+    """Types that the events make in this stage: before it, nothing can be asked about them."""
 
     def do(self, phase: Phase, source: Source) -> None:
         """Add an operation, once."""

@@ -5,40 +5,74 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
+from sqlstrata.databases.dialects import dialect
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import naming, words
 from sqlstrata.errors import WrongUse
-from sqlstrata.schema.values import Schema, Statements
+from sqlstrata.schema.sql_objects import SqlObject
+from sqlstrata.schema.values import Schema, Statements, Table
 from sqlstrata.servers import by_key
 from sqlstrata.source import Call, Source, items, quoted
 
-_EARLY = "events before tables"
+_ASIDE = "_before"
 
 
 def compare(draft: Draft, before: Schema, after: Schema) -> None:
-    """Take down what goes, changes, or stands on what changes; put up what comes, and the latter again."""
-    other = _standing_on(before, after)
+    """Take down what goes, changes, or stands on what changes; put up what comes, and the latter again.
+
+    A table that an event makes holds rows, so it is made once, and goes only where the stage drops it. An extension
+    stays. A type that columns keep steps aside for the new one, and goes when the columns have that.
+    """
+    affected = _affected(before, after)
+    draft.new_types |= {each.bare_name for key, each in after.statements.items() if each.is_type and key in affected}
     for key, old in reversed(list(before.statements.items())):
-        if key in other:
-            _take_down(draft, old)
+        then = after.statements.get(key)
+        if key in affected and not _stays(draft, before, after, old, then):
+            _take_down(draft, old, then, _columns_of(old, before, after))
     for key, new in after.statements.items():
-        if before.statements.get(key) != new:
-            draft.say(f"{'~' if key in before.statements else '+'} {key}")
-        if key in other:
-            draft.do(Phase.TYPES_ON if key == _EARLY else Phase.STATEMENTS_ON, _run(new.create))
+        was = before.statements.get(key)
+        if was != new:
+            draft.say(f"{'+' if was is None else '~'} {key}")
+        if was is None:
+            _put_up(draft, new, [])
+        elif key in affected and not _stays(draft, before, after, was, new):
+            _put_up(draft, new, _columns_of(new, before, after))
     for key in before.statements:
         if key not in after.statements:
             draft.say(f"- {key}")
 
 
-def _standing_on(before: Schema, after: Schema) -> set[str]:
-    """What is other, and what names a table that is, or a view that is taken down."""
-    keys = {*before.statements, *after.statements}
-    said = {key: _words(before.statements.get(key)) | _words(after.statements.get(key)) for key in keys - {_EARLY}}
-    other = {key for key in keys if before.statements.get(key) != after.statements.get(key)}
+def _stays(draft: Draft, before: Schema, after: Schema, old: Statements, new: Statements | None) -> bool:
+    """Whether what is there is left as it is. Asks for the drop of a table that goes or changes."""
+    if old.object is None or (old.object.kind != "TABLE" and not old.object.stays):
+        return False
+    if old == new or old.object.stays:
+        return not any(old.drop.values()) or new is not None
+    name = old.object.name
+    parents = words(" ".join(chain.from_iterable(old.create.values()))) & (before.tables.keys() - after.tables.keys())
+    if draft.hints.up and not draft.allowed_to_drop(name) and not parents:
+        what = "goes" if new is None else "is made in another way"
+        draft.need("drop", name, None, f"table {name}, which an event of the models makes, {what}, with its rows")
+    return False
+
+
+def _affected(before: Schema, after: Schema) -> set[str]:
+    """The keys of what differs, and of what names a table that does, or something that is taken down.
+
+    What comes before the tables names none of them.
+    """
+    both = {**before.statements, **after.statements}
+    said = {key: _words(before.statements.get(key)) | _words(after.statements.get(key)) for key in both}
+    early = {key: each for key, each in said.items() if both[key].early}
+
+    def name(key: str) -> str:
+        return both[key].bare_name
+
+    affected = {key for key in both if before.statements.get(key) != after.statements.get(key)}
+    affected |= naming(set(map(name, affected)), early, name)
     changed = {key for key in {*before.tables, *after.tables} if before.tables.get(key) != after.tables.get(key)}
-    names = {key.rpartition(".")[2] for key in changed} | set(map(_name, other))
-    return other | naming(names, said, _name)
+    names = {key.rpartition(".")[2] for key in changed} | set(map(name, affected))
+    return affected | naming(names, {key: each for key, each in said.items() if key not in early}, name)
 
 
 def _words(statements: Statements | None) -> set[str]:
@@ -46,20 +80,56 @@ def _words(statements: Statements | None) -> set[str]:
     return {word for text in texts for word in words(text)}
 
 
-def _name(key: str) -> str:
-    """A view's own name."""
-    return key.removeprefix("view ").rpartition(".")[2]
+def _columns_of(type_: Statements, before: Schema, after: Schema) -> list[tuple[Table, str]]:
+    """The columns that have a type of the events' own before the stage and after it: their tables, and their names."""
+    if not type_.is_type:
+        return []
+    names = {type_.bare_name}
+    both = ((before.tables[key], table) for key, table in after.tables.items() if key in before.tables)
+    return [(new, each) for old, new in both for each in new.columns
+            if old.has_type(each, names) and new.has_type(each, names)]  # fmt: skip
 
 
-def _take_down(draft: Draft, old: Statements) -> None:
+def _take_down(draft: Draft, old: Statements, new: Statements | None, columns: list[tuple[Table, str]]) -> None:
     missing = [server for server, texts in old.create.items() if texts and not old.drop.get(server)]
-    if missing:
+    if missing and not (old.object is not None and old.object.stays):
         raise WrongUse(
-            f"{old.name} is made by the models on {', '.join(missing)}, and nothing says how it is taken down: "
+            f"{old.name} is made by the models on {', '.join(missing)}, and nothing says how it is dropped: "
             f"{old.create[missing[0]][0]!r}.",
             hint="Add a before_drop or after_drop event that drops it, or make it with the stage's `data`.",
         )
-    draft.do(Phase.TYPES_OFF if old.name == _EARLY else Phase.STATEMENTS_OFF, _run(old.drop))
+    if columns and old.object is not None and new is not None:
+        draft.do(Phase.TYPES_ON, _run({"postgresql": _aside(old.object)}))
+        drop = f"DROP {old.object.kind} {old.object.bare_name}{_ASIDE}"
+        draft.do(Phase.TYPES_OFF, _run({"postgresql": (drop,)}))
+    elif any(old.drop.values()):
+        goes_last = old.early and new is None
+        draft.do(Phase.TYPES_OFF if goes_last else Phase.STATEMENTS_OFF, _run(old.drop))
+
+
+def _aside(type_: SqlObject) -> tuple[str, ...]:
+    """Rename a type, and the checks of a domain: their names are taken in the whole schema."""
+    aside = f"{type_.bare_name}{_ASIDE}"
+    rename = f"ALTER {type_.kind} {type_.name} RENAME TO {aside}"
+    if type_.kind != "DOMAIN":
+        return (rename,)
+    checks = (
+        f"DO $$ DECLARE old name; BEGIN "
+        f"FOR old IN SELECT conname FROM pg_constraint WHERE contypid = '{aside}'::regtype LOOP "
+        f"EXECUTE 'ALTER DOMAIN {aside} RENAME CONSTRAINT ' || quote_ident(old) || ' TO ' || "
+        f"quote_ident(old || '{_ASIDE}'); END LOOP; END $$"
+    )
+    return rename, checks
+
+
+def _put_up(draft: Draft, new: Statements, columns: list[tuple[Table, str]]) -> None:
+    draft.do(Phase.TYPES_ON if new.early else Phase.STATEMENTS_ON, _run(new.create))
+    for table, column in columns:
+        quote = dialect("postgresql").identifier_preparer.quote
+        path = ".".join(map(quote, filter(None, (table.schema, table.name))))
+        type_ = table.columns[column].types["postgresql"]
+        text = f"ALTER TABLE {path} ALTER COLUMN {quote(column)} TYPE {type_} USING {quote(column)}::text::{type_}"
+        draft.do(Phase.TYPES_ON, _run({"postgresql": (text,)}))
 
 
 def _run(texts: Mapping[str, tuple[str, ...]]) -> Source:

@@ -51,6 +51,8 @@ def family(type_: sa.types.TypeEngine[Any]) -> str:
     """The kind of value that a type holds, or its class where it is none of the usual."""
     if isinstance(type_, sa.TypeDecorator) and not isinstance(type_, sa.Interval):
         return family(type_.impl_instance)
+    if isinstance(type_, postgresql.DOMAIN):
+        return family(type_.data_type)
     for name, classes in _FAMILIES:
         if isinstance(type_, classes):
             return name

@@ -9,27 +9,50 @@ import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.sql import ddl
 
 from sqlstrata.databases.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.schema.ddl import UNSAYABLE
+from sqlstrata.schema.sql_objects import SqlObject, object_of
 from sqlstrata.schema.values import Statements
 from sqlstrata.servers import kind_of
 from sqlstrata.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
 EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
-# What other rooms of the description take care of.
+# What SQLAlchemy says for tables and types, which other modules describe.
 _KNOWN = (
+    postgresql.CreateEnumType, postgresql.DropEnumType, postgresql.CreateDomainType, postgresql.DropDomainType,
     ddl.CreateTable, ddl.DropTable, ddl.CreateIndex, ddl.DropIndex, ddl.AddConstraint, ddl.DropConstraint,
     ddl.CreateSequence, ddl.DropSequence, ddl.SetTableComment, ddl.DropTableComment, ddl.SetColumnComment,
     ddl.DropColumnComment, ddl.SetConstraintComment, ddl.DropConstraintComment,
 )  # fmt: skip
-_TYPES = ("CREATE TYPE", "DROP TYPE")
+GROUPS = {True: "events before tables", False: "events"}
+"""The names of what has none: statements of events that make no object, by whether they come before the tables."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A statement of an event, and whether it comes before the tables are there, or after they are gone."""
+
+    text: str
+    early: bool
+
+    @cached_property
+    def object(self) -> SqlObject | None:
+        return object_of(self.text)
+
+    @property
+    def group(self) -> str:
+        """The name that the statement is known by."""
+        return GROUPS[self.early] if self.object is None else self.object.key
 
 
 def statements(
@@ -93,75 +116,86 @@ def _is_types(listener: Any) -> bool:
 
 
 def _events(metadata: sa.MetaData, kinds: tuple[str, ...]) -> dict[str, Statements]:
-    early: dict[str, tuple[str, ...]] = {}
-    late: dict[str, tuple[str, ...]] = {}
-    drops: dict[str, list[str]] = {}
+    """What the events make, object by object in the models' order; what has no name of its own is in two groups."""
+    found: dict[str, Statements] = {}
     for on in kinds:
-        first, last = _created(metadata, on)
-        early[on], late[on] = tuple(first), tuple(last)
-        drops[on] = _recorded(metadata, on, "drop_all")
-    found = {}
-    for name, create in (("events before tables", early), ("events", late)):
-        if any(create.values()):
-            drop = {on: _drop(create[on], drops[on], on) for on in kinds}
-            found[name] = Statements(name, create, drop)
+        creates, drops = _created(metadata, on), _dropped(metadata, on)
+        _refuse_rows((*creates, *drops), on)
+        for key, heard in _by_object(creates).items():
+            object_, texts = heard[0].object, tuple(each.text for each in heard)
+            said = _own_drops(key, heard[0], drops)
+            dropped = tuple(dict.fromkeys(said)) or (() if object_ is None else object_.drop(on))
+            before = found.setdefault(key, Statements(key, {}, {}, early=heard[0].early, object=object_))
+            found[key] = replace(before, create={**before.create, on: texts}, drop={**before.drop, on: dropped})
     return found
 
 
-def _created(metadata: sa.MetaData, on: str) -> tuple[list[str], list[str]]:
-    """What the events say before the first table is made, and from then on."""
-    first: list[str] = []
-    last: list[str] = []
-    into = first
+def _by_object(creates: Iterable[Heard]) -> dict[str, list[Heard]]:
+    found: dict[str, list[Heard]] = {}
+    for heard in creates:
+        found.setdefault(heard.group, []).append(heard)
+    return found
+
+
+def _own_drops(key: str, made: Heard, drops: Iterable[Heard]) -> list[str]:
+    """What the events say to take the object down; a group without names takes what names no object of another."""
+    return [each.text for each in drops if (each.group if each.object else GROUPS[made.early]) == key]
+
+
+def _refuse_rows(heard: Iterable[Heard], on: str) -> None:
+    for each in heard:
+        if _ROWS.match(each.text):
+            raise WrongUse(
+                f"An event of the models changes rows on {kind_of(on).title}: {each.text!r}.",
+                hint="A revision cannot take that back. Take the event out, and write it as the stage's `data`.",
+            )
+
+
+_ROWS = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY|WITH\b.*?\b(?:INSERT|UPDATE|DELETE))\b",
+                   re.IGNORECASE | re.DOTALL)  # fmt: skip
+
+
+def _created(metadata: sa.MetaData, on: str) -> list[Heard]:
+    """What the events say while everything is created; `early` is what comes before the first table."""
+    found: list[Heard] = []
+    early = True
 
     def hear(element: Any, *_: object, **__: object) -> None:
-        nonlocal into
-        if isinstance(element, ddl.CreateTable):
-            into = last
-        elif _is_theirs(element, on):
-            into.append(_text(element, on))
+        nonlocal early
+        if _is_theirs(metadata, element):
+            found.append(Heard(_text(element, on), early))
+        elif isinstance(element, ddl.CreateTable):
+            early = False
 
     metadata.create_all(MockConnection(dialect(on), hear), checkfirst=False)
-    return first, last
+    return found
 
 
-def _recorded(metadata: sa.MetaData, on: str, what: str) -> list[str]:
-    heard: list[str] = []
+def _dropped(metadata: sa.MetaData, on: str) -> list[Heard]:
+    """What the events say while everything is dropped; `early` is what is dropped after the last table."""
+    found: list[Heard] = []
+    left = sum(not is_view(table) for table in metadata.tables.values())
 
     def hear(element: Any, *_: object, **__: object) -> None:
-        if _is_theirs(element, on):
-            heard.append(_text(element, on))
+        nonlocal left
+        if _is_theirs(metadata, element):
+            found.append(Heard(_text(element, on), left == 0))
+        elif isinstance(element, ddl.DropTable):
+            left -= 1
 
     # With keys in a circle drop_all has no order for the tables: it warns on SQLite, and stops elsewhere where they are
     # nameless. Nothing is dropped here, and what was heard by then are the events that come first.
     with suppress(sa.exc.CircularDependencyError), warnings.catch_warnings():
         warnings.simplefilter("ignore", sa.exc.SAWarning)
-        getattr(metadata, what)(MockConnection(dialect(on), hear), checkfirst=False)
-    return heard
+        metadata.drop_all(MockConnection(dialect(on), hear), checkfirst=False)
+    return found
 
 
-def _is_theirs(element: Any, on: str) -> bool:
-    return not isinstance(element, (*_KNOWN, *VIEW_STATEMENTS)) and not _text(element, on).upper().startswith(_TYPES)
-
-
-# What can be taken back by its name alone, and how the name is found.
-_MADE = re.compile(
-    r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP(?:ORARY)?\s+)?"
-    r"(?P<kind>MATERIALIZED\s+VIEW|VIEW|FUNCTION|PROCEDURE|EXTENSION|TRIGGER(?=.*?\bON\s+(?P<table>[\w.\"`]+)))"
-    r"\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>[\w.\"`]+)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def _drop(create: tuple[str, ...], said: list[str], on: str) -> tuple[str, ...]:
-    """What takes it down: what the models' own events say, else by the name."""
-    if said:
-        return tuple(said)
-    found = [match for text in create for match in _MADE.finditer(text)]
-    return tuple(_drop_by_name(match, on) for match in reversed(found)) if len(found) >= len(create) else ()
-
-
-def _drop_by_name(match: re.Match[str], on: str) -> str:
-    kind, name = " ".join(match["kind"].upper().split()), match["name"]
-    where = f" ON {match['table']}" if kind == "TRIGGER" and on == "postgresql" else ""
-    return f"DROP {kind} {name}{where}"
+def _is_theirs(metadata: sa.MetaData, element: Any) -> bool:
+    """Whether an event says it; what SQLAlchemy says by itself is of the MetaData's own tables and types."""
+    if isinstance(element, VIEW_STATEMENTS):
+        return False
+    if not isinstance(element, _KNOWN):
+        return True
+    table = getattr(element.element, "table", element.element)
+    return isinstance(table, sa.Table) and metadata.tables.get(table.key) is not table

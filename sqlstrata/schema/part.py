@@ -20,7 +20,7 @@ class Neighbours:
         """Both schemas with only those tables that they do not share, that point at these or that these point at.
 
         Tables that the stage renames are others, even where one like it comes with the old name.
-        Tables with an enum type that differs are also in it. Foreign keys of shared tables that lead out of the part
+        Tables with a type that differs are also in it. Foreign keys of shared tables that lead out of the part
         are left off. All else that the schemas have is left as it is.
         """
         differing = self.learn(before, after)
@@ -30,7 +30,7 @@ class Neighbours:
             near |= self._pointing[key]
             for table in (before.tables.get(key), after.tables.get(key)):
                 near |= _targets(table)
-        near |= set(_with_enums(before, after))
+        near |= {*_with_enums(before, after), *_with_types(before, after)}
         shared = {key: _within(after.tables[key], near) for key in near - differing if key in after.tables}
         return _only(before, differing, shared), _only(after, differing, shared)
 
@@ -68,6 +68,19 @@ def _with_enums(before: Schema, after: Schema) -> Iterator[str]:
     other = {key for key in {*before.enums, *after.enums} if before.enums.get(key) != after.enums.get(key)}
     for schema in (before, after) if other else ():
         yield from (key for key, table in schema.tables.items() if other & {name for name, _ in table.enums})
+
+
+def _with_types(before: Schema, after: Schema) -> Iterator[str]:
+    """The tables with a column of a type that an event makes in another way."""
+    if before.statements is after.statements:
+        return
+    names = {
+        old.bare_name for key, old in before.statements.items() if old.is_type and old != after.statements.get(key)
+    }
+    for schema in (before, after) if names else ():
+        yield from (
+            key for key, table in schema.tables.items() if any(table.has_type(each, names) for each in table.columns)
+        )
 
 
 def _within(table: Table, keys: Collection[str]) -> Table:

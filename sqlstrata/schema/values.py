@@ -6,11 +6,12 @@ They come from `describe`, are compared by `sqlstrata.diff`, and hold nothing of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
+from sqlstrata.schema.sql_objects import SqlObject
 from sqlstrata.source import Call, Chain, Source, call, flat, items, quoted
 
 Rename = Mapping[str, str]
@@ -230,6 +231,12 @@ class Table:
         for each in self.constraints:
             yield each.written(deferred=True) if each in deferred else each.source
 
+    def has_type(self, column: str, names: Collection[str]) -> bool:
+        """Whether a column has one of these types on PostgreSQL, which somebody else makes."""
+        found = self.columns.get(column)
+        type_ = None if found is None else found.types.get("postgresql")
+        return type_ is not None and type_.rpartition(".")[2].strip('"') in names
+
     @property
     def keywords(self) -> tuple[tuple[str, Source], ...]:
         """Schema, options and comment as a revision says them."""
@@ -281,11 +288,28 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Statements:
-    """DDL that is none of the above, a view or what an event says, and how it is taken back."""
+    """A view, or what an event makes: the statements that create and drop it, by kind of server.
+
+    early: whether it comes before the tables; object: what it is, None for a view of the models and for statements that
+    make no object.
+    """
 
     name: str
     create: Mapping[str, tuple[str, ...]]
     drop: Mapping[str, tuple[str, ...]]
+    early: bool = False
+    object: SqlObject | None = None
+
+    @property
+    def is_type(self) -> bool:
+        return self.object is not None and self.object.kind in {"DOMAIN", "TYPE"}
+
+    @property
+    def bare_name(self) -> str:
+        """The name that other statements know it by; empty for statements that make no object."""
+        if self.object is not None:
+            return self.object.bare_name
+        return self.name.rpartition(".")[2].removeprefix("view ") if self.name.startswith("view ") else ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""The objects that SQL statements make and drop: found by the words that such a statement begins with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_OBJECT = re.compile(
+    r"\s*(?:CREATE|DROP)\s+(?:OR\s+REPLACE\s+|TEMP(?:ORARY)?\s+|UNLOGGED\s+|CONSTRAINT\s+|UNIQUE\s+|RECURSIVE\s+"
+    r"|DEFINER\s*=\s*\S+\s+)*"
+    r"(?P<kind>MATERIALIZED\s+VIEW|EVENT\s+TRIGGER|VIEW|FUNCTION|PROCEDURE|AGGREGATE|TRIGGER|EXTENSION|TYPE|DOMAIN"
+    r"|SEQUENCE|INDEX|POLICY|RULE|SCHEMA|STATISTICS|COLLATION|TABLE)\s+"
+    r"(?:CONCURRENTLY\s+)?(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<name>(?:\"[^\"]+\"|`[^`]+`|\w+)"
+    r"(?:\.(?:\"[^\"]+\"|`[^`]+`|\w+))*)(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ON = re.compile(r"\bON\s+(?:ONLY\s+)?(?P<table>(?:\"[^\"]+\"|`[^`]+`|[\w.])+)", re.IGNORECASE)
+_OF_A_TABLE = frozenset({"TRIGGER", "POLICY", "RULE"})
+_NEEDS_MORE = frozenset({"AGGREGATE"})  # its arguments
+_STAYS = frozenset({"EXTENSION"})  # others may use it, and what it brought is gone with it
+
+
+@dataclass(frozen=True)
+class SqlObject:
+    """What a CREATE or DROP is about: its kind in capitals, its name as it is written, its table where that matters."""
+
+    kind: str
+    name: str
+    table: str | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for people, the same for the statement that makes the object and for the one that drops it."""
+        return f"{self.kind.lower()} {_bare(self.name)}"
+
+    @property
+    def bare_name(self) -> str:
+        """The name without schema and quotes."""
+        return _bare(self.name).rpartition(".")[2]
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing drops it but the models' own words."""
+        return self.kind in _STAYS
+
+    def drop(self, on: str) -> tuple[str, ...]:
+        """The statement that drops it by its name; none where a name is not enough, or nobody should."""
+        if self.kind in _NEEDS_MORE or self.stays:
+            return ()
+        has_table = self.kind in _OF_A_TABLE and on == "postgresql"
+        return (f"DROP {self.kind} {self.name}{f' ON {self.table}' if has_table else ''}",)
+
+
+def object_of(text: str) -> SqlObject | None:
+    """The object that a statement makes or drops; None where it is another statement."""
+    found = _OBJECT.match(text)
+    if found is None:
+        return None
+    kind = " ".join(found["kind"].upper().split())
+    on = _ON.search(found["rest"]) if kind in _OF_A_TABLE else None
+    return SqlObject(kind, found["name"], None if on is None else on["table"])
+
+
+def _bare(name: str) -> str:
+    return name.replace('"', "").replace("`", "")
