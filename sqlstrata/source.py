@@ -68,7 +68,7 @@ def items(brackets: str, given: Iterable[Source | tuple[Source, Source]]) -> Ite
 
 def quoted(value: object) -> str:
     """The literal of a plain value, texts in double quotes where that needs no more escapes."""
-    text = repr(value)
+    text = repr(str.__str__(value) if isinstance(value, str) else value)  # an enum of texts has a repr of its own
     if not isinstance(value, str) or text[0] == '"':
         return text
     inside = text[1:-1]

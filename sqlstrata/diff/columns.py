@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlstrata.diff.constraints import on, pairs
-from sqlstrata.diff.examples import crossing, example
+from sqlstrata.diff.examples import crossing, example, zoned
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.operations.conversion import keeps
 from sqlstrata.schema.values import Column, Constraint, Table, equal
@@ -140,6 +140,9 @@ def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str, fill: Sour
 
 def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str, cast: Source | None) -> None:
     """What a change of type asks for: nothing, that every value survives, or a `cast`."""
+    if _gets_a_zone(old, new):
+        _zone(draft, old, new, name, cast)
+        return
     differs = [each for each in new.types if _differs(old, new, each)]
     if not differs or widens(old, new):
         return
@@ -154,6 +157,22 @@ def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str,
     was = replace(old, name=changes.name_before(old.name))
     column = replace(new, name=was.name)
     draft.do(Phase.REQUIRE, on("op.require_convertible", changes.before, _bare(column), _bare(was)))
+
+
+def _gets_a_zone(old: Column, new: Column) -> bool:
+    """Whether times get or lose a time zone on PostgreSQL."""
+    both = [(each.types.get("postgresql") or "").upper() for each in (old, new)]
+    kinds = {each.kinds.get("postgresql") for each in (old, new)}
+    return kinds <= {"datetime", "time"} and ("WITH TIME ZONE" in both[0]) != ("WITH TIME ZONE" in both[1])
+
+
+def _zone(draft: Draft, old: Column, new: Column, name: str, cast: Source | None) -> None:
+    """Ask for the zone: PostgreSQL would take that of whoever runs the revision, and another one on the way down."""
+    why = f"{name} is {_type(old)} and becomes {_type(new)}, and nothing says in which time zone its values are"
+    if cast is None:
+        draft.need("cast", name, zoned(old, new), why, both_ways=True)
+    else:
+        draft.complete("cast", name, zoned(old, new), why, ("postgresql",))
 
 
 def _differs(old: Column, new: Column, name: str) -> bool:

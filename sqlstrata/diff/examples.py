@@ -58,6 +58,11 @@ def crossing(old: Column, new: Column) -> Example:
     return _by_server(new, lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
 
 
+def zoned(old: Column, new: Column) -> Example:
+    """A cast between times with a zone and times without: in UTC, which is what most applications store."""
+    return _by_server(new, lambda name: name(old.name), postgresql=" AT TIME ZONE 'UTC'")
+
+
 def _parent(table: Table, column: Column) -> Example | None:
     """Of a foreign key's column: what the first row at its other end has; the row itself, where that is the table."""
     key = next((each for each in table.foreign_keys() if column.name in each.columns), None)

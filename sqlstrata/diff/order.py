@@ -83,12 +83,14 @@ class Draft:
         if change not in self.changes:
             self.changes.append(change)
 
-    def need(self, key: str, name: str, value: str | dict[str, str] | None, why: str) -> None:
-        """Something must be allowed; only on the way up, the way down refuses when it meets rows."""
-        if self.hints.up:
+    def need(
+        self, key: str, name: str, value: str | dict[str, str] | None, why: str, *, both_ways: bool = False
+    ) -> None:
+        """Something must be allowed; mostly on the way up alone, for the way down refuses when it meets rows."""
+        if self.hints.up or both_ways:
             if any((each.key, each.name) == (key, name) for each in self.needs):
                 raise _ambiguous(key, name)
-            self.needs.append(Need(key, name, value, why))
+            self.needs.append(Need(key, name, value, why, self.hints.up))
 
     def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = ()) -> None:
         """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.

@@ -6,7 +6,7 @@ Names are those before the stage. What a stage fills or casts is not asked about
 from __future__ import annotations
 
 from ast import literal_eval
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlstrata.databases.dialects import dialect
 from sqlstrata.diff.columns import Changes, is_constant
@@ -15,11 +15,16 @@ from sqlstrata.diff.hints import by_server
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import renamed, renamed_on_each, words
 from sqlstrata.schema.values import Constraint, Index
-from sqlstrata.source import Call, Source, call, flat, items, quoted
+from sqlstrata.source import Call, Items, Source, call, flat, items, quoted
 
 
 def constraint(draft: Draft, changes: Changes, new: Constraint) -> None:
     """Draft what a new key or check asks for."""
+    keywords = dict(new.keywords)
+    if new.kind == "exclude":
+        _no_two(draft, changes, [_pair(each) for each in new.arguments], keywords, new.name or "the exclusion")
+    elif "postgresql_nulls_not_distinct" in keywords:
+        _no_two(draft, changes, [(quoted(each), _SAME) for each in new.columns], keywords, new.name or "the key")
     if new.kind in {"unique", "primary key"}:
         _unique(draft, changes, new.columns)
     if new.kind != "check" or new.condition is None or not all(new.ddl.values()):
@@ -33,7 +38,12 @@ def constraint(draft: Draft, changes: Changes, new: Constraint) -> None:
 
 def unique_index(draft: Draft, changes: Changes, index: Index) -> None:
     """Draft what a new unique index asks for, of the rows that it is about."""
-    if len(index.columns) != len(index.parts):
+    keywords = dict(index.keywords)
+    operator = _SAME if "postgresql_nulls_not_distinct" in keywords else "="
+    by_expression = len(index.columns) != len(index.parts)
+    if by_expression or operator == _SAME:
+        _no_two(draft, changes, [(source, operator) for _, source in index.parts], keywords, index.name)
+    if by_expression:
         return
     wheres = {name.removesuffix("_where"): value for name, value in index.keywords if name.endswith("_where")}
     given = ((name, flat(value.arguments[0])) for name, value in wheres.items() if isinstance(value, Call))
@@ -58,6 +68,69 @@ def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source 
         texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in draft.hints.servers}
         why = f"would have the same {', '.join(names)}, which is to be unique"
         _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
+
+
+# --------------------------------------------------- keys that are more than columns' values
+
+_SAME = "IS NOT DISTINCT FROM"
+
+
+def _no_two(
+    draft: Draft,
+    changes: Changes,
+    parts: Sequence[tuple[Source, str]],
+    keywords: Mapping[str, Source],
+    what: str,
+) -> None:
+    """No two rows may meet in all parts, each a column's name or an expression, and an operator.
+
+    `keywords` are those of the constraint or index. A server that has no such key is not asked.
+    """
+    texts = {}
+    for server in draft.hints.servers:
+        made = [(_sql(part, server), operator) for part, operator in parts]
+        where = keywords.get("where", keywords.get(f"{server}_where"))
+        only = None if where is None else _sql(where, server)
+        if all(text is not None for text, _ in made) and (server == "postgresql" or {op for _, op in parts} == {"="}):
+            texts[server] = _meeting(_path(changes, server), [(str(text), op) for text, op in made], only, server)
+    names = words(" ".join(texts.values()))
+    if texts and not names & changes.fresh and not _are_cast(draft, changes, names):
+        given = {server: renamed(text, changes.named, server) for server, text in texts.items()}
+        made_of = by_server(given, draft.hints.servers)
+        _none_where(draft, changes, made_of, f"meets another row, and {what} allows one of them")
+
+
+def _meeting(path: str, parts: Sequence[tuple[str, str]], where: str | None, server: str) -> str:
+    """The condition that a row meets another: on PostgreSQL any operator, elsewhere that values are the same."""
+    only = "" if where is None else f" WHERE {where}"
+    own = "" if where is None else f"({where}) AND "
+    if server != "postgresql":
+        texts = ", ".join(text for text, _ in parts)
+        values = f"({texts})" if len(parts) > 1 else texts
+        return f"{own}{values} IN (SELECT {texts} FROM {path}{only} GROUP BY {texts} HAVING count(*) > 1)"
+    columns = ", ".join(f"({text}) AS other_{number}" for number, (text, _) in enumerate(parts))
+    meets = " AND ".join(f"({text}) {operator} other_{number}" for number, (text, operator) in enumerate(parts))
+    others = f"SELECT ctid AS other_row, {columns} FROM {path}{only}"
+    return f"{own}EXISTS (SELECT 1 FROM ({others}) AS other WHERE other_row <> {path}.ctid AND {meets})"
+
+
+def _pair(source: Source) -> tuple[Source, str]:
+    """A part of an exclusion and its operator."""
+    assert isinstance(source, Items)
+    part, operator = source.items
+    assert not isinstance(part, tuple)
+    assert isinstance(operator, str)
+    return part, literal_eval(operator)
+
+
+def _sql(source: Source, server: str) -> str | None:
+    """A server's text of a column's name or of an expression; None where it has none."""
+    if isinstance(source, str):
+        return str(dialect(server).identifier_preparer.quote(literal_eval(source)))
+    assert isinstance(source, Call)
+    texts = dict([*(("default", each) for each in source.arguments), *source.keywords])
+    text = texts.get(server, texts.get("default"))
+    return None if text is None else str(literal_eval(flat(text)))
 
 
 def _path(changes: Changes, server: str) -> str:

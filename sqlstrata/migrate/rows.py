@@ -28,20 +28,23 @@ def insert(
 
 
 def python_value(column: sa.Column[Any], value: object) -> object:
-    """What YAML gives, as the column's type wants it."""
-    if isinstance(value, str) and isinstance(column.type, sa.DateTime):
+    """What YAML gives, as the column's type wants it, beneath decorators."""
+    type_ = column.type
+    while isinstance(type_, sa.TypeDecorator):
+        type_ = type_.impl_instance
+    if isinstance(value, str) and isinstance(type_, sa.DateTime):
         return dt.datetime.fromisoformat(value)
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime) and isinstance(column.type, sa.DateTime):
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime) and isinstance(type_, sa.DateTime):
         return dt.datetime.combine(value, dt.time())
-    if isinstance(value, str) and isinstance(column.type, sa.Date):
+    if isinstance(value, str) and isinstance(type_, sa.Date):
         return dt.date.fromisoformat(value)
-    if isinstance(value, str) and isinstance(column.type, sa.Time):
+    if isinstance(value, str) and isinstance(type_, sa.Time):
         return dt.time.fromisoformat(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and isinstance(column.type, sa.Numeric):
+    if isinstance(value, int | float) and not isinstance(value, bool) and isinstance(type_, sa.Numeric):
         return decimal.Decimal(str(value))
-    if isinstance(value, str) and isinstance(column.type, sa.Uuid):
-        return uuid.UUID(value) if column.type.as_uuid else value
-    if isinstance(value, str) and isinstance(column.type, sa.LargeBinary):
+    if isinstance(value, str) and isinstance(type_, sa.Uuid):
+        return uuid.UUID(value) if type_.as_uuid else value
+    if isinstance(value, str) and isinstance(type_, sa.LargeBinary):
         return value.encode()
     return value
 

@@ -10,19 +10,38 @@ from sqlalchemy.sql.util import find_tables
 from sqlstrata.databases.dialects import NAMES, dialect
 from sqlstrata.sqlalchemy_versions import is_view, view_of
 
+EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
+"""The events of a MetaData or a table that DDL can listen to."""
+
 
 def keep(metadata: sa.MetaData) -> None:
-    """Have the views of a MetaData say from now on what they say now, on each server.
+    """Have the views of a MetaData, and the DDL of its events, say from now on what they say now, on each server.
 
     A SELECT of mapped classes can be compiled only as long as these are mapped.
     """
+    for target in (metadata, *metadata.tables.values()):
+        _keep_events(target.dispatch)
     for view in filter(is_view, metadata.tables.values()):
         made = view_of(view)
         for table in find_tables(made.selectable, check_columns=True, include_aliases=True, include_joins=True,
                                  include_selects=True, include_crud=True):  # fmt: skip
             if isinstance(table, sa.Table) and table.metadata is metadata:  # what create_all puts them in order by
                 view.add_is_dependent_on(metadata.tables[table.key])
-        made.selectable = _Said({name: _text(made.selectable, name) for name in NAMES})
+        made.selectable = _kept(made.selectable)
+
+
+def _keep_events(dispatch: object) -> None:
+    """The SELECTs that DDL of other libraries holds, such as SQLAlchemy-Utils' CreateView, which listens itself."""
+    for event in EVENTS:
+        for listener in getattr(dispatch, event):
+            if isinstance(listener, sa.schema.ExecutableDDLElement):
+                selects = [(name, value) for name, value in vars(listener).items() if isinstance(value, sa.SelectBase)]
+                for name, value in selects:
+                    setattr(listener, name, _kept(value))
+
+
+def _kept(selectable: sa.SelectBase) -> _Said:
+    return _Said({name: _text(selectable, name) for name in NAMES})
 
 
 class _Said(sa.ClauseElement):

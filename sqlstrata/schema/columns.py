@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
@@ -131,7 +131,7 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
     keywords |= dict(dialect_options(column, dialects))
     created = CreateColumn(column)
     element = element_as(column.type, "postgresql" if "postgresql" in dialects else dialects[0])
-    native = "postgresql" in dialects and _is_native(element)
+    native = "postgresql" in dialects and is_made_by_itself(element)
     return Column(
         name=column.name,
         rest=tuple(rest),
@@ -150,8 +150,11 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
     )
 
 
-def _is_native(element: object) -> bool:
-    return isinstance(element, sa.Enum) and element.native_enum and element.name is not None
+def is_made_by_itself(element: object) -> TypeGuard[sa.Enum]:
+    """Whether it is an enum type of PostgreSQL that comes with its tables, and not by some DDL of the models."""
+    if not isinstance(element, sa.Enum) or not element.native_enum or element.name is None:
+        return False
+    return bool(getattr(element, "create_type", True))
 
 
 def _counts(table: sa.Table, column: sa.Column[Any]) -> bool:

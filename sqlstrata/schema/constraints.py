@@ -72,6 +72,11 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
         value = getattr(constraint, each, None)
         if value is not None:
             keywords.append((each, quoted(value)))
+    if "postgresql" in dialects and constraint.dialect_kwargs.get("postgresql_not_valid"):
+        raise WrongUse(
+            f"Constraint {constraint.name or kind} is made NOT VALID, and create_all makes it valid.",
+            hint="Take postgresql_not_valid out of the model, and validate by hand where the table is large.",
+        )
     if constraint.comment is not None:
         keywords.append(("comment", quoted(constraint.comment)))
     arguments: tuple[Source, ...] = ()

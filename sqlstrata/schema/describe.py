@@ -12,7 +12,7 @@ from sqlstrata.databases.dialects import dialect
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan.words import nearest
 from sqlstrata.private_names import prefixes, sequences_of
-from sqlstrata.schema.columns import column_of, enum_key, sequence_source
+from sqlstrata.schema.columns import column_of, enum_key, is_made_by_itself, sequence_source
 from sqlstrata.schema.constraints import constraint_of, index_of, place
 from sqlstrata.schema.ddl import compiler, dialect_options, quoted_at_will
 from sqlstrata.schema.described import Described
@@ -22,7 +22,7 @@ from sqlstrata.schema.read_back import read_back
 from sqlstrata.schema.types import element_as
 from sqlstrata.schema.values import Enum, Schema, Sequence, Table
 from sqlstrata.source import Source, items, quoted
-from sqlstrata.sqlalchemy_versions import is_view
+from sqlstrata.sqlalchemy_versions import is_view, types_of
 
 
 def forget() -> None:
@@ -49,10 +49,11 @@ def describe(
     anew |= _pointing(before, anew, metadata)
     tables = _renewed(before.tables, metadata, anew, described)
     touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
+    has_enums = any(each.enums for each in touched) or bool(types_of(metadata))
     has_sequences = sequences_of(metadata) or before.sequences or any(each.sequences for each in touched)
     return Schema(
         tables=tables,
-        enums=_enums(tables.values()) if any(each.enums for each in touched) else before.enums,
+        enums=_enums(metadata, tables.values(), dialects) if has_enums else before.enums,
         sequences=_sequences(metadata, tables.values(), dialects) if has_sequences else {},
         statements=statements(metadata, before.statements, anew, dialects),
         renewed=None if changed is None else anew,
@@ -168,13 +169,17 @@ def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
                 hint="Give the domain create_type=False, and make it by a before_create event of the metadata and drop "
                 "it by an after_drop event.",
             )
-        if isinstance(element, sa.Enum) and element.native_enum and element.name is not None:
+        if is_made_by_itself(element):
             schema = element.schema or table.metadata.schema
             yield enum_key(element), Enum(str(element.name), schema, tuple(element.enums))
 
 
-def _enums(tables: Iterable[Table]) -> dict[str, Enum]:
-    found: dict[str, Enum] = {}
+def _enums(metadata: sa.MetaData, tables: Iterable[Table], dialects: tuple[str, ...]) -> dict[str, Enum]:
+    """The enum types of the tables, and those of the MetaData that no table has."""
+    own = (element_as(each, "postgresql") for each in types_of(metadata)) if "postgresql" in dialects else ()
+    found = {
+        enum_key(each): Enum(str(each.name), each.schema, tuple(each.enums)) for each in own if is_made_by_itself(each)
+    }
     for table in tables:
         for key, enum in table.enums:
             other = found.setdefault(key, enum)

@@ -20,13 +20,13 @@ from sqlalchemy.sql import ddl
 
 from sqlstrata.databases.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
+from sqlstrata.modules.views import EVENTS
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.sql_objects import SqlObject, object_of
 from sqlstrata.schema.values import Statements
 from sqlstrata.servers import kind_of
 from sqlstrata.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
-EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
 # What SQLAlchemy says for tables and types, which other modules describe.
 _KNOWN = (
     postgresql.CreateEnumType, postgresql.DropEnumType, postgresql.CreateDomainType, postgresql.DropDomainType,
@@ -123,8 +123,9 @@ def _events(metadata: sa.MetaData, kinds: tuple[str, ...]) -> dict[str, Statemen
         _refuse_rows((*creates, *drops), on)
         for key, heard in _by_object(creates).items():
             object_, texts = heard[0].object, tuple(each.text for each in heard)
-            said = _own_drops(key, heard[0], drops)
-            dropped = tuple(dict.fromkeys(said)) or (() if object_ is None else object_.drop(on))
+            by_name = () if object_ is None else object_.drop(on)
+            said = () if object_ is not None and object_.is_view else _own_drops(key, heard[0], drops)
+            dropped = tuple(dict.fromkeys(said)) or by_name
             before = found.setdefault(key, Statements(key, {}, {}, early=heard[0].early, object=object_))
             found[key] = replace(before, create={**before.create, on: texts}, drop={**before.drop, on: dropped})
     return found

@@ -43,6 +43,11 @@ class SqlObject:
         """Whether nothing drops it but the models' own words."""
         return self.kind in _STAYS
 
+    @property
+    def is_view(self) -> bool:
+        """Whether its name is all that dropping it needs; libraries add CASCADE, which some servers do not have."""
+        return self.kind.endswith("VIEW")
+
     def drop(self, on: str) -> tuple[str, ...]:
         """The statement that drops it by its name; none where a name is not enough, or nobody should."""
         if self.kind in _NEEDS_MORE or self.stays:

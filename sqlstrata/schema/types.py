@@ -162,7 +162,7 @@ def _arguments(type_: Type, dialects: Collection[str], skip: set[str]) -> tuple[
         parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
         for parameter in parameters:
             name = parameter.name
-            if name in found or name in skip or name == "self" or not hasattr(type_, name):
+            if name in {"self", "inherit_schema", *found, *skip} or not hasattr(type_, name):
                 continue
             if parameter.kind in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}:
                 continue

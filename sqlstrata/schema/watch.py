@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, registry
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from sqlstrata.schema.events import EVENTS, listens
+from sqlstrata.modules.views import EVENTS
+from sqlstrata.schema.events import listens
 from sqlstrata.sqlalchemy_versions import COLUMN_PLACES, LISTENERS_OF_TYPES, is_view, owner_of
 
 _PLAIN = (str, bytes, int, float, type(None))
