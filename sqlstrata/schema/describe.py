@@ -176,10 +176,7 @@ def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
 
 def _enums(metadata: sa.MetaData, tables: Iterable[Table], dialects: tuple[str, ...]) -> dict[str, Enum]:
     """The enum types of the tables, and those of the MetaData that no table has."""
-    own = (element_as(each, "postgresql") for each in types_of(metadata)) if "postgresql" in dialects else ()
-    found = {
-        enum_key(each): Enum(str(each.name), each.schema, tuple(each.enums)) for each in own if is_made_by_itself(each)
-    }
+    found: dict[str, Enum] = {}
     for table in tables:
         for key, enum in table.enums:
             other = found.setdefault(key, enum)
@@ -188,6 +185,10 @@ def _enums(metadata: sa.MetaData, tables: Iterable[Table], dialects: tuple[str, 
                     f"Enum type {enum.key} has two sets of values: {list(other.labels)} and {list(enum.labels)}.",
                     hint=f"Give the column of {table.key} a type with another name.",
                 )
+    types = [each for each in types_of(metadata) if isinstance(each, sa.types.TypeEngine)]  # of a set
+    own = (element_as(each, "postgresql") for each in types) if "postgresql" in dialects else ()
+    for each in sorted(filter(is_made_by_itself, own), key=enum_key):
+        found.setdefault(enum_key(each), Enum(str(each.name), each.schema, tuple(each.enums)))
     return found
 
 
