@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sqlstrata.commands import Adopted, Checked, NewStage, Onboarded, Planned, Rebuilt, Repointed, Status, Verified
-    from sqlstrata.commands.verifying import Server
+    from sqlstrata.commands.verify import Server
     from sqlstrata.errors import SqlstrataError
     from sqlstrata.migrate.identity import Fit
     from sqlstrata.plan import Plan
@@ -377,7 +377,7 @@ class Report:
 
     def verified(self, found: Verified) -> None:
         """Stage by stage and server by server, with times; the first server's error, if there is one."""
-        from sqlstrata.commands.verifying import failure
+        from sqlstrata.commands.verify import failure
 
         self.object = {
             "ok": all(server.error is None for server in found.servers),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlstrata.commands.adding import NewStage, new_stage
-from sqlstrata.commands.ejecting import eject
-from sqlstrata.commands.entering import Onboarded, onboard
-from sqlstrata.commands.going import bring_up, down, sql, up
-from sqlstrata.commands.looking import Checked, Planned, Status, check, stages, status
-from sqlstrata.commands.making import Rebuilt, rebuild, staged
-from sqlstrata.commands.placing import Adopted, Repointed, adopt, identify
-from sqlstrata.commands.resetting import reset
-from sqlstrata.commands.telling import Told, silent
-from sqlstrata.commands.verifying import Verified, verify
+from sqlstrata.commands.adopt import Adopted, Repointed, adopt, identify
+from sqlstrata.commands.eject import eject
+from sqlstrata.commands.new_stage import NewStage, new_stage
+from sqlstrata.commands.onboard import Onboarded, onboard
+from sqlstrata.commands.progress import Told, silent
+from sqlstrata.commands.rebuild import Rebuilt, rebuild, staged
+from sqlstrata.commands.reset import reset
+from sqlstrata.commands.status import Checked, Planned, Status, check, stages, status
+from sqlstrata.commands.up import bring_up, down, sql, up
+from sqlstrata.commands.verify import Verified, verify
 
 __all__ = [
     "Adopted",

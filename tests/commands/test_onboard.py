@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.commands.adding import with_stage
-from sqlstrata.commands.verifying import failure
+from sqlstrata.commands.new_stage import with_stage
+from sqlstrata.commands.verify import failure
 from sqlstrata.databases import database, removal
 from sqlstrata.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
 from sqlstrata.plan import read

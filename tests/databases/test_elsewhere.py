@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
+from sqlstrata.commands.verify import failure
 from sqlstrata.databases import database, local, ownership, removal
 from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.scratch.bracket import clear, scratch
@@ -120,7 +121,7 @@ def run_all(place: Place, url: str) -> dict[str, SqlstrataError | None]:
     for name, work in works.items():
         try:
             result = work()
-            found[name] = commands.verifying.failure(result) if isinstance(result, commands.Verified) else None
+            found[name] = failure(result) if isinstance(result, commands.Verified) else None
         except SqlstrataError as error:
             found[name] = error
     return found

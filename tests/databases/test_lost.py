@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.commands.verifying import failure
+from sqlstrata.commands.verify import failure
 from sqlstrata.databases import database, removal
 from sqlstrata.databases.lost import answering as bracketed
 from sqlstrata.databases.lost import cause

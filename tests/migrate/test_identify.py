@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
+from sqlstrata.commands.adopt import fitting
 from sqlstrata.databases import database, ownership, removal
 from sqlstrata.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
 from sqlstrata.migrate import apply
@@ -242,7 +243,7 @@ def test_time_does_not_grow_with_the_square_of_the_stages(tmp_path: Path) -> Non
             known[number // 2].metadata.create_all(connection)
         with database.connect(database.engine(f"sqlite:///{path}", reading=True)) as connection:
             begun = time.perf_counter()
-            assert commands.placing.fitting(connection, known).stage == f"m{number // 2}"
+            assert fitting(connection, known).stage == f"m{number // 2}"
             return time.perf_counter() - begun
 
     small, large = seconds(20), seconds(80)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sqlstrata import commands
-from sqlstrata.commands import looking
 from sqlstrata.revisions import remembered
 from tests.projects import Project, write
 
@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     def again(*_: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(looking, "steps", again)
+    monkeypatch.setattr(sys.modules["sqlstrata.commands.status"], "steps", again)
     return made
 
 

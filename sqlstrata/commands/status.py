@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from sqlstrata import folder as history
-from sqlstrata.commands.placing import chosen, fitting, swept, to_make
-from sqlstrata.commands.telling import Told, healed, silent
+from sqlstrata.commands.adopt import chosen, fitting, swept, to_make
+from sqlstrata.commands.progress import Told, healed, silent
 from sqlstrata.databases import database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError

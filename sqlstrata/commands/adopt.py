@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sqlstrata import folder as history
-from sqlstrata.commands.telling import WAIT, Told, healed, silent
+from sqlstrata.commands.progress import WAIT, Told, healed, silent
 from sqlstrata.databases import database, ownership, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import HistoryDiffers, SchemaDiffers, SqlstrataError, Unreachable, WrongUse

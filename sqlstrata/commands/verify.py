@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.placing import require_history, swept
-from sqlstrata.commands.telling import Told, healed, silent
+from sqlstrata.commands.adopt import require_history, swept
+from sqlstrata.commands.progress import Told, healed, silent
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
@@ -29,7 +29,7 @@ _WORK = """
 import json, sys
 given = json.load(sys.stdin)
 sys.path[:] = given["path"]
-from sqlstrata.commands.verifying import work
+from sqlstrata.commands.verify import work
 work(given["plan"], given["url"])
 """
 

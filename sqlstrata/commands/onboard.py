@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sqlstrata import folder as history
-from sqlstrata.commands.going import Brought, bring_up
-from sqlstrata.commands.making import rebuild
-from sqlstrata.commands.placing import Repointed, require_history
-from sqlstrata.commands.telling import WAIT, Told, healed, silent
+from sqlstrata.commands.adopt import Repointed, require_history
+from sqlstrata.commands.progress import WAIT, Told, healed, silent
+from sqlstrata.commands.rebuild import rebuild
+from sqlstrata.commands.up import Brought, bring_up
 from sqlstrata.databases import database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, Unreachable

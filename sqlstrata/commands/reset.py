@@ -17,10 +17,10 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.entering import Onboarded, looked, onboard
-from sqlstrata.commands.going import bring_up
-from sqlstrata.commands.placing import require_history
-from sqlstrata.commands.telling import WAIT, Told, healed, silent
+from sqlstrata.commands.adopt import require_history
+from sqlstrata.commands.onboard import Onboarded, looked, onboard
+from sqlstrata.commands.progress import WAIT, Told, healed, silent
+from sqlstrata.commands.up import bring_up
 from sqlstrata.databases import database, ownership, removal
 from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.placing import Repointed, chosen, existing, repoint, stage_at, swept
-from sqlstrata.commands.telling import WAIT, Told, healed, silent
+from sqlstrata.commands.adopt import Repointed, chosen, existing, repoint, stage_at, swept
+from sqlstrata.commands.progress import WAIT, Told, healed, silent
 from sqlstrata.databases import database, ownership
 from sqlstrata.databases.dialects import NAMES
 from sqlstrata.databases.location import location, require

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlstrata import folder
-from sqlstrata.commands.telling import Told, healed, silent
+from sqlstrata.commands.progress import Told, healed, silent
 from sqlstrata.plan import Plan
 
 

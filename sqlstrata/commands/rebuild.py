@@ -11,9 +11,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sqlstrata import folder as history
-from sqlstrata.commands.going import Brought, bring_up
-from sqlstrata.commands.placing import Repointed, swept
-from sqlstrata.commands.telling import WAIT, Clock, Told, healed, silent
+from sqlstrata.commands.adopt import Repointed, swept
+from sqlstrata.commands.progress import WAIT, Clock, Told, healed, silent
+from sqlstrata.commands.up import Brought, bring_up
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary
