@@ -10,14 +10,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlstrata.commands.adopt import adopt, identify
+    from sqlstrata.commands.adopt import adopt
+    from sqlstrata.commands.check import check
+    from sqlstrata.commands.down import down
     from sqlstrata.commands.eject import eject
+    from sqlstrata.commands.identify import identify
     from sqlstrata.commands.new_stage import new_stage
     from sqlstrata.commands.onboard import onboard
     from sqlstrata.commands.rebuild import rebuild
     from sqlstrata.commands.reset import reset
-    from sqlstrata.commands.status import check, stages, status
-    from sqlstrata.commands.up import down, sql, up
+    from sqlstrata.commands.sql import sql
+    from sqlstrata.commands.stages import stages
+    from sqlstrata.commands.status import status
+    from sqlstrata.commands.up import up
     from sqlstrata.commands.verify import verify
     from sqlstrata.errors import SqlstrataError
     from sqlstrata.plan import Plan, Stage, find, read

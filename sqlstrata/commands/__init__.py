@@ -1,31 +1,24 @@
-"""What the commands do, as functions that return values: tasks.py prints them, scripts may call them."""
+"""The commands, one file each, as functions: scripts call them, and `sqlstrata.tasks` makes tasks of them."""
 
 from __future__ import annotations
 
-from sqlstrata.commands.adopt import Adopted, Repointed, adopt, identify
+from sqlstrata.commands.adopt import adopt
+from sqlstrata.commands.check import check
+from sqlstrata.commands.down import down
 from sqlstrata.commands.eject import eject
-from sqlstrata.commands.new_stage import NewStage, new_stage
-from sqlstrata.commands.onboard import Onboarded, onboard
-from sqlstrata.commands.progress import Told, silent
-from sqlstrata.commands.rebuild import Rebuilt, rebuild, staged
+from sqlstrata.commands.identify import identify
+from sqlstrata.commands.new_stage import new_stage
+from sqlstrata.commands.onboard import onboard
+from sqlstrata.commands.rebuild import rebuild
 from sqlstrata.commands.reset import reset
-from sqlstrata.commands.status import Checked, Planned, Status, check, stages, status
-from sqlstrata.commands.up import bring_up, down, sql, up
-from sqlstrata.commands.verify import Verified, verify
+from sqlstrata.commands.sql import sql
+from sqlstrata.commands.stages import stages
+from sqlstrata.commands.status import status
+from sqlstrata.commands.up import up
+from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "Adopted",
-    "Checked",
-    "NewStage",
-    "Onboarded",
-    "Planned",
-    "Rebuilt",
-    "Repointed",
-    "Status",
-    "Told",
-    "Verified",
     "adopt",
-    "bring_up",
     "check",
     "down",
     "eject",
@@ -34,9 +27,7 @@ __all__ = [
     "onboard",
     "rebuild",
     "reset",
-    "silent",
     "sql",
-    "staged",
     "stages",
     "status",
     "up",

@@ -1,19 +1,34 @@
-"""`eject`: for those who leave. The migrations folder needs Alembic and SQLAlchemy alone afterwards."""
+"""`eject`: copy the operations beside env.py, so that the migrations folder needs Alembic and SQLAlchemy alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlstrata import folder
-from sqlstrata.commands.progress import Told, healed, silent
+from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.plan import Plan
+from sqlstrata.result import Line
 
 
-def eject(plan: Plan, told: Told = silent) -> tuple[Path, ...]:
-    """Copy the operations beside env.py, and have env.py use the copy; give what was written.
+class Ejected(tuple[Path, ...]):
+    """The files that were written."""
 
-    `rebuild` goes on working there. Run it again after an update of the program, to have the newer operations. Raises
-    WrongUse, with nothing changed, where env.py was edited, and Locked where another run is at work in the folder.
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {"written": [str(path) for path in self]}
+
+    def lines(self) -> Iterator[Line]:
+        yield "\n".join(f"Written: {path}." for path in self) or "Nothing to do: the copy is up to date."
+        yield "The migrations folder needs Alembic and SQLAlchemy alone."
+
+
+def eject(plan: Plan, notify: Notify = silent) -> Ejected:
+    """Copy the operations beside env.py, and make env.py use the copy.
+
+    `rebuild` still works there. Run it again after an update of sqlstrata, for the newer operations. Raises WrongUse,
+    with nothing changed, where env.py was edited, and Locked where another run is at work in the folder.
     """
-    healed(plan, told)
-    return folder.eject(plan.migrations)
+    healed(plan, notify)
+    return Ejected(folder.eject(plan.migrations))

@@ -1,103 +1,68 @@
-"""`onboard` and `reset`: a working development database, from a fresh clone or anew."""
+"""`onboard`: from a fresh clone to a working development database."""
 
 from __future__ import annotations
 
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from sqlstrata import folder as history
-from sqlstrata.commands.adopt import Repointed, require_history
-from sqlstrata.commands.progress import WAIT, Told, healed, silent
+from sqlstrata import folder
+from sqlstrata.commands.development import Onboarded, bring_up, looked
+from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.rebuild import rebuild
-from sqlstrata.commands.up import Brought, bring_up
-from sqlstrata.databases import database, sqlite_file
+from sqlstrata.commands.target import require_history
+from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
-from sqlstrata.errors import SchemaDiffers, Unreachable
-from sqlstrata.migrate.identity import compare
+from sqlstrata.errors import Unreachable
 from sqlstrata.plan import Plan
-from sqlstrata.revisions.generate import Step, steps
+from sqlstrata.result import counted
+from sqlstrata.revisions.generate import steps
 
-
-@dataclass(frozen=True)
-class Onboarded:
-    """What there is now: the database, its stage, its tables with their number of rows; and what was done for it."""
-
-    address: str
-    stage: str
-    tables: Mapping[str, int]
-    created: bool
-    applied: tuple[str, ...]
-    rebuilt: bool = False
-    repointed: Repointed | None = None
-
-    @property
-    def changed(self) -> bool:
-        return self.created or self.rebuilt or bool(self.applied) or self.repointed is not None
+_PAUSE = 0.5
+_PATIENCE = 10
+"""How often a server may take a connection and refuse it."""
 
 
 @answering()
-def onboard(plan: Plan, *, wait: float = WAIT, told: Told = silent) -> Onboarded:
-    """Make a working development database: create it, bring it to the last stage with its rows, and look at it.
+def onboard(plan: Plan, *, wait: float = WAIT, notify: Notify = silent) -> Onboarded:
+    """Make a working development database: create it, bring it to the last stage with its rows, and check it.
 
-    A server that is starting is waited for, up to `wait` seconds. Where there are no revision files at all the history
-    is made first. A second run changes nothing. Raises what is in the way, as what it is: WrongUse (no driver),
-    Unreachable (no server, no right), HistoryDiffers, SchemaDiffers, Locked, MigrationFailed.
+    A server that is starting is waited for, up to `wait` seconds. Where there are no revision files the history is made
+    first. A second run changes nothing. Raises WrongUse (no driver), Unreachable (no server, no right), HistoryDiffers,
+    SchemaDiffers, Locked, MigrationFailed.
     """
     url = database.parsed(plan.database.url)
     database.engine(url)  # is there a driver?
-    told(f"Python {sys.version.split()[0]}, {url.drivername}, {plan.path.name} with {len(plan.stages)} stages.", "")
-    await_server(url, wait, lambda sentence: told(sentence, ""))
-    healed(plan, told)
+    python, stages = sys.version.split()[0], counted(len(plan.stages), "stage")
+    notify(f"Python {python}, {url.drivername}, {plan.path.name} with {stages}.", "")
+    _await_server(url, wait, messages(notify))
+    healed(plan, notify)
     made = steps(plan)
-    rebuilt = not history.read(plan.migrations / "versions")
+    rebuilt = not folder.read(plan.migrations / "versions")
     if rebuilt:
-        rebuild(plan, apply_it=False, told=told, wait=wait)
+        rebuild(plan, apply_it=False, notify=notify, wait=wait)
     require_history(plan, made)
-    brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
-    return looked(plan, made, brought, rebuilt=rebuilt)
+    return looked(plan, made, bring_up(plan, made, notify, wait=wait), rebuilt=rebuilt)
 
 
-def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: bool) -> Onboarded:
-    """Verify what there is, and count its rows."""
-    last = made[-1]
-    with database.connect(database.engine(plan.database.url, reading=True)) as connection:
-        sqlite_file.require_whole(connection)
-        found = compare(connection, last.metadata)
-        if found:
-            raise SchemaDiffers(
-                f"The database says that it is at stage {last.stage.name}, and its schema differs "
-                f"in {len(found)} points.",
-                hint="`inv status` shows them. Undo what was changed by hand, or put it into the models.",
-                differences=[each._asdict() for each in found],
-            )
-        tables = {
-            name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-            for name, table in sorted(last.metadata.tables.items())
-        }
-    title = database.title(database.parsed(plan.database.url))
-    return Onboarded(title, last.stage.name, tables, brought.created, brought.applied, rebuilt, brought.repointed)
+def _await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> None:
+    """Wait until the server answers, reporting once that it does not. Raises Unreachable after `wait` seconds.
 
-
-def await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> None:
-    """Wait until the server answers, telling once that it does not yet. Raises Unreachable after `wait` seconds.
-
-    A server that takes connections and still says no (a wrong password, say) is asked for a few seconds only: it may be
-    just starting.
+    A server that takes connections and refuses them (a wrong password, for example) is asked for a few seconds only: it
+    may be starting.
     """
     if database.server_kind(url) == "sqlite":
         return
-    end, answered, announced = time.monotonic() + wait, 0, False
+    end, refusals, announced = time.monotonic() + wait, 0, False
     while True:
         try:
             database.connect(database.engine(database.server(url))).close()
         except Unreachable as error:
-            answered += _listens(url)
-            if time.monotonic() >= end or answered > _PATIENCE:
+            refusals += _listens(url)
+            if time.monotonic() >= end or refusals > _PATIENCE:
                 raise
             if not announced:
                 waiting(f"Waiting up to {wait:.0f} s for {database.address(url)}: {error.message}")
@@ -105,11 +70,6 @@ def await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> No
             time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))
         else:
             return
-
-
-_PAUSE = 0.5
-_PATIENCE = 10
-"""How often a server may take a connection and say no."""
 
 
 def _listens(url: sa.URL) -> bool:

@@ -1,4 +1,4 @@
-"""What commands tell while they work, and how long it took."""
+"""What commands report while they work, and how long each stage took."""
 
 from __future__ import annotations
 
@@ -8,35 +8,41 @@ from collections.abc import Callable
 from sqlstrata.folder import heal
 from sqlstrata.plan import Plan
 
-Told = Callable[[str, str], None]
-"""Hears what is being done ("making", "proving on sqlite", "up"…) and at which stage; a sentence has no stage."""
+Notify = Callable[[str, str], None]
+"""Called with what is being done ("making", "up"…) and the stage; with a sentence, the stage is empty."""
 
 WAIT = 60.0
 """Seconds to wait for somebody else who is migrating the same database, or writing the same folder."""
 
 
-def silent(doing: str, stage: str) -> None:
-    """Tell nobody."""
+def silent(_doing: str, _stage: str) -> None:
+    """Report nothing."""
 
 
-def healed(plan: Plan, told: Told) -> None:
-    """Put right what an ended run left in the migrations folder, and say so."""
+def messages(notify: Notify) -> Callable[[str], None]:
+    """Give a function that reports a sentence."""
+    return lambda sentence: notify(sentence, "")
+
+
+def healed(plan: Plan, notify: Notify) -> None:
+    """Repair what an interrupted run left in the migrations folder, and report it."""
     sentence = heal(plan.migrations / "versions")
     if sentence:
-        told(sentence, "")
+        notify(sentence, "")
 
 
 class Clock:
-    """Passes on what is being done, and keeps how long each stage took, in seconds."""
+    """Passes reports on, and measures the seconds that each stage took."""
 
-    def __init__(self, told: Told) -> None:
-        self.told, self.since = told, time.perf_counter()
+    def __init__(self, notify: Notify) -> None:
+        self.notify, self.since = notify, time.perf_counter()
         self.seconds: dict[str, float] = {}
         self.stage: str | None = None
 
     def __call__(self, doing: str, stage: str) -> None:
-        now = time.perf_counter()
-        if self.stage is not None:
-            self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
-        self.stage, self.since = stage or None, now
-        self.told(doing, stage)
+        if stage:
+            now = time.perf_counter()
+            if self.stage is not None:
+                self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
+            self.stage, self.since = stage, now
+        self.notify(doing, stage)

@@ -1,4 +1,4 @@
-"""`rebuild`: the whole history from the stages, proved, written in one step, and the development database after it."""
+"""`rebuild`: make the whole history, prove it, write it in one step, and bring the development database up."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from sqlstrata import folder as history
-from sqlstrata.commands.adopt import Repointed, swept
-from sqlstrata.commands.progress import WAIT, Clock, Told, healed, silent
-from sqlstrata.commands.up import Brought, bring_up
+from sqlstrata import folder
+from sqlstrata.commands.development import Brought, bring_up
+from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
-from sqlstrata.databases.maker import folder as temporary
+from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
 from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.migrate.identity import swept
+from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import placed, prove
+from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
@@ -31,16 +33,57 @@ _ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What `rebuild` did."""
+    """The history, the folder it is for, and what was done: written, proved, applied to the development database.
 
+    `kept` is the folder with the copy of files that were edited by hand, `seconds` the time that each stage took.
+    """
+
+    versions: Path
     revisions: tuple[Revision, ...]
     written: bool
-    applied: tuple[str, ...]
     proved_on: tuple[str, ...]
+    seconds: Mapping[str, float]
+    applied: tuple[str, ...] = ()
     kept: Path | None = None
-    seconds: Mapping[str, float] | None = None
     repointed: Repointed | None = None
     dry: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        stages = [
+            {
+                "name": each.stage,
+                "revision": each.id,
+                "file": str(self.versions / each.filename),
+                "changes": list(each.changes),
+            }
+            for each in self.revisions
+        ]
+        done = {"written": self.written, "applied": list(self.applied), "proved_on": list(self.proved_on)}
+        kept = {} if self.kept is None else {"kept": str(self.kept)}
+        return {"stages": stages, **done, **kept}
+
+    def lines(self) -> Iterator[Line]:
+        rows = [
+            (
+                each.stage,
+                each.id,
+                "\n".join(each.changes) or "(nothing changes)",
+                f"{self.seconds.get(each.stage, 0) * 1000:.0f} ms",
+            )
+            for each in self.revisions
+        ]
+        yield Table(("stage", "revision", "changes", "time"), rows)
+        yield "Proved on: " + ", ".join(self.proved_on) if self.proved_on else "Not proved."
+        if self.dry:
+            yield f"Not written: this is what {self.versions} would hold."
+        else:
+            yield f"{'Written to' if self.written else 'Nothing changed in'} {self.versions}."
+        if self.kept is not None:
+            yield f"What was edited by hand is kept in {self.kept}."
+        if self.repointed is not None:
+            yield str(self.repointed)
+        if self.applied:
+            yield f"Development database: applied {', '.join(self.applied)}."
 
 
 @answering()
@@ -51,57 +94,55 @@ def rebuild(
     apply_it: bool = True,
     proof: bool = True,
     force: bool = False,
-    told: Told = silent,
+    notify: Notify = silent,
     wait: float = WAIT,
 ) -> Rebuilt:
     """Make the whole history, prove it, replace the revision files in one step, bring the development database up.
 
-    Where anything is refused or fails before the files are replaced, nothing has been touched. Raises what the rooms
-    that take part raise: WrongUse, Refused, HistoryDiffers, MigrationFailed, Unreachable, SchemaDiffers, Locked.
+    Where anything is refused or fails before the files are replaced, nothing has been touched. Raises WrongUse,
+    Refused, HistoryDiffers (files were edited by hand, without `force`), MigrationFailed, Unreachable, SchemaDiffers
+    and Locked.
     """
     versions = plan.migrations / "versions"
-    healed(plan, told)
-    clock = Clock(told)
+    healed(plan, notify)
+    clock = Clock(notify)
     made_of = remembered.digest(plan)
     with ExitStack() as stack:
         mirrors = [stack.enter_context(Mirror(server)) for server in plan.prove_on] if proof else []
-        made = steps(plan, partial(_shown, mirrors, clock))
+        made = steps(plan, partial(_show, mirrors, clock))
         revisions = tuple(step.revision for step in made)
         if not force:
-            history.require_ours(versions)
+            folder.require_ours(versions)
         if mirrors:
-            with staged(plan, revisions) as folder, placed(plan):
+            with staged(plan, revisions) as place, placed(plan):
                 for mirror in mirrors:
                     swept(mirror.server)
                     where = database.address(sa.make_url(mirror.server))
-                    prove(mirror.server, folder, made, partial(clock, f"proving on {where}"), mirror)
+                    prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror)
+    proved_on = tuple(database.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     if dry_run:
-        return Rebuilt(
-            revisions, written=False, applied=(), proved_on=_proved(plan, proof=proof), seconds=clock.seconds, dry=True
-        )
-    replaced = write(plan, revisions, force=force, wait=wait, told=told)
+        return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
+    replaced = _write(plan, revisions, force=force, wait=wait, notify=notify)
     remembered.remember(plan, made_of, revisions)
     try:
-        brought = (
-            bring_up(plan, made, lambda stage: clock("up", stage), wait=wait, tell=told) if apply_it else Brought(())
-        )
+        brought = bring_up(plan, made, clock, wait=wait) if apply_it else Brought()
     except SqlstrataError as error:
         if replaced is not None:
             error.message += " The new history is written."
         raise
-    kept = None if replaced is None else replaced.kept
     return Rebuilt(
+        versions,
         revisions,
-        replaced is not None,
-        brought.applied,
-        _proved(plan, proof=proof),
-        kept,
-        clock.seconds,
-        brought.repointed,
+        written=replaced is not None,
+        proved_on=proved_on,
+        seconds=clock.seconds,
+        applied=brought.applied,
+        kept=None if replaced is None else replaced.kept,
+        repointed=brought.repointed,
     )
 
 
-def _shown(
+def _show(
     mirrors: Sequence[Mirror], clock: Clock, stage: Stage, metadata: sa.MetaData, changed: frozenset[str]
 ) -> None:
     clock("making", stage.name)
@@ -109,29 +150,25 @@ def _shown(
         mirror.show(stage, metadata, changed)
 
 
-def write(
-    plan: Plan, revisions: tuple[Revision, ...], *, force: bool, wait: float, told: Told
-) -> history.Replaced | None:
-    """Replace the revision files, and make the migrations folder whole around them. None where nothing differed."""
+def _write(
+    plan: Plan, revisions: tuple[Revision, ...], *, force: bool, wait: float, notify: Notify
+) -> folder.Replaced | None:
+    """Replace the revision files, and complete the migrations folder around them. None where nothing differed."""
     versions = plan.migrations / "versions"
-    with history.locked(versions, wait, waiting=lambda sentence: told(sentence, "")) as left:
+    with folder.locked(versions, wait, waiting=messages(notify)) as left:
         if left:
-            told(left, "")
-        about_older = history.environment(plan.migrations, wait=wait)
+            notify(left, "")
+        about_older = folder.environment(plan.migrations, wait=wait)
         if about_older is not None:
-            told(about_older, "")
+            notify(about_older, "")
         _alembic_ini(plan)
-        return history.replace(versions, revisions, force=force)
-
-
-def _proved(plan: Plan, *, proof: bool) -> tuple[str, ...]:
-    return tuple(database.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
+        return folder.replace(versions, revisions, force=force)
 
 
 def _alembic_ini(plan: Plan) -> None:
-    """Put an alembic.ini beside the plan where there is none, so that Alembic's own commands work there.
+    """Write an alembic.ini beside the plan where there is none, so that Alembic's own commands work there.
 
-    It has the database's URL only where that is a file's: another may hold a password.
+    The database's URL is in it only where that is a file: another may hold a password.
     """
     path = plan.folder / "alembic.ini"
     if path.exists() or not plan.migrations.is_relative_to(plan.folder):
@@ -150,23 +187,25 @@ def _alembic_ini(plan: Plan) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         message = f"{path.name} cannot be written beside the plan: {error.strerror}."
-        raise WrongUse(message, hint="Look at the folder's rights and room. Nothing else was changed.") from error
+        raise WrongUse(
+            message, hint="Check the folder's permissions and free space. Nothing else was changed."
+        ) from error
 
 
 @contextmanager
 def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
-    """A migrations folder with these revisions, beside the real one's env.py, for as long as the proof takes."""
-    with temporary() as place:
-        folder = place / "migrations"
+    """A temporary migrations folder with these revisions and a copy of the real one's env.py, for the proof."""
+    with temporary_folder() as place:
+        migrations = place / "migrations"
         with writing(place):
-            folder.mkdir()
-            history.copy(plan.migrations, folder)
-            history.environment(folder)
-            (folder / "versions").mkdir()
-            history.write(folder / "versions", revisions)
+            migrations.mkdir()
+            folder.copy(plan.migrations, migrations)
+            folder.environment(migrations)
+            (migrations / "versions").mkdir()
+            folder.write(migrations / "versions", revisions)
         try:
-            yield folder
+            yield migrations
         except SqlstrataError as error:
             if error.where is not None:
-                error.where = error.where.replace(str(folder), str(plan.migrations))
+                error.where = error.where.replace(str(migrations), str(plan.migrations))
             raise

@@ -1,4 +1,4 @@
-"""`verify`: the history on disk proved on other servers, each in a process of its own."""
+"""`verify`: prove the history on disk on other servers, each in its own process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +14,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.adopt import require_history, swept
-from sqlstrata.commands.progress import Told, healed, silent
+from sqlstrata.commands.progress import Notify, healed, silent
+from sqlstrata.commands.target import require_history
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
+from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, read
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import placed, prove
+from sqlstrata.result import Line, Table, accepted
 from sqlstrata.revisions.generate import steps
 from sqlstrata.secret import masked
 
@@ -36,50 +38,86 @@ work(given["plan"], given["url"])
 
 @dataclass(frozen=True)
 class Server:
-    """What came of one server: seconds for each stage that was proved, and the error that it ended with."""
+    """One server: the seconds for each stage that was proved, and the error that it ended with."""
 
     address: str
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
 
+    def to_json(self) -> dict[str, object]:
+        stages = [{"name": name, "seconds": round(seconds, 4)} for name, seconds in self.seconds.items()]
+        return {"server": self.address, "ok": self.error is None, "stages": stages, "error": self.error}
+
+    def cell(self, place: int, stage: str) -> str:
+        """The time of a stage, or where the proof ended."""
+        if stage in self.seconds:
+            return f"{self.seconds[stage] * 1000:.0f} ms"
+        return "failed" if place == len(self.seconds) else "-"
+
 
 @dataclass(frozen=True)
 class Verified:
-    """The stages, and what came of each server."""
+    """The stages, and the servers that they were proved on."""
 
     stages: tuple[str, ...]
     servers: tuple[Server, ...]
 
+    def to_json(self) -> dict[str, object]:
+        ok = all(server.error is None for server in self.servers)
+        return {"ok": ok, "servers": [server.to_json() for server in self.servers]}
+
+    def lines(self) -> Iterator[Line]:
+        rows = [
+            (stage, *(server.cell(place, stage) for server in self.servers)) for place, stage in enumerate(self.stages)
+        ]
+        total = ("total", *(f"{sum(server.seconds.values()):.2f} s" for server in self.servers))
+        yield Table(("stage", *(server.address for server in self.servers)), [*rows, total])
+
+    @property
+    def error(self) -> SqlstrataError | None:
+        """The error of the first server on which the history was not proved."""
+        for server in self.servers:
+            if server.error is not None:
+                kinds = {each.code: each for each in SqlstrataError.__subclasses__()}
+                kind = kinds.get(server.error["code"], SqlstrataError)
+                return kind(str(server.error["message"]), where=server.address, hint=server.error.get("hint"))
+        return None
+
 
 @answering()
-def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verified:
+def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Verified:
     """Prove the history on disk on each server as `rebuild` does: every stage up, down and up again with rows in it.
 
-    Without `urls`, on those of `prove_on`. All at once, each in a process of its own; nothing but scratch databases is
-    touched. What goes wrong on a server is in the result. Raises HistoryDiffers where the files are not what the stages
-    give, and WrongUse for a URL that is none.
+    Without `urls`, on those of `prove_on`; all at once, each in its own process. Only scratch databases are changed.
+    Raises the error of the first server on which the proof failed, with the Verified as its `result`; the other
+    servers' errors are reported. Raises HistoryDiffers where the files are not what the stages give, and WrongUse for a
+    URL that is not one.
     """
-    healed(plan, told)
+    healed(plan, notify)
     made = steps(plan)
     require_history(plan, made)
     servers = [database.parsed(url) for url in urls or plan.prove_on]
-    runs = [_Run(plan, url, masked(database.address(url)), told) for url in servers]
+    runs = [_Run(plan, url, masked(database.address(url)), notify) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
             for heard in [threads.submit(run.hear) for run in runs]:
                 heard.result()
         finally:
             for run in runs:
-                run.process.kill()  # those that ended do not mind
+                run.process.kill()  # nothing happens to those that have ended
                 run.process.wait()
-    return Verified(tuple(step.stage.name for step in made), tuple(run.outcome for run in runs))
+    found = Verified(tuple(step.stage.name for step in made), tuple(run.outcome for run in runs))
+    failures = [f"{server.address}: {server.error['message']}" for server in found.servers if server.error is not None]
+    for sentence in failures[1:]:  # the first is the error that is raised
+        notify(sentence, "")
+    return accepted(found)
 
 
 class _Run:
-    """One server's process, and what it says."""
+    """One server's process, and what it reports."""
 
-    def __init__(self, plan: Plan, url: sa.URL, address: str, told: Told) -> None:
-        self.address, self.told = address, told
+    def __init__(self, plan: Plan, url: sa.URL, address: str, notify: Notify) -> None:
+        self.address, self.notify = address, notify
         self.seconds: dict[str, float] = {}
         self.error: dict[str, Any] | None = None
         self.process = subprocess.Popen(  # noqa: S603 - ourselves
@@ -95,17 +133,17 @@ class _Run:
         self.process.stdin.close()
 
     def hear(self) -> None:
-        """Pass on what the process says, until it ends."""
+        """Pass on what the process reports, until it ends."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         for line in self.process.stdout:
-            said = json.loads(line)
-            if "begun" in said:
-                self.told(f"proving on {self.address}", said["begun"])
-            elif "stage" in said:
-                self.seconds[said["stage"]] = said["seconds"]
+            report = json.loads(line)
+            if "begun" in report:
+                self.notify(f"proving on {self.address}", report["begun"])
+            elif "stage" in report:
+                self.seconds[report["stage"]] = report["seconds"]
             else:
-                self.error = said["error"]
+                self.error = report["error"]
         trace = self.process.stderr.read()
         self.process.stdout.close()
         self.process.stderr.close()
@@ -118,7 +156,7 @@ class _Run:
 
 
 def work(config: str, url: str) -> None:
-    """Prove on one server, saying on standard output what `_Run` hears: this is the other process."""
+    """Prove on one server, reporting to `_Run` on standard output: this runs in the other process."""
     plan = read(Path(config))
     clock = _Seconds()
     try:
@@ -127,7 +165,7 @@ def work(config: str, url: str) -> None:
             prove(url, plan.migrations, steps(plan, mirror.show), clock.begun, mirror)
         clock.ended()
     except SqlstrataError as error:
-        _say(error=error.to_json())
+        _report(error=error.to_json())
 
 
 class _Seconds:
@@ -138,26 +176,13 @@ class _Seconds:
     def begun(self, stage: str) -> None:
         self.ended()
         self.stage, self.since = stage, time.perf_counter()
-        _say(begun=stage)
+        _report(begun=stage)
 
     def ended(self) -> None:
         if self.stage is not None:
-            _say(stage=self.stage, seconds=time.perf_counter() - self.since)
+            _report(stage=self.stage, seconds=time.perf_counter() - self.since)
 
 
-def _say(**said: object) -> None:
-    sys.stdout.write(json.dumps(said, default=str) + "\n")
+def _report(**values: object) -> None:
+    sys.stdout.write(json.dumps(values, default=str) + "\n")
     sys.stdout.flush()
-
-
-def failure(found: Verified) -> SqlstrataError | None:
-    """The error that `verify` ends with: that of the first server that did not do."""
-    for server in found.servers:
-        if server.error is not None:
-            kinds = {each.code: each for each in SqlstrataError.__subclasses__()}
-            kind = kinds.get(server.error["code"], SqlstrataError)
-            return kind(str(server.error["message"]), where=server.address, hint=server.error.get("hint"))
-    return None
-
-
-__all__ = ["Server", "Verified", "failure", "verify", "work"]

@@ -1,4 +1,4 @@
-"""Stages from afar: their names alone, which tell most stages of a plan apart without describing or proving one."""
+"""The names in each stage: enough to tell most stages apart, without describing one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from sqlstrata.sqlalchemy_versions import is_view
 
 @dataclass(frozen=True)
 class Outline:
-    """A stage from afar: its names, and where the rest is to be had.
+    """The names of a stage's tables, columns and views; its MetaData and Schema are made when they are asked for.
 
-    `columns` has the names of each table's columns; of a table that the stage shares with the one before, the very same
-    object.
+    `columns` has the column names of each table: the same object as in the stage before, where the table is the same.
     """
 
     stage: str
@@ -35,7 +34,7 @@ class Outline:
 
 
 def outlines(plan: Plan) -> tuple[Outline, ...]:
-    """The outlines of all stages, without describing one. Raises WrongUse, as importing the models does."""
+    """The outlines of all stages. Raises WrongUse, as importing the models does."""
     forget()
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}

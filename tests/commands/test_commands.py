@@ -543,7 +543,7 @@ def test_status_of_a_database_that_is_behind(given: Inv) -> None:
     rows = "cidades, email"
     assert (
         told.error["hint"]
-        == f"Run `inv onboard`, which puts in the rows of {rows} as well, or `inv up`, which does not."
+        == f"Run `inv onboard`, which inserts the rows of {rows} as well, or `inv up`, which does not."
     )
     assert given("status").code == 4
 
@@ -575,7 +575,7 @@ def test_status_of_a_database_whose_schema_was_changed_by_hand(given: Inv, proje
         {"table": "pessoas", "what": "column apelido", "expected": None, "found": "type VARCHAR(10)"}
     ]
     assert "apelido" in given("status").out
-    message = "The database's schema is not what stage email says: 1 difference."
+    message = "The database's schema is not that of stage email: 1 difference."
     assert told.error["message"] == message
     assert told.error["hint"] == "Undo what was changed by hand, or put it into the models."
 
@@ -594,8 +594,7 @@ def test_status_of_a_database_without_a_revision_that_is_not_empty(given: Inv, p
     told = given("status", "--json")
     assert told.code == 5
     assert told.error["message"] == (
-        "The database's schema is not what it says, which is that it is at no stage: 2 differences. "
-        "It is exactly that of stage email."
+        "The database's schema is not empty, and it has no revision: 2 differences. It is exactly that of stage email."
     )
 
 
@@ -651,7 +650,7 @@ def test_a_hint_is_for_the_database_that_was_named(given: Inv, tmp_path: Path, c
     given("rebuild")
     url = f"sqlite:///{tmp_path / 'other.db'}"
     told = given(command, "--url", url, "--json")
-    assert told.error["hint"] == "See that the URL is right; `inv up --url …` makes the file."
+    assert told.error["hint"] == "Check the URL; `inv up --url …` creates the file."
 
 
 def test_a_hint_to_go_on_is_for_the_database_that_was_named(given: Inv, tmp_path: Path) -> None:
@@ -1359,7 +1358,7 @@ def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
     assert told.error["message"] == (
         f"SQLite file {file} is not a SQLite database, or it is damaged: it does not begin as one does."
     )
-    assert given("stages").out.endswith(f"Where the database is cannot be told. {told.error['message']}\n")
+    assert given("stages").out.endswith(f"Cannot tell which stage the database is at. {told.error['message']}\n")
     assert file.read_bytes() == b"no database" * 300
     file.unlink()
     file.mkdir()

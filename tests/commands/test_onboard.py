@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.commands.new_stage import with_stage
-from sqlstrata.commands.verify import failure
+from sqlstrata.commands.verify import Verified
+from sqlstrata.commands.yaml_edit import with_stage
 from sqlstrata.databases import database, removal
 from sqlstrata.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
 from sqlstrata.plan import read
@@ -77,13 +77,13 @@ def test_a_schema_that_the_development_database_has_not_is_made(tmp_path: Path) 
     project = write(tmp_path / "p", {"pessoas": module}, stages, url=made, prove_on=[SERVERS["postgresql"]])
     said: list[str] = []
     try:
-        assert commands.onboard(project.plan(), told=lambda sentence, _: said.append(sentence)).tables == {
+        assert commands.onboard(project.plan(), notify=lambda sentence, _: said.append(sentence)).tables == {
             "gente.pessoas": 1
         }
-        assert said.count("Made the schema gente.") == 1
-        assert not commands.onboard(project.plan(), told=lambda sentence, _: said.append(sentence)).changed
+        assert said.count("Created the schema gente.") == 1
+        assert not commands.onboard(project.plan(), notify=lambda sentence, _: said.append(sentence)).changed
         assert commands.reset(project.plan(), YES).applied == ("pessoas",)
-        assert said.count("Made the schema gente.") == 1
+        assert said.count("Created the schema gente.") == 1
     finally:
         removal.drop(made, anything)
 
@@ -101,7 +101,7 @@ def test_no_server_is_told_with_its_address_after_the_wait(local: Project) -> No
     heard: list[str] = []
     begun = time.monotonic()
     with pytest.raises(Unreachable, match=r"PostgreSQL at 127\.0\.0\.1:1 cannot be reached"):
-        commands.onboard(local.plan(), wait=1, told=lambda said, _: heard.append(said))
+        commands.onboard(local.plan(), wait=1, notify=lambda said, _: heard.append(said))
     assert 1 <= time.monotonic() - begun < 10
     assert any("Waiting up to 1 s" in said for said in heard)
     assert not any("segredo" in said for said in heard)
@@ -276,12 +276,13 @@ def test_verify_proves_on_several_servers_at_once(local: Project) -> None:
         answering("mariadb"),
         "postgresql+psycopg://ana:segredo99@127.0.0.1:1/x",
     ]
-    found = commands.verify(local.plan(), urls)
+    with pytest.raises(Unreachable) as failed:
+        commands.verify(local.plan(), urls)
+    found = failed.value.result
+    assert isinstance(found, Verified)
     assert [set(server.seconds) for server in found.servers[:3]] == [{"pessoas", "cidades", "email"}] * 3
     assert [server.error is None for server in found.servers] == [True, True, True, False]
-    error = failure(found)
-    assert isinstance(error, Unreachable)
-    assert "segredo99" not in json.dumps(error.to_json())
+    assert "segredo99" not in json.dumps(failed.value.to_json())
 
 
 def test_verify_tells_a_history_that_does_not_do(local: Project) -> None:

@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.commands.verify import failure
 from sqlstrata.databases import database, local, ownership, removal
 from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.scratch.bracket import clear, scratch
@@ -120,8 +119,8 @@ def run_all(place: Place, url: str) -> dict[str, SqlstrataError | None]:
     found: dict[str, SqlstrataError | None] = {}
     for name, work in works.items():
         try:
-            result = work()
-            found[name] = failure(result) if isinstance(result, commands.Verified) else None
+            work()
+            found[name] = None
         except SqlstrataError as error:
             found[name] = error
     return found
@@ -454,7 +453,7 @@ def test_reset_waits_for_a_writer_as_long_as_was_said_and_says_nothing_before(pl
     writer.execute("INSERT INTO pessoas VALUES (7, 'Eva')")
     heard: list[str] = []
     with pytest.raises(Locked):
-        commands.reset(place.project.plan(), YES, wait=0.3, told=lambda doing, _: heard.append(doing))
+        commands.reset(place.project.plan(), YES, wait=0.3, notify=lambda doing, _: heard.append(doing))
     assert heard == []
     writer.execute("COMMIT")
     writer.close()
