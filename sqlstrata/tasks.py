@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import invoke.main
 from invoke import Collection, Exit, Program, task
 
 import sqlstrata
-from sqlstrata.program import Command, program_name
+from sqlstrata.program import Command, StrictProgram, program_name
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -294,3 +295,6 @@ def new_stage(
 
 
 namespace = Collection.from_module(sys.modules[__name__])
+
+# `inv` runs this object, and parses the words for the commands after it has loaded tasks.py.
+invoke.main.program.__class__ = StrictProgram
