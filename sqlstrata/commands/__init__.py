@@ -18,18 +18,6 @@ from sqlstrata.commands.up import up
 from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "adopt",
-    "check",
-    "down",
-    "eject",
-    "identify",
-    "new_stage",
-    "onboard",
-    "rebuild",
-    "reset",
-    "sql",
-    "stages",
-    "status",
-    "up",
-    "verify",
-]
+    "adopt", "check", "down", "eject", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
+    "status", "up", "verify",
+]  # fmt: skip

@@ -41,8 +41,13 @@ class Clock:
 
     def __call__(self, doing: str, stage: str) -> None:
         if stage:
-            now = time.perf_counter()
-            if self.stage is not None:
-                self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
-            self.stage, self.since = stage, now
+            self.end()
+            self.stage, self.since = stage, time.perf_counter()
         self.notify(doing, stage)
+
+    def end(self) -> None:
+        """Count the time of the stage that was begun last."""
+        if self.stage is not None:
+            seconds = time.perf_counter() - self.since
+            self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + seconds
+            self.stage = None

@@ -93,11 +93,8 @@ def _kind(plan: Plan, folder: Path) -> str:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef) and node.name == plan.models.base_attribute:
-            return (
-                _SQLMODEL
-                if "SQLModel" in {ast.unparse(base).rpartition(".")[2] for base in node.bases}
-                else _DECLARATIVE
-            )
+            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            return _SQLMODEL if "SQLModel" in bases else _DECLARATIVE
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if plan.models.base_attribute in {ast.unparse(target) for target in targets}:

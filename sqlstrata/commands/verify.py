@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.progress import Notify, healed, silent
+from sqlstrata.commands.progress import Clock, Notify, healed, silent
 from sqlstrata.commands.target import require_history
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
@@ -100,13 +100,12 @@ def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Ver
     runs = [_Run(plan, url, masked(database.address(url)), notify) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
-            for heard in [threads.submit(run.hear) for run in runs]:
-                heard.result()
+            outcomes = tuple(each.result() for each in [threads.submit(run.ended) for run in runs])
         finally:
             for run in runs:
                 run.process.kill()  # nothing happens to those that have ended
                 run.process.wait()
-    found = Verified(tuple(step.stage.name for step in made), tuple(run.outcome for run in runs))
+    found = Verified(tuple(step.stage.name for step in made), outcomes)
     failures = [f"{server.address}: {server.error['message']}" for server in found.servers if server.error is not None]
     for sentence in failures[1:]:  # the first is the error that is raised
         notify(sentence, "")
@@ -118,8 +117,6 @@ class _Run:
 
     def __init__(self, plan: Plan, url: sa.URL, address: str, notify: Notify) -> None:
         self.address, self.notify = address, notify
-        self.seconds: dict[str, float] = {}
-        self.error: dict[str, Any] | None = None
         self.process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-c", _WORK],
             stdin=subprocess.PIPE,
@@ -132,55 +129,37 @@ class _Run:
         json.dump(given, self.process.stdin)  # no password in `ps`
         self.process.stdin.close()
 
-    def hear(self) -> None:
-        """Pass on what the process reports, until it ends."""
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        for line in self.process.stdout:
-            report = json.loads(line)
-            if "begun" in report:
-                self.notify(f"proving on {self.address}", report["begun"])
-            elif "stage" in report:
-                self.seconds[report["stage"]] = report["seconds"]
-            else:
-                self.error = report["error"]
-        trace = self.process.stderr.read()
-        self.process.stdout.close()
-        self.process.stderr.close()
-        if self.process.wait() and self.error is None:
-            self.error = {"code": 1, "message": f"The process ended: {masked(trace.strip())}"}
-
-    @property
-    def outcome(self) -> Server:
-        return Server(self.address, self.seconds, self.error)
+    def ended(self) -> Server:
+        """Pass on the stages that the process begins; at its end, give what came of it."""
+        found: dict[str, Any] = {}
+        with self.process as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                report = json.loads(line)
+                if "begun" in report:
+                    self.notify(f"proving on {self.address}", report["begun"])
+                else:
+                    found |= report
+            trace = process.stderr.read()
+        if process.returncode and "error" not in found:
+            found["error"] = {"code": 1, "message": f"The process ended: {masked(trace.strip())}"}
+        return Server(self.address, **found)
 
 
 def work(config: str, url: str) -> None:
     """Prove on one server, reporting to `_Run` on standard output: this runs in the other process."""
     plan = read(Path(config))
-    clock = _Seconds()
+    clock = Clock(lambda _, stage: _report(begun=stage))
     try:
         swept(url)
         with answering(), Mirror(url) as mirror, placed(plan):
-            prove(url, plan.migrations, steps(plan, mirror.show), clock.begun, mirror)
-        clock.ended()
+            prove(url, plan.migrations, steps(plan, mirror.show), partial(clock, "proving"), mirror)
+        clock.end()
     except SqlstrataError as error:
         _report(error=error.to_json())
-
-
-class _Seconds:
-    def __init__(self) -> None:
-        self.stage: str | None = None
-        self.since = 0.0
-
-    def begun(self, stage: str) -> None:
-        self.ended()
-        self.stage, self.since = stage, time.perf_counter()
-        _report(begun=stage)
-
-    def ended(self) -> None:
-        if self.stage is not None:
-            _report(stage=self.stage, seconds=time.perf_counter() - self.since)
+    finally:
+        _report(seconds=clock.seconds)
 
 
 def _report(**values: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -25,6 +25,9 @@ from sqlstrata.scratch.bracket import Scratch, clear, scratch, sweep
 from sqlstrata.snapshot import Difference, Snapshot, differences, snapshot
 
 Name = tuple[str, str | None]
+
+_NOTHING = Outline(None, {}, (), frozenset(), sa.MetaData, Schema)
+"""The state before the first stage."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,19 @@ def identify(connection: sa.Connection, steps: Sequence[Outline], preferred: str
     """
     schemas = sorted({schema for step in steps for schema in step.schemas})
     found = snapshot(connection, schemas)
-    near = _nearest(_names(found), steps)
-    order = sorted(near, key=lambda index: (index >= 0 and steps[index].stage == preferred, index), reverse=True)
-    best: Fit | None = None
+    near = _nearest(_names(found), (_NOTHING, *steps))
+    order = near[::-1]
+    order.sort(key=lambda each: each.stage is None or each.stage != preferred)
+    fits: list[tuple[Fit, Outline]] = []
     with _beside(connection, schemas) as empty:
-        for index in _distinct(order, steps):
-            wanted = made(empty, sa.MetaData() if index < 0 else steps[index].metadata(), schemas)
-            fit = Fit(_called(index, steps), _that_matter(differences(wanted, found)))
-            if best is None or len(fit.differences) < len(best.differences):
-                best = fit
-            if best.exact:
+        for each in _distinct(order):
+            wanted = made(empty, each.metadata(), schemas)
+            fits.append((Fit(each.stage, _that_matter(differences(wanted, found))), each))
+            if fits[-1][0].exact:
                 break
-    assert best is not None
-    return Fit(best.stage, best.differences, tuple(_also(best, near, steps)))
+    best, mine = min(fits, key=lambda each: len(each[0].differences))
+    also = tuple(each.stage for each in near if each.stage and each is not mine and each.schema() == mine.schema())
+    return replace(best, also=also)
 
 
 def compare(connection: sa.Connection, metadata: sa.MetaData) -> tuple[Difference, ...]:
@@ -121,10 +124,6 @@ def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snaps
         return snapshot(connection, schemas)
 
 
-def _called(index: int, steps: Sequence[Outline]) -> str | None:
-    return None if index < 0 else steps[index].stage
-
-
 def _names(found: Snapshot) -> frozenset[Name]:
     """The tables and views of a database, and the columns of its tables."""
     names: set[Name] = set()
@@ -136,11 +135,11 @@ def _names(found: Snapshot) -> frozenset[Name]:
     return frozenset(names)
 
 
-def _nearest(names: frozenset[Name], steps: Sequence[Outline]) -> list[int]:
-    """The stages whose names are nearest, last first; -1 is the state before the first."""
-    distances = {-1: len(names), **dict(enumerate(_distances(names, steps)))}
-    least = min(distances.values())
-    return [index for index, distance in sorted(distances.items(), reverse=True) if distance == least]
+def _nearest(names: frozenset[Name], steps: Sequence[Outline]) -> list[Outline]:
+    """The stages whose names are nearest."""
+    distances = list(_distances(names, steps))
+    least = min(distances)
+    return [step for step, distance in zip(steps, distances, strict=True) if distance == least]
 
 
 def _distances(names: frozenset[Name], steps: Sequence[Outline]) -> Iterator[int]:
@@ -163,26 +162,14 @@ def _more(names: frozenset[Name], key: str, columns: Collection[str] | None) -> 
     return sum(-1 if name in names else 1 for name in own)
 
 
-def _distinct(order: Sequence[int], steps: Sequence[Outline]) -> Iterator[int]:
+def _distinct(order: Sequence[Outline]) -> Iterator[Outline]:
     """One of each group of stages with the same schema."""
     if len(order) == 1:  # nothing to compare it with
         yield from order
         return
     known: list[Schema] = []
-    for index in order:
-        schema = _schema(index, steps)
+    for each in order:
+        schema = each.schema()
         if schema not in known:
             known.append(schema)
-            yield index
-
-
-def _also(best: Fit, near: Sequence[int], steps: Sequence[Outline]) -> Iterator[str]:
-    """Other stages with the same schema."""
-    mine = next(index for index in near if _called(index, steps) == best.stage)
-    for index in sorted(near):
-        if index not in {-1, mine} and _schema(index, steps) == _schema(mine, steps):
-            yield steps[index].stage
-
-
-def _schema(index: int, steps: Sequence[Outline]) -> Schema:
-    return Schema() if index < 0 else steps[index].schema()
+            yield each

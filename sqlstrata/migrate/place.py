@@ -12,7 +12,7 @@ from sqlstrata.errors import HistoryDiffers, SchemaDiffers
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit, identify, swept
-from sqlstrata.migrate.outline import Outline, outlined
+from sqlstrata.migrate.outline import Outline, outline
 from sqlstrata.plan import Plan
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.snapshot.values import OURS
@@ -22,7 +22,7 @@ ADOPT = "`inv adopt` gives the database that stage's revision."
 
 def fitting(connection: sa.Connection, made: Sequence[Step], preferred: str | None = None) -> Fit:
     """The stage that a database's schema is that of; of several with one schema, rather `preferred`."""
-    return fit_of(connection, outlined(made), preferred)
+    return fit_of(connection, [outline(step) for step in made], preferred)
 
 
 def fit_of(connection: sa.Connection, stages: Sequence[Outline], preferred: str | None) -> Fit:
