@@ -82,6 +82,7 @@ class Report:
             case Table():
                 _print_table(line)
             case Verbatim():
+                _require_encodable(line.text)
                 print(line.text)
             case _:
                 print(self._adapted(line))
@@ -122,7 +123,7 @@ class Report:
             self._print_object(error=masked_within(error))
 
     def _print_object(self, **more: object) -> None:
-        print(json.dumps(self._adapted_within({**self._object, **more}), ensure_ascii=False, default=str))
+        print(json.dumps(self._adapted_within({**self._object, **more}), ensure_ascii=not _is_utf8(), default=str))
 
     # --------------------------------------------------------------------- commands in messages
 
@@ -146,6 +147,21 @@ class Report:
 
 def _error(code: int, message: str) -> dict[str, object]:
     return {"code": code, "message": message, "where": None, "hint": None}
+
+
+def _is_utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _require_encodable(text: str) -> None:
+    """Raise WrongUse where standard output cannot hold the text: other output has escapes then, SQL may not."""
+    from sqlstrata.errors import WrongUse
+
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError as error:
+        message = f"Standard output is {error.encoding}, which cannot hold {text[error.start]!r}."
+        raise WrongUse(message, hint="Set the variable PYTHONUTF8=1.") from None
 
 
 def _console() -> Console:

@@ -8,6 +8,7 @@ slow is imported before a task needs it.
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +50,7 @@ def ending(json: bool, url: str | None = None) -> Iterator[Report]:
     from sqlstrata.output import Report
     from sqlstrata.secret import masked_errors
 
-    _open_closed_streams()
+    _prepare_streams()
     report = Report(json=json, elsewhere=url is not None, program=program_name())
     try:
         with masked_errors(), _errors_printed(report):
@@ -82,11 +83,13 @@ def _errors_printed(report: Report) -> Iterator[None]:
         report.crashed()
 
 
-def _open_closed_streams() -> None:
-    """Replace a standard stream that the caller has closed (`>&-`) by one that goes nowhere."""
+def _prepare_streams() -> None:
+    """Replace a standard stream that the caller has closed (`>&-`); write escapes for what one cannot encode."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 Body = Callable[..., "Result"]

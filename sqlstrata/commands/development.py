@@ -48,8 +48,8 @@ def bring_up(plan: Plan, made: tuple[Step, ...], notify: Notify = silent, *, wai
         stage_at(connection, plan, apply.files(plan))
     with apply.connected(plan, wait=wait) as connection:
         _make_schemas(connection, made, waiting)
-        last, told = plan.stages[-1].name, partial(notify, "up")
-        applied = apply.up(connection, plan, last, told, lambda name: known[name].filled, wait=wait, waiting=waiting)
+        last, reached = plan.stages[-1].name, partial(notify, "up")
+        applied = apply.up(connection, plan, last, reached, lambda name: known[name].filled, wait=wait, waiting=waiting)
     return Brought(applied, created, repointed)
 
 

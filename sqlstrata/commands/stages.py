@@ -18,7 +18,7 @@ from sqlstrata.revisions.revision import Revision
 
 @dataclass(frozen=True)
 class Planned:
-    """The stages with their revisions; the stage that the database is at, or why that cannot be told."""
+    """The stages with their revisions; the stage that the database is at, or why that is unknown."""
 
     stages: tuple[Stage, ...]
     revisions: tuple[Revision, ...]

@@ -16,7 +16,7 @@ from tests.commands.running import (
     MODULES,
     STAGES,
     Inv,
-    Told,
+    Ran,
     fresh_tasks,
 )
 from tests.migrate import test_identify as identified
@@ -30,7 +30,7 @@ def inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("CONFIG", "SQLSTRATA_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*words: str) -> Told:
+    def run(*words: str) -> Ran:
         capsys.readouterr()
         program = StrictProgram(namespace=Collection.from_module(fresh_tasks()), name="inv", binary="inv")
         try:
@@ -41,7 +41,7 @@ def inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         assert isinstance(code, int)
         said = capsys.readouterr()
         assert "Traceback" not in said.err
-        return Told(code, said.out, said.err)
+        return Ran(code, said.out, said.err)
 
     return run
 

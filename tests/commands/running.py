@@ -54,7 +54,7 @@ NAMES = ["pessoas", "cidades", "email"]
 
 
 @dataclass(frozen=True)
-class Told:
+class Ran:
     """What a command said."""
 
     code: int
@@ -77,7 +77,7 @@ class Told:
         return found
 
 
-Inv = Callable[..., Told]
+Inv = Callable[..., Ran]
 
 
 def fresh_tasks() -> ModuleType:

@@ -21,8 +21,8 @@ from tests.projects import Project
 
 def test_check_is_content_with_what_rebuild_made(given: Inv) -> None:
     given("rebuild", "--no-apply")
-    told = given("check")
-    assert (told.code, told.out, told.err) == (0, "The history is what the stages give.\n", "")
+    ran = given("check")
+    assert (ran.code, ran.out, ran.err) == (0, "The history is what the stages give.\n", "")
     assert given("check", "--json").json == {"ok": True, "stage": None, "cause": None, "file": None}
 
 
@@ -81,25 +81,25 @@ def test_check_names_the_first_difference_and_its_cause(given: Inv, project: Pro
     given("rebuild", "--no-apply")
     wrong.do(project)
     before = tree(project.folder)
-    told = given("check", "--json")
-    assert told.code == 3
-    assert told.json | {"error": None} == {
+    ran = given("check", "--json")
+    assert ran.code == 3
+    assert ran.json | {"error": None} == {
         "ok": False, "stage": wrong.stage, "cause": wrong.cause, "file": wrong.file, "error": None,
     }  # fmt: skip
-    assert wrong.cause in told.error["message"]
+    assert wrong.cause in ran.error["message"]
     assert tree(project.folder) == before
 
 
 def test_check_shows_the_way_from_the_file_to_the_stages(given: Inv, project: Project) -> None:
     given("rebuild", "--no-apply")
     edited(project)
-    told = given("check")
-    assert told.code == 3
-    assert '-        sa.Column("nome", sa.String(length=51), nullable=False),\n' in told.out
-    assert '+        sa.Column("nome", sa.String(length=50), nullable=False),\n' in told.out
-    assert told.err.startswith("0002_cidades.py: ")
-    assert "Run `inv rebuild --force` (it keeps a copy of what was edited by hand), and look" in told.err
-    assert "None" not in told.err
+    ran = given("check")
+    assert ran.code == 3
+    assert '-        sa.Column("nome", sa.String(length=51), nullable=False),\n' in ran.out
+    assert '+        sa.Column("nome", sa.String(length=50), nullable=False),\n' in ran.out
+    assert ran.err.startswith("0002_cidades.py: ")
+    assert "Run `inv rebuild --force` (it keeps a copy of what was edited by hand), and look" in ran.err
+    assert "None" not in ran.err
 
 
 def test_check_does_not_speak_of_a_stage_where_there_is_none(given: Inv, project: Project) -> None:
@@ -111,7 +111,7 @@ def test_check_does_not_speak_of_a_stage_where_there_is_none(given: Inv, project
 def test_check_warns_of_modules_that_no_stage_turns_on(given: Inv, project: Project) -> None:
     given("rebuild", "--no-apply")
     project.module("esquecido", CIDADES.replace("cidades", "esquecidas").replace("Cidade", "Esquecida"))
-    told = given("check")
-    assert told.code == 0
-    assert "no stage turns on esquecido" in told.err
+    ran = given("check")
+    assert ran.code == 0
+    assert "no stage turns on esquecido" in ran.err
     assert json.loads(given("check", "--json").out)["ok"] is True

@@ -15,7 +15,7 @@ from pymysql.constants import CLIENT
 from sqlstrata.databases import database, removal
 from tests.commands.running import (
     Inv,
-    Told,
+    Ran,
     rows,
     tables,
 )
@@ -95,12 +95,12 @@ def test_ten_stages_with_every_hint_go_up_and_down_and_up(
     kind = sa.make_url(server).get_backend_name().replace("mariadb", "mysql")
     names = [stage["name"] for stage in SHOP_STAGES]
 
-    def given(*words: str) -> Told:
+    def given(*words: str) -> Ran:
         return inv(*words, "--config", str(loja.config))
 
-    told = given("rebuild", "--json")
-    assert told.code == 0, told.err
-    assert told.json["applied"] == names
+    ran = given("rebuild", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["applied"] == names
     assert given("check").code == 0
     assert given("status").code == 0
     assert rows(url, "SELECT nome_completo, idade, apelido, pais FROM clientes ORDER BY id") == [

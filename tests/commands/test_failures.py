@@ -29,27 +29,27 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(
 ) -> None:
     given("rebuild", "--no-apply")
     project.configure(database={"url": UNREACHABLE})
-    told = given(*words, "--json")
-    assert told.code == 8
-    assert "127.0.0.1:1" in told.error["message"]
-    assert "s3gredo" not in told.out + told.err
+    ran = given(*words, "--json")
+    assert ran.code == 8
+    assert "127.0.0.1:1" in ran.error["message"]
+    assert "s3gredo" not in ran.out + ran.err
 
 
 def test_a_server_for_the_proof_that_does_not_answer_leaves_all_as_it_was(given: Inv, project: Project) -> None:
     project.configure(prove_on=["sqlite://", UNREACHABLE])
     before = tree(project.folder)
-    told = given("rebuild")
-    assert told.code == 8
-    assert "s3gredo" not in told.out + told.err
+    ran = given("rebuild")
+    assert ran.code == 8
+    assert "s3gredo" not in ran.out + ran.err
     assert tree(project.folder) == before
 
 
 @pytest.mark.parametrize("words", [["status"], ["up"], ["down"]])
 def test_another_database_that_does_not_answer_is_told_without_its_password(given: Inv, words: Sequence[str]) -> None:
     given("rebuild", "--no-apply")
-    told = given(*words, "--url", UNREACHABLE, "--json")
-    assert told.code == 8
-    assert "s3gredo" not in told.out + told.err
+    ran = given(*words, "--url", UNREACHABLE, "--json")
+    assert ran.code == 8
+    assert "s3gredo" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize("words", [["status"], ["identify"], ["adopt"], ["up"], ["down"], ["onboard"]])
@@ -59,12 +59,12 @@ def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
     given("rebuild", "--no-apply")
     file = project.folder / "dev.db"
     file.write_bytes(b"no database" * 300)
-    told = given(*words, "--json")
-    assert told.code == 8
-    assert told.error["message"] == (
+    ran = given(*words, "--json")
+    assert ran.code == 8
+    assert ran.error["message"] == (
         f"SQLite file {file} is not a SQLite database, or it is damaged: it does not begin as one does."
     )
-    assert given("stages").out.endswith(f"Cannot tell which stage the database is at. {told.error['message']}\n")
+    assert given("stages").out.endswith(f"Cannot tell which stage the database is at. {ran.error['message']}\n")
     assert file.read_bytes() == b"no database" * 300
     file.unlink()
     file.mkdir()
@@ -82,10 +82,10 @@ def test_a_url_that_is_none_is_wrong_use(given: Inv) -> None:
 @pytest.mark.parametrize("command", ["status", "identify", "adopt", "up", "down"])
 def test_a_url_of_a_server_is_not_that_of_some_database_there(given: Inv, command: str, server: str) -> None:
     given("rebuild", "--no-apply")
-    told = given(command, "--url", server, "--json")
-    assert told.code == 2
-    assert told.error["message"] == "The URL names a server and no database."
-    assert told.error["hint"] == f"Add the database's name, as in {server.partition(':')[0]}://user@host/exemplo."
+    ran = given(command, "--url", server, "--json")
+    assert ran.code == 2
+    assert ran.error["message"] == "The URL names a server and no database."
+    assert ran.error["hint"] == f"Add the database's name, as in {server.partition(':')[0]}://user@host/exemplo."
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_no_output_has_a_password(given: Inv, project: Project, words: Sequence[
     given("rebuild", "--no-apply")
     project.configure(database={"url": UNREACHABLE}, prove_on=[UNREACHABLE])
     for more in ([], ["--json"]):
-        told = given(*words, *more)
-        assert "s3gredo" not in told.out + told.err
+        ran = given(*words, *more)
+        assert "s3gredo" not in ran.out + ran.err
 
 
 def test_a_folder_of_a_name_that_no_file_can_have_is_wrong_use(given: Inv, project: Project) -> None:
@@ -126,12 +126,12 @@ def test_data_that_fails_is_found_by_the_proof_before_anything_is_written(given:
     given("rebuild")
     project.configure(stages=[*STAGES, {"name": "dados", "data": "UPDATE nada SET x = 1"}])
     before = tree(project.folder)
-    told = given("rebuild", "--json")
-    assert told.code == 9
-    assert "Stage dados does not go up on sqlite" in told.error["message"]
-    assert "no such table: nada" in told.error["message"]
-    assert told.error["where"] == str(project.plan().where("stages", 3))
-    assert told.error["hint"].startswith("Mend what the stage says")
+    ran = given("rebuild", "--json")
+    assert ran.code == 9
+    assert "Stage dados does not go up on sqlite" in ran.error["message"]
+    assert "no such table: nada" in ran.error["message"]
+    assert ran.error["where"] == str(project.plan().where("stages", 3))
+    assert ran.error["hint"].startswith("Mend what the stage says")
     assert tree(project.folder) == before
 
 
@@ -146,25 +146,25 @@ def test_a_statement_that_failed_is_told_as_it_would_be_pasted(server: str) -> N
 
 def test_data_that_fails_in_the_database_says_where_it_stands(given: Inv, project: Project) -> None:
     project.configure(stages=[*STAGES, {"name": "dados", "data": "UPDATE nada SET x = 1"}])
-    told = given("rebuild", "--no-proof", "--json")
-    assert told.code == 9
-    assert told.error["message"] == (
+    ran = given("rebuild", "--no-proof", "--json")
+    assert ran.code == 9
+    assert ran.error["message"] == (
         "The migration failed: no such table: nada. The statement was: UPDATE nada SET x = 1. "
         "The database is at stage email. The new history is written."
     )
     assert given("status", "--json").json["stage"] == "email"
-    told = given("up")
-    assert told.code == 9
-    assert "The database is at stage email." in told.err
+    ran = given("up")
+    assert ran.code == 9
+    assert "The database is at stage email." in ran.err
 
 
 def test_rows_that_do_not_fit_their_table_are_found_before_anything_is_written(given: Inv, project: Project) -> None:
     project.configure(stages=[{**STAGES[0], "rows": {"pessoas": [{"nome": None}]}}, *STAGES[1:]])
     before = tree(project.folder)
-    told = given("rebuild", "--json")
-    assert told.code == 9
-    assert told.error["message"].startswith("The rows of stage pessoas do not fit its tables on sqlite: ")
-    assert told.error["where"] == str(project.plan().where("stages", 0, "rows"))
+    ran = given("rebuild", "--json")
+    assert ran.code == 9
+    assert ran.error["message"].startswith("The rows of stage pessoas do not fit its tables on sqlite: ")
+    assert ran.error["where"] == str(project.plan().where("stages", 0, "rows"))
     assert tree(project.folder) == before
 
 
@@ -181,11 +181,11 @@ def test_an_interruption_while_the_proof_runs_leaves_files_and_databases_as_they
 
     sa.event.listen(sa.Engine, "before_cursor_execute", interrupted)
     try:
-        told = given("rebuild", "--json")
+        ran = given("rebuild", "--json")
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", interrupted)
-    assert told.code == told.error["code"] == 130
-    assert told.err == "Stopped.\n"
+    assert ran.code == ran.error["code"] == 130
+    assert ran.err == "Stopped.\n"
     assert tree(project.folder) == before
 
 
@@ -203,10 +203,10 @@ def test_data_that_fails_on_a_server_says_where_its_database_stands(
     project.module("lugares", CIDADES.replace("cidades", "lugares").replace("Cidade", "Lugar"))
     failing = {"name": "lugares", "enable": ["lugares"], "data": ["DELETE FROM cidades", "UPDATE nada SET x = 1"]}
     project.configure(database={"url": url}, stages=[*STAGES, failing])
-    told = given("rebuild", "--no-proof", "--json")
-    assert told.code == 9
+    ran = given("rebuild", "--no-proof", "--json")
+    assert ran.code == 9
     state = STATES[request.node.callspec.params["server_url"]]
-    assert told.error["message"].endswith(f"{state} The new history is written.")
+    assert ran.error["message"].endswith(f"{state} The new history is written.")
     assert rows(url, "SELECT nome FROM cidades") == [("Recife",)]
     assert given("status", "--json").json["stage"] == "email"
     assert ("lugares" in tables(url)) == url.startswith("mariadb")

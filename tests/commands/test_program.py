@@ -103,18 +103,18 @@ def test_the_plan_may_be_named_by_a_variable(
 
 def test_a_plan_that_is_not_there_is_wrong_use(inv: Inv, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    told = inv("rebuild", "--json")
-    assert told.code == 2
-    assert "config.yaml" in f"{told.error['where']} {told.error['message']}"
+    ran = inv("rebuild", "--json")
+    assert ran.code == 2
+    assert "config.yaml" in f"{ran.error['where']} {ran.error['message']}"
 
 
 @pytest.mark.parametrize("wait", ["nan", "inf", "-inf", "-1", "1e300", "abc", ""])
 @pytest.mark.parametrize("name", ["adopt", "down", "onboard", "rebuild", "reset", "up"])
 def test_a_wait_that_is_no_time_is_wrong_use(given: Inv, project: Project, name: str, wait: str) -> None:
     before = tree(project.folder)
-    told = given(name, "--wait", wait, "--json")
-    assert told.code == 2
-    assert "--wait" in told.error["message"]
+    ran = given(name, "--wait", wait, "--json")
+    assert ran.code == 2
+    assert "--wait" in ran.error["message"]
     assert tree(project.folder) == before
 
 
@@ -141,8 +141,8 @@ COMMANDS = (
 
 
 def test_the_list_shows_every_command_with_a_sentence(inv: Inv) -> None:
-    told = inv("--list").out
-    found = re.findall(r"^  (\S+)   +(\S.*(?:\n {12,}\S.*)*)", told, re.MULTILINE)
+    ran = inv("--list").out
+    found = re.findall(r"^  (\S+)   +(\S.*(?:\n {12,}\S.*)*)", ran, re.MULTILINE)
     assert set(COMMANDS) <= {name for name, _ in found}
     for name, sentence in found:
         assert re.fullmatch(r"[A-Z].+\.", " ".join(sentence.split())), name
@@ -150,9 +150,9 @@ def test_the_list_shows_every_command_with_a_sentence(inv: Inv) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_a_command_explains_every_flag(inv: Inv, name: str) -> None:
-    told = inv("--help", name).out
-    flags = re.findall(r"^  (-\S.*?)(?:   +(\S.*))?$", told, re.MULTILINE)
-    assert all(text for _, text in flags), told
+    ran = inv("--help", name).out
+    flags = re.findall(r"^  (-\S.*?)(?:   +(\S.*))?$", ran, re.MULTILINE)
+    assert all(text for _, text in flags), ran
 
 
 def test_inv_alone_lists_the_commands() -> None:
@@ -273,3 +273,24 @@ def test_both_programs_are_strict(project: Project, program: str) -> None:
         assert "`sqlstrata " in ran.stderr or program == "inv" or words[0] == "--config"
     assert "Not written: this is what" in run("rebuild", "--dry").stdout
     assert tree(project.folder) == before
+
+
+# ------------------------------------------------ an output that is not UTF-8
+
+
+def test_an_output_that_is_not_utf_8_gets_escapes_valid_json_and_no_wrong_sql(project: Project) -> None:
+    data = {"upgrade": "UPDATE pessoas SET nome = 'Célia'", "downgrade": "SELECT 1"}
+    project.configure(stages=[STAGES[0], {"name": "dados", "message": "Nação", "data": data}])
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sqlstrata", *words]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+        return subprocess.run(command, cwd=project.folder, env=environ, capture_output=True, text=True, check=False)
+
+    assert run("onboard").returncode == 0
+    assert "\\u2192  dados" in run("stages").stdout
+    assert json.loads(run("stages", "--json").stdout)["stages"][1]["message"] == "Nação"
+    ran = run("sql", "--from-stage", "pessoas")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "Standard output is ascii, which cannot hold '\\xe9'. Set the variable PYTHONUTF8=1.\n"
+    assert "Célia" in json.loads(run("sql", "--json").stdout)["sql"]

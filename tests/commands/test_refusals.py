@@ -62,9 +62,9 @@ def refused(tmp_path: Path) -> Project:
 
 def test_all_that_must_be_allowed_is_told_in_one_go(inv: Inv, refused: Project) -> None:
     before = tree(refused.folder)
-    told = inv("rebuild", "--json", "--config", str(refused.config))
-    assert told.code == 6
-    assert told.error["needs"] == [
+    ran = inv("rebuild", "--json", "--config", str(refused.config))
+    assert ran.code == 6
+    assert ran.error["needs"] == [
         {"stage": "depois", "key": "drop", "name": "velhas", "value": None},
         {"stage": "depois", "key": "drop", "name": "pessoas.idade", "value": None},
         {"stage": "depois", "key": "fill", "name": "pessoas.email", "value": "''"},
@@ -76,9 +76,9 @@ def test_all_that_must_be_allowed_is_told_in_one_go(inv: Inv, refused: Project) 
 
 @pytest.mark.parametrize("words", [["check"], ["stages"], ["rebuild", "--dry-run"]])
 def test_every_command_that_makes_the_history_refuses(inv: Inv, refused: Project, words: Sequence[str]) -> None:
-    told = inv(*words, "--json", "--config", str(refused.config))
-    assert told.code == 6
-    assert len(told.error["needs"]) == 5
+    ran = inv(*words, "--json", "--config", str(refused.config))
+    assert ran.code == 6
+    assert len(ran.error["needs"]) == 5
 
 
 def test_pasting_the_needs_is_enough(inv: Inv, refused: Project) -> None:
@@ -157,8 +157,8 @@ def test_what_is_offered_to_paste_is_a_value_of_its_type(inv: Inv, tmp_path: Pat
     url = sa.make_url(server).set(database="strata_offered.db").render_as_string(hide_password=False)
     project = write(tmp_path, modules, stages, url=url, prove_on=[server])
     paste(inv, project)
-    told = inv("rebuild", "--no-apply", "--config", str(project.config))
-    assert (told.code, told.err) == (0, "")
+    ran = inv("rebuild", "--no-apply", "--config", str(project.config))
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_pasting_the_lines_of_the_message_is_enough(inv: Inv, refused: Project) -> None:
@@ -228,31 +228,31 @@ def test_what_is_said_for_one_server_is_no_leave_for_another(
     words = ("stages", "--json", "--config", str(project.config))
     assert inv(*words).code == 0
     project.configure(prove_on=["sqlite://", "mariadb+pymysql://server/"])
-    told = inv(*words)
-    assert told.code == 6
-    assert all(need["value"] == whole for need in told.error["needs"])
-    key = told.error["needs"][0]["key"]
+    ran = inv(*words)
+    assert ran.code == 6
+    assert all(need["value"] == whole for need in ran.error["needs"])
+    key = ran.error["needs"][0]["key"]
     project.configure(stages=[stages[0], {**stages[1], key: {"t.y": whole}}])
     assert inv(*words).code == 0
 
 
 def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project) -> None:
-    told = inv("rebuild", "--config", str(refused.config))
-    assert "if it is a rename: rename: {pessoas.idade: email}" in told.err
+    ran = inv("rebuild", "--config", str(refused.config))
+    assert "if it is a rename: rename: {pessoas.idade: email}" in ran.err
 
 
 def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: Project) -> None:
     project.configure(stages=[*STAGES[:2], {**STAGES[2], "downgrade": False}])
     given("rebuild")
-    told = given("down", "--json")
-    assert told.code == 6
-    assert told.error["message"] == (
+    ran = given("down", "--json")
+    assert ran.code == 6
+    assert ran.error["message"] == (
         "Stage email cannot be undone (downgrade: false). Nothing was changed. The database is at stage email."
     )
     assert given("status").code == 0
-    told = given("sql", "--from-stage", "email", "--to", "base", "--json")
-    assert told.code == 6
-    assert told.error["message"] == "Stage email cannot be undone (downgrade: false). Nothing was changed."
+    ran = given("sql", "--from-stage", "email", "--to", "base", "--json")
+    assert ran.code == 6
+    assert ran.error["message"] == "Stage email cannot be undone (downgrade: false). Nothing was changed."
 
 
 HINTS = (
@@ -295,8 +295,8 @@ def test_a_hint_with_a_name_that_the_database_does_not_have_yet_is_told_the_one_
     new = ONE.replace('"t"', '"itens"') + "    nome_completo: Mapped[str]\n    z: Mapped[int]"
     stages = [{"name": "um", "enable": ["um"]}, {"name": "dois", "disable": ["um"], "enable": ["dois"], **said}]
     modules = {"um": ONE + "    nome: Mapped[str]\n    y: Mapped[int | None]", "dois": new}
-    told = inv("stages", "--json", "--config", str(write(tmp_path / "dois", modules, stages).config))
-    assert (told.code, told.error["hint"]) == (2, hint)
+    ran = inv("stages", "--json", "--config", str(write(tmp_path / "dois", modules, stages).config))
+    assert (ran.code, ran.error["hint"]) == (2, hint)
 
 
 TO_NOWHERE = """
@@ -317,18 +317,18 @@ class Morador(Base):
 def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
     stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TO_NOWHERE}, stages)
-    told = inv("check", "--json", "--config", str(project.config))
-    assert told.code == 2
-    assert told.error["message"].startswith("Stage moradores: Table moradores has a foreign key to a table or column ")
-    assert told.error["where"] == str(project.plan().where("stages", 1))
+    ran = inv("check", "--json", "--config", str(project.config))
+    assert ran.code == 2
+    assert ran.error["message"].startswith("Stage moradores: Table moradores has a foreign key to a table or column ")
+    assert ran.error["where"] == str(project.plan().where("stages", 1))
 
 
 def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, tmp_path: Path) -> None:
     stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
-    told = inv("rebuild", "--json", "--config", str(project.config))
-    assert told.code == 2
-    assert told.error["message"].startswith("The models of stage moradores cannot be made on sqlite: ")
+    ran = inv("rebuild", "--json", "--config", str(project.config))
+    assert ran.code == 2
+    assert ran.error["message"].startswith("The models of stage moradores cannot be made on sqlite: ")
 
 
 def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
@@ -338,11 +338,11 @@ def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(
         {"name": "dois", "disable": ["um"], "enable": ["dois"], "rename": {"t.y": "z"}},
     ]
     project = write(tmp_path / "dois", {"um": ONE + "    y: Mapped[int | None]", "dois": new}, stages)
-    told = inv("stages", "--json", "--config", str(project.config))
+    ran = inv("stages", "--json", "--config", str(project.config))
     line = project.config.read_text(encoding="utf-8").splitlines().index("- name: dois") + 1
-    assert told.code == 2
-    assert told.error["message"].startswith("Stage dois: A column called t.y gets another name and a new one takes it")
-    assert told.error["where"] == f"{project.config}:{line}:3"
+    assert ran.code == 2
+    assert ran.error["message"].startswith("Stage dois: A column called t.y gets another name and a new one takes it")
+    assert ran.error["where"] == f"{project.config}:{line}:3"
 
 
 @pytest.mark.parametrize(("key", "value", "message", "hint"), HINTS, ids=[f"{key} {of}" for key, of, *_ in HINTS])
@@ -353,28 +353,28 @@ def test_a_hint_that_names_nothing_or_is_of_no_use_is_an_error_at_its_place(
     lines = project.config.read_text(encoding="utf-8").splitlines()
     name = list(value)[-1]  # type: ignore[call-overload]
     line, text = [(n, text) for n, text in enumerate(lines, 1) if re.match(rf"\s+(- )?{name}(:|$)", text)][-1]
-    told = given("rebuild", "--json")
-    assert told.code == 2
-    assert (told.error["message"], told.error["hint"]) == (message, hint)
-    assert told.error["where"] == f"{project.config}:{line}:{text.index(name) + 1}"
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    assert (ran.error["message"], ran.error["hint"]) == (message, hint)
+    assert ran.error["where"] == f"{project.config}:{line}:{text.index(name) + 1}"
     assert project.files() == {}
 
 
 def test_rows_of_a_table_that_is_not_there_are_an_error_at_their_place(given: Inv, project: Project) -> None:
     project.configure(stages=[*STAGES[:2], {**STAGES[2], "rows": {"cidade": [{"nome": "x"}]}}])
-    told = given("rebuild", "--json")
-    assert told.code == 2
-    assert re.fullmatch(rf"{re.escape(str(project.config))}:\d+:\d+", told.error["where"])
-    assert "cidade" in told.error["message"]
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    assert re.fullmatch(rf"{re.escape(str(project.config))}:\d+:\d+", ran.error["where"])
+    assert "cidade" in ran.error["message"]
     assert project.files() == {}
 
 
 def test_rows_of_a_column_that_is_not_there_are_an_error_at_their_place(given: Inv, project: Project) -> None:
     project.configure(stages=[*STAGES[:2], {**STAGES[2], "rows": {"cidades": [{"nomes": "x"}]}}])
-    told = given("rebuild", "--json")
-    assert told.code == 2
-    assert re.fullmatch(rf"{re.escape(str(project.config))}:\d+:\d+", told.error["where"])
-    assert "nomes" in told.error["message"]
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    assert re.fullmatch(rf"{re.escape(str(project.config))}:\d+:\d+", ran.error["where"])
+    assert "nomes" in ran.error["message"]
 
 
 @pytest.mark.parametrize(
@@ -396,20 +396,20 @@ def test_a_value_that_its_column_cannot_take_is_an_error_at_its_place(
 ) -> None:
     project.module("valores", f'valores = sa.Table("valores", Base.metadata, sa.Column("valor", {column}))')
     project.configure(stages=[{"name": "valores", "enable": ["valores"], "rows": {"valores": [{"valor": value}]}}])
-    told = given("rebuild", "--json")
-    assert told.code == 2
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
     line, text = next(
         (number, line)
         for number, line in enumerate(project.config.read_text(encoding="utf-8").splitlines(), start=1)
         if "valor:" in line
     )
-    assert told.error["where"] == f"{project.config}:{line}:{text.index('valor:') + 1}"
+    assert ran.error["where"] == f"{project.config}:{line}:{text.index('valor:') + 1}"
     assert project.files() == {}
 
 
 def test_a_wrong_plan_is_told_with_its_place(given: Inv, project: Project) -> None:
     project.configure(stages=[{**STAGES[0], "enabel": []}])
-    told = given("stages")
-    assert told.code == 2
-    assert re.match(rf"{re.escape(str(project.config))}:\d+:\d+: `enabel` is not a key of .+ `enable`", told.err)
-    assert told.out == ""
+    ran = given("stages")
+    assert ran.code == 2
+    assert re.match(rf"{re.escape(str(project.config))}:\d+:\d+: `enabel` is not a key of .+ `enable`", ran.err)
+    assert ran.out == ""

@@ -18,23 +18,23 @@ from tests.projects import Project
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mysql", "mariadb"])
 def test_sql_needs_no_database(given: Inv, project: Project, dialect: str) -> None:
     given("rebuild", "--no-apply")
-    told = given("sql", "--from-stage", "pessoas", "--to", "cidades", "--dialect", dialect)
-    assert told.code == 0
-    assert told.err == ""
-    assert "CREATE TABLE cidades" in told.out
-    assert "CREATE TABLE pessoas" not in told.out
-    assert ("SERIAL" in told.out) == (dialect == "postgresql")
-    assert ("AUTO_INCREMENT" in told.out) == (dialect in {"mysql", "mariadb"})
+    ran = given("sql", "--from-stage", "pessoas", "--to", "cidades", "--dialect", dialect)
+    assert ran.code == 0
+    assert ran.err == ""
+    assert "CREATE TABLE cidades" in ran.out
+    assert "CREATE TABLE pessoas" not in ran.out
+    assert ("SERIAL" in ran.out) == (dialect == "postgresql")
+    assert ("AUTO_INCREMENT" in ran.out) == (dialect in {"mysql", "mariadb"})
     assert given("sql", "--from-stage", "pessoas", "--to", "cidades", "--dialect", dialect, "--json").json == {
-        "sql": told.out
+        "sql": ran.out
     }
     assert not (project.folder / "dev.db").exists()
 
 
 def test_sql_goes_down_too(given: Inv) -> None:
     given("rebuild", "--no-apply")
-    told = given("sql", "--from-stage", "email", "--to", "base", "--dialect", "postgresql").out
-    found = [line for line in told.splitlines() if line.startswith(("DROP TABLE", "ALTER TABLE"))]
+    ran = given("sql", "--from-stage", "email", "--to", "base", "--dialect", "postgresql").out
+    found = [line for line in ran.splitlines() if line.startswith(("DROP TABLE", "ALTER TABLE"))]
     assert [line for line in found if "alembic_version" not in line] == [  # which Alembic drops, too, before 1.20
         "ALTER TABLE pessoas DROP COLUMN email;",
         "DROP TABLE cidades;",
@@ -62,6 +62,6 @@ def test_sql_does_what_up_does(given: Inv, project: Project, tmp_path: Path) -> 
 
 def test_sql_of_a_dialect_that_nobody_knows(given: Inv) -> None:
     given("rebuild", "--no-apply")
-    told = given("sql", "--dialect", "oracle", "--json")
-    assert told.code == 2
-    assert "oracle" in told.error["message"]
+    ran = given("sql", "--dialect", "oracle", "--json")
+    assert ran.code == 2
+    assert "oracle" in ran.error["message"]

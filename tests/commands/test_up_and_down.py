@@ -22,9 +22,9 @@ from tests.projects import Project
 
 def test_down_makes_no_database(given: Inv, project: Project) -> None:
     given("rebuild", "--no-apply")
-    told = given("down", "--json")
-    assert told.code == 8
-    assert told.error["message"] == f"There is no SQLite file {project.folder / 'dev.db'}."
+    ran = given("down", "--json")
+    assert ran.code == 8
+    assert ran.error["message"] == f"There is no SQLite file {project.folder / 'dev.db'}."
     assert not (project.folder / "dev.db").exists()
 
 
@@ -58,25 +58,25 @@ def test_up_puts_in_no_rows(given: Inv, project: Project) -> None:
 def test_down_to_a_stage_above_is_wrong_use(given: Inv) -> None:
     given("rebuild")
     given("down", "--to", "pessoas")
-    told = given("down", "--to", "email", "--json")
-    assert told.code == 2
-    assert told.error["hint"] == "Use `inv up --to email`."
+    ran = given("down", "--to", "email", "--json")
+    assert ran.code == 2
+    assert ran.error["hint"] == "Use `inv up --to email`."
 
 
 @pytest.mark.parametrize("words", [["up", "--to"], ["down", "--to"], ["sql", "--to"], ["sql", "--from-stage"]])
 def test_a_stage_that_is_not_there_is_wrong_use_with_the_nearest_name(given: Inv, words: Sequence[str]) -> None:
     given("rebuild")
-    told = given(*words, "cidade", "--json")
-    assert told.code == 2
-    assert "cidade" in told.error["message"]
-    assert "cidades" in told.error["hint"]
+    ran = given(*words, "cidade", "--json")
+    assert ran.code == 2
+    assert "cidade" in ran.error["message"]
+    assert "cidades" in ran.error["hint"]
 
 
 @pytest.mark.parametrize("words", [["up"], ["up", "--to", "pessoas"], ["sql"]])
 def test_without_a_history_rebuild_is_asked_for(given: Inv, words: Sequence[str]) -> None:
-    told = given(*words, "--json")
-    assert told.code == 2
-    assert told.error["hint"] == "Run `inv rebuild`."
+    ran = given(*words, "--json")
+    assert ran.code == 2
+    assert ran.error["hint"] == "Run `inv rebuild`."
 
 
 def test_up_past_rows_that_are_in_the_way_stops_before_it_touches_anything(given: Inv, project: Project) -> None:
@@ -86,9 +86,9 @@ def test_up_past_rows_that_are_in_the_way_stops_before_it_touches_anything(given
     given("rebuild", "--no-apply")
     given("up", "--to", "email")
     execute(project.url, "INSERT INTO cidades (nome) VALUES ('Olinda'), ('Olinda')")
-    told = given("up", "--json")
-    assert told.code == 9
-    assert "nome = 'Olinda' in 2 rows" in told.error["message"]
+    ran = given("up", "--json")
+    assert ran.code == 9
+    assert "nome = 'Olinda' in 2 rows" in ran.error["message"]
     assert given("status", "--json").json["stage"] == "email"
 
 
@@ -124,13 +124,13 @@ def test_a_history_that_alembic_cannot_load_is_told_with_its_place_before_anythi
     do(project)
     before = (project.folder / "dev.db").read_bytes()
     for words in (["up"], ["down"], ["sql"], ["verify"], ["onboard"], ["reset", "--yes"]):
-        told = given(*words, "--json")
-        assert told.code == 3, words
+        ran = given(*words, "--json")
+        assert ran.code == 3, words
         if words[0] in {"up", "down", "sql"}:
-            assert told.error["where"].endswith(where)
-            assert told.error["message"].startswith(message)
-        assert "`inv rebuild" in told.error["hint"]
-        assert "`inv check`" in told.error["hint"]
+            assert ran.error["where"].endswith(where)
+            assert ran.error["message"].startswith(message)
+        assert "`inv rebuild" in ran.error["hint"]
+        assert "`inv check`" in ran.error["hint"]
     assert (project.folder / "dev.db").read_bytes() == before
 
 
@@ -151,12 +151,12 @@ def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_p
     given("rebuild")
     given("down", "--to", "pessoas")
     do(project)
-    told = given("up", "--json")
-    assert told.code == 9
-    assert where in told.error["where"]
-    assert message in told.error["message"]
-    assert told.error["message"].endswith("The database is at stage pessoas.")
-    assert given("sql", "--json").error["where"] == told.error["where"]
+    ran = given("up", "--json")
+    assert ran.code == 9
+    assert where in ran.error["where"]
+    assert message in ran.error["message"]
+    assert ran.error["message"].endswith("The database is at stage pessoas.")
+    assert given("sql", "--json").error["where"] == ran.error["where"]
     assert rows(project.url, "SELECT count(*) FROM pessoas") == [(3,)]
 
 
@@ -165,17 +165,17 @@ def test_an_env_py_that_does_not_run_is_told_by_the_proof(given: Inv, project: P
     lines_in("env.py", "environment.run()", "nada()")(project)
     project.module("cidades", CIDADES.replace("50", "60"))
     before = tree(project.folder)
-    told = given("rebuild", "--json")
-    assert told.code == 9
-    assert told.error["where"].startswith(f"{project.folder / 'migrations' / 'env.py'}:")
-    assert "NameError: name 'nada' is not defined." in told.error["message"]
+    ran = given("rebuild", "--json")
+    assert ran.code == 9
+    assert ran.error["where"].startswith(f"{project.folder / 'migrations' / 'env.py'}:")
+    assert "NameError: name 'nada' is not defined." in ran.error["message"]
     assert tree(project.folder) == before
 
 
 def test_what_a_module_prints_is_no_part_of_the_object(given: Inv, project: Project) -> None:
     project.module("cidades", f"print('CIDADES')\n{CIDADES}")
     for words in (["rebuild"], ["stages"], ["status"], ["verify"]):
-        told = given(*words, "--json")
-        assert told.code == 0, words
-        assert told.json
-        assert "CIDADES" in told.err or words == ["verify"]
+        ran = given(*words, "--json")
+        assert ran.code == 0, words
+        assert ran.json
+        assert "CIDADES" in ran.err or words == ["verify"]
