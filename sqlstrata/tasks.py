@@ -96,17 +96,14 @@ Body = Callable[..., "Result"]
 
 
 def command(*, progress: bool = False, iterable: Iterable[str] = (), **help_: str) -> Callable[[Body], Command]:
-    """Make a task of a function of the plan, of what hears messages, and of the options of its own.
+    """Make a task of a function of the plan, of what hears messages, and of options of its own.
 
-    The task has these options, and `--config` and `--json` before them; it prints the function's result. `progress`
-    shows each stage while the work goes on. A number of seconds is text for Invoke, which would end a wrong one with a
-    traceback.
+    The task has these options after `--config` and `--json`, and prints the function's result. `progress` shows each
+    stage while the work goes on.
     """
 
     def made(body: Body) -> Command:
-        _, _, *own = inspect.signature(body).parameters.values()
-
-        def run(_: Context, *, config: str | None = None, json: bool = False, **options: Any) -> None:
+        def run(_: Context, config: str | None = None, json: bool = False, **options: Any) -> None:
             url = options.get("url")
             with ending(json, url if isinstance(url, str) else None) as report:
                 report.notes(_notes(url if isinstance(url, list) else [url] if url else []))
@@ -117,18 +114,25 @@ def command(*, progress: bool = False, iterable: Iterable[str] = (), **help_: st
                     result = body(plan, notify, **options)
                 report.show(result)
 
-        parameters = [*inspect.signature(run).parameters.values()][:3]
-        own = [each.replace(default=f"{_WAIT:.0f}") if each.name == "wait" else each for each in own]
-        ordered = sorted([*parameters, *own], key=lambda each: each.default is not each.empty)
-        positional = [each.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in ordered]
-        run.__signature__ = inspect.Signature(positional)  # type: ignore[attr-defined] # what Invoke makes flags of
+        flags = _flags(run, body)
+        run.__signature__ = flags  # type: ignore[attr-defined] # Invoke makes the flags of it
         run.__name__, run.__doc__ = body.__name__, body.__doc__
-        names = {each.name for each in positional}
-        texts = {name: text for name, text in {**_HELP, **help_}.items() if name in names}
+        texts = {name: text for name, text in {**_HELP, **help_}.items() if name in flags.parameters}
         found: Command = task(help=texts, iterable=[*iterable], klass=Command)(run)
         return found
 
     return made
+
+
+def _flags(run: Callable[..., None], body: Body) -> inspect.Signature:
+    """The parameters that every command has, and then a command's own; those without a default first.
+
+    A number of seconds is text for Invoke, which would end a wrong one with a traceback.
+    """
+    *common, _ = inspect.signature(run).parameters.values()
+    _, _, *own = inspect.signature(body).parameters.values()
+    own = [each.replace(default=f"{_WAIT:.0f}") if each.name == "wait" else each for each in own]
+    return inspect.Signature(sorted([*common, *own], key=lambda each: each.default is not each.empty))
 
 
 def _plan(config: str | None, report: Report) -> Plan:
