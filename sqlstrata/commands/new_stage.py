@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -53,32 +54,29 @@ def new_stage(
     """
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
-    if name in {stage.name for stage in plan.stages}:
-        raise WrongUse(
-            f"There already is a stage `{name}`.",
-            where=plan.where("stages", [stage.name for stage in plan.stages].index(name)),
-            hint="Use another name.",
-        )
+    names = [stage.name for stage in plan.stages]
+    if name in names:
+        where = plan.where("stages", names.index(name))
+        raise WrongUse(f"There already is a stage `{name}`.", where=where, hint="Use another name.")
     modules = enable or (name,)
     paths = {module: _path(plan, module) for module in modules}
     missing = {module: path for module, path in paths.items() if not _is_there(path)}
     if extends and not missing:
         message = f"The module {', '.join(modules)} already exists, so nothing is written for --extends."
         raise WrongUse(message, hint="Leave out --extends, or name another module.")
-    text = plan.path.read_bytes().decode("utf-8-sig")
-    added, line = with_stage(text, name, message or name.replace("_", " ").capitalize(), modules)
+    before = plan.path.read_bytes()
+    encoding = "utf-8-sig" if before.startswith(codecs.BOM_UTF8) else "utf-8"
+    added, line = with_stage(before.decode(encoding), name, message or name.replace("_", " ").capitalize(), modules)
     with _undone() as done:
-        written = [
-            _write(path, skeleton(plan, _package_folder(plan), module, extends), done)
-            for module, path in missing.items()
-        ]
-        _replace(plan.path, added, done)
+        for module, path in missing.items():
+            _write(path, skeleton(plan, _package_folder(plan), module, extends).encode(), done)
+        _write(plan.path, added.encode(encoding), done)
         again = read(plan.path)
         if again.stages[:-1] != plan.stages:
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
         for _ in metadatas(again):  # undone where a module cannot be imported
             pass
-    return NewStage(name, plan.path, line, modules, tuple(written))
+    return NewStage(name, plan.path, line, modules, tuple(missing.values()))
 
 
 def _path(plan: Plan, module: str) -> Path:
@@ -128,20 +126,15 @@ def _undone() -> Iterator[Done]:
         raise
 
 
-def _write(path: Path, text: str, done: Done) -> Path:
-    done.append((path, None))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def _replace(path: Path, text: str, done: Done) -> None:
+def _write(path: Path, content: bytes, done: Done) -> None:
     """Write a file whole or not at all."""
-    before = path.read_bytes()
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.strata-partial")
     try:
-        new.write_bytes((b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b"") + text.encode())
-        new.chmod(path.stat().st_mode)
+        new.write_bytes(content)
+        if before is not None:
+            new.chmod(path.stat().st_mode)
         new.replace(path)
         done.append((path, before))
     finally:
