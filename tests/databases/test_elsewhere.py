@@ -20,6 +20,7 @@ from sqlstrata import commands
 from sqlstrata.databases import database, local, ownership, removal
 from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.scratch.bracket import clear, scratch
+from tests.outcomes import outcome
 from tests.projects import Project, write
 from tests.servers import SERVERS, answering, anything
 
@@ -105,7 +106,7 @@ def run_all(place: Place, url: str) -> dict[str, SqlstrataError | None]:
 
     own = {"database": {"url": url}}
     works: dict[str, Callable[[], object]] = {
-        "status": lambda: commands.status(project.plan(), url),
+        "status": lambda: outcome(commands.status, project.plan(), url),
         "identify": lambda: commands.identify(project.plan(), url),
         "adopt": lambda: commands.adopt(project.plan(), url),
         "down": lambda: commands.down(project.plan(), "pessoas", url),
