@@ -41,9 +41,9 @@ def bench(_: Context, json: bool = False, quick: bool = False, times: int = 3, o
     with ending(json) as report:
         from bench import command
 
-        with report.progress() as told:
-            found = command.bench(lambda row: told("measuring", row), quick=quick, times=times, only=only)
-        report.measured(command.table(found), command.values(found))
+        with report.progress() as notify:
+            found = command.bench(lambda row: notify("measuring", row), quick=quick, times=times, only=only)
+        report.show(found)
 
 
 for each in (test, lint, bench):

@@ -13,11 +13,12 @@ from bench.chart import svg
 from bench.measure import LONGEST, ROOT, STAGES, Measured, curves, measured, rows
 from sqlstrata.databases import database
 from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.result import Line, Verbatim
 
 CHART = ROOT / "docs" / "bench.svg"
 
 
-def bench(told: Callable[[str], None], *, quick: bool, times: int, only: str | None) -> tuple[Measured, ...]:
+def bench(told: Callable[[str], None], *, quick: bool, times: int, only: str | None) -> Found:
     """Measure, and draw the chart anew where all is measured at full length. `told` hears what is being done.
 
     `quick` is a tenth of the stages, once, and reaches for nothing; `only` a word in the names of the rows that are
@@ -38,7 +39,7 @@ def bench(told: Callable[[str], None], *, quick: bool, times: int, only: str | N
     if not quick and only is None:
         told("the chart")
         CHART.write_text(svg(curves((STAGES // 10, STAGES // 3, STAGES))), encoding="utf-8")
-    return tuple(found)
+    return Found(found)
 
 
 _SERVERS = {
@@ -57,6 +58,18 @@ def _servers(told: Callable[[str], None]) -> Iterator[str]:
             told(f"without {variable}: {error}")
         else:
             yield url
+
+
+class Found(tuple[Measured, ...]):
+    """What was measured, row by row."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {"rows": values(self)}
+
+    def lines(self) -> Iterator[Line]:
+        yield Verbatim(table(self))
 
 
 def table(found: Iterable[Measured]) -> str:

@@ -1,7 +1,7 @@
 """sqlstrata rebuilds the history of a database schema from declared stages.
 
-For scripts: `from sqlstrata import read, history, rebuild`. What is named here is imported when it is asked for, so
-that importing the package costs nothing.
+For scripts: `from sqlstrata import read, history, rebuild`. Each name is imported when it is first used, so importing
+the package itself is cheap.
 """
 
 from __future__ import annotations
@@ -10,37 +10,32 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlstrata.commands import (
-        adopt,
-        check,
-        down,
-        eject,
-        identify,
-        new_stage,
-        onboard,
-        rebuild,
-        reset,
-        sql,
-        stages,
-        status,
-        up,
-        verify,
-    )
+    from sqlstrata.commands.adopt import adopt
+    from sqlstrata.commands.check import check
+    from sqlstrata.commands.down import down
+    from sqlstrata.commands.eject import eject
+    from sqlstrata.commands.identify import identify
+    from sqlstrata.commands.new_stage import new_stage
+    from sqlstrata.commands.onboard import onboard
+    from sqlstrata.commands.rebuild import rebuild
+    from sqlstrata.commands.reset import reset
+    from sqlstrata.commands.sql import sql
+    from sqlstrata.commands.stages import stages
+    from sqlstrata.commands.status import status
+    from sqlstrata.commands.up import up
+    from sqlstrata.commands.verify import verify
     from sqlstrata.errors import SqlstrataError
     from sqlstrata.plan import Plan, Stage, find, read
     from sqlstrata.revisions.generate import history
     from sqlstrata.revisions.revision import Revision
 
-_ROOMS = {
-    "sqlstrata.commands": (
-        "adopt", "check", "down", "eject", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
-        "status", "up", "verify",
-    ),
-    "sqlstrata.errors": ("SqlstrataError",),
-    "sqlstrata.revisions.generate": ("history",),
-    "sqlstrata.revisions.revision": ("Revision",),
-    "sqlstrata.plan": ("Plan", "Stage", "find", "read"),
-}  # fmt: skip
+_ELSEWHERE = {
+    **dict.fromkeys(("Plan", "Stage", "find", "read"), "sqlstrata.plan"),
+    "Revision": "sqlstrata.revisions.revision",
+    "SqlstrataError": "sqlstrata.errors",
+    "history": "sqlstrata.revisions.generate",
+}
+"""Where the names are that are not commands."""
 
 __all__ = [
     "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "check", "down", "eject", "find", "history", "identify",
@@ -49,8 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(importlib.import_module(room), name)
+    if name in __all__:
+        return getattr(importlib.import_module(_ELSEWHERE.get(name, "sqlstrata.commands")), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

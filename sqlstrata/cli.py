@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from invoke import Program
-
+from sqlstrata.program import StrictProgram
 from sqlstrata.tasks import namespace
 
 
@@ -16,6 +15,6 @@ def _version() -> str:
         return "unknown"
 
 
-program = Program(
+program = StrictProgram(
     name="sqlstrata", binary="sqlstrata", binary_names=["sqlstrata"], namespace=namespace, version=_version()
 )

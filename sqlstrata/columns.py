@@ -1,4 +1,4 @@
-"""Columns of text: how a table is shown where no terminal can be asked for its width."""
+"""A plain-text table, for output that is not a terminal."""
 
 from __future__ import annotations
 

@@ -1,11 +1,14 @@
-"""What can go wrong and is known: one sentence each, with the exit code that scripts rely on."""
+"""Known failures, one class per exit code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sqlstrata.secret import masked, masked_within
+
+if TYPE_CHECKING:
+    from sqlstrata.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,10 @@ class Where:
 class SqlstrataError(Exception):
     """A known failure: what, where, and what to do about it.
 
-    message and hint are sentences that end with a full stop; where is a place in a file, or anything else that names
-    the place; details are plain data for scripts, part of the error object that `--json` prints. Passwords in any of
-    them are masked here, whoever wrote them.
+    message and hint are sentences that end with a full stop; where is a place in a file, or another name of the place;
+    details are plain data for scripts, part of the error object that `--json` prints. Passwords in any of them are
+    masked here. result is what the command found, where the error is its verdict: the Status of a database that is
+    behind, for example.
     """
 
     code: ClassVar[int] = 1
@@ -38,6 +42,7 @@ class SqlstrataError(Exception):
         self.where = None if where is None else masked(str(where))
         self.hint = None if hint is None else masked(hint)
         self.details = {key: masked_within(value) for key, value in details.items()}
+        self.result: Result | None = None
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -45,7 +50,7 @@ class SqlstrataError(Exception):
         return f"{place}{self.message}{advice}"
 
     def to_json(self) -> dict[str, object]:
-        """Give the object that stands under "error" with `--json`; no detail can hide the four first keys."""
+        """Give the object under "error" with `--json`; no detail can hide the first four keys."""
         known = {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}
         return {**known, **self.details, **known}
 
@@ -75,7 +80,7 @@ class SchemaDiffers(SqlstrataError):
 
 
 class Refused(SqlstrataError):
-    """Rows or columns would be lost or values invented, and the stage does not allow it."""
+    """Rows or columns would be lost, or values invented, and the stage does not allow it."""
 
     code = 6
 

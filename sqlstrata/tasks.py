@@ -1,54 +1,59 @@
-"""The commands, as Invoke's tasks. A user's tasks.py takes `namespace` from here; `sqlstrata.cli` needs no tasks.py.
+"""The commands, for `inv` and for `sqlstrata`.
 
-This is the rim. Each task is a few lines over `sqlstrata.commands`; here, and in `sqlstrata.output`, is the only
-printing, and `ending` is the only place that sets exit codes. Nothing heavy is imported before a task needs it.
+`from sqlstrata.tasks import namespace as ns` in a project's own tasks.py is all that `inv` needs; `sqlstrata` needs no
+tasks.py. Each task is a few lines over `sqlstrata.commands`; `ending` is the only place that sets exit codes. Nothing
+slow is imported before a task needs it.
 """
 
 from __future__ import annotations
 
+import inspect
+import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
-from invoke import Collection, Exit, task
+import invoke.main
+from invoke import Collection, Exit, Program, task
+
+import sqlstrata
+from sqlstrata.program import Command, StrictProgram, program_name
 
 if TYPE_CHECKING:
     from invoke import Context
 
+    from sqlstrata.commands.progress import Notify
     from sqlstrata.output import Report
     from sqlstrata.plan import Plan
+    from sqlstrata.result import Result
 
 _HELP = {
     "config": "the plan (default: config.yaml here or in a folder above, or the variable SQLSTRATA_CONFIG)",
     "json": "print one JSON object and nothing else",
     "url": "another database than the one in the plan",
     "to": "the stage to go to",
-    "wait": "seconds to wait for somebody else who is at work there (default: 60)",
+    "wait": "seconds to wait for another run on the database or in the folder (default: 60)",
+    "protect": "mark the database: nothing here will drop, reset or re-stamp it",
 }
-_PROTECT = "have the database say that nothing here may drop, reset or re-stamp it"
-
-
-def _help(*names: str, **more: str) -> dict[str, str]:
-    return {**{name: _HELP[name] for name in names}, **more}
+_WAIT = 60.0
+_LONGEST = 1_000_000.0  # servers count milliseconds in 31 bits
 
 
 @contextmanager
 def ending(json: bool, url: str | None = None) -> Iterator[Report]:
-    """Print what a command reports, tell known errors in a sentence, and set the exit code.
+    """Print what a command reports and its error, and set the exit code.
 
     `url` is the database that the command was given.
     """
     from sqlstrata.output import Report
     from sqlstrata.secret import masked_errors
 
-    _open_what_is_closed()
-    report = Report(json=json, elsewhere=url is not None, program=_program())
+    _prepare_streams()
+    report = Report(json=json, elsewhere=url is not None, program=program_name())
     try:
-        with masked_errors(), _errors_told(report):
-            report.notes(_notes([] if url is None else [url]))
+        with masked_errors(), _errors_printed(report):
             yield report
             report.finish()
         sys.stdout.flush()
@@ -60,16 +65,9 @@ def ending(json: bool, url: str | None = None) -> Iterator[Report]:
         raise Exit(code=report.code)
 
 
-def _program() -> str:
-    """The program that was run: `sqlstrata`, also as a module, or `inv`."""
-    path = Path(sys.argv[0])
-    name = path.parent.name if path.stem == "__main__" else path.stem
-    return "sqlstrata" if name == "sqlstrata" else "inv"
-
-
 @contextmanager
-def _errors_told(report: Report) -> Iterator[None]:
-    """Tell every error but that standard output cannot be written."""
+def _errors_printed(report: Report) -> Iterator[None]:
+    """Print every error but that standard output cannot be written."""
     from sqlstrata.errors import SqlstrataError
 
     try:
@@ -78,18 +76,63 @@ def _errors_told(report: Report) -> Iterator[None]:
         report.fail(error)
     except KeyboardInterrupt:
         report.stopped()
-    except Exception as error:  # noqa: BLE001 - the one place where what nobody expected is told, and exits with 1
+    except Exception as error:  # noqa: BLE001 - the one place where an unexpected error ends, with exit code 1
         if isinstance(error, OSError):
             sys.stdout.write("\n")  # so that there is something to write
             sys.stdout.flush()
         report.crashed()
 
 
-def _open_what_is_closed() -> None:
-    """Give a standard stream that the caller has closed (`>&-`) a place where what is said goes nowhere."""
+def _prepare_streams() -> None:
+    """Replace a standard stream that the caller has closed (`>&-`); write escapes for what one cannot encode."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+Body = Callable[..., "Result"]
+
+
+def command(*, progress: bool = False, iterable: Iterable[str] = (), **help_: str) -> Callable[[Body], Command]:
+    """Make a task of a function of the plan, of what hears messages, and of options of its own.
+
+    The task has these options after `--config` and `--json`, and prints the function's result. `progress` shows each
+    stage while the work goes on.
+    """
+
+    def made(body: Body) -> Command:
+        def run(_: Context, config: str | None = None, json: bool = False, **options: Any) -> None:
+            url = options.get("url")
+            with ending(json, url if isinstance(url, str) else None) as report:
+                report.notes(_notes(url if isinstance(url, list) else [url] if url else []))
+                with report.progress() if progress else nullcontext(report.tell) as notify:
+                    plan = _plan(config, report)
+                    if "wait" in options:
+                        options["wait"] = _seconds(options["wait"])
+                    result = body(plan, notify, **options)
+                report.show(result)
+
+        flags = _flags(run, body)
+        run.__signature__ = flags  # type: ignore[attr-defined] # Invoke makes the flags of it
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        texts = {name: text for name, text in {**_HELP, **help_}.items() if name in flags.parameters}
+        found: Command = task(help=texts, iterable=[*iterable], klass=Command)(run)
+        return found
+
+    return made
+
+
+def _flags(run: Callable[..., None], body: Body) -> inspect.Signature:
+    """The parameters that every command has, and then a command's own; those without a default first.
+
+    A number of seconds is text for Invoke, which would end a wrong one with a traceback.
+    """
+    *common, _ = inspect.signature(run).parameters.values()
+    _, _, *own = inspect.signature(body).parameters.values()
+    own = [each.replace(default=f"{_WAIT:.0f}") if each.name == "wait" else each for each in own]
+    return inspect.Signature(sorted([*common, *own], key=lambda each: each.default is not each.empty))
 
 
 def _plan(config: str | None, report: Report) -> Plan:
@@ -107,11 +150,8 @@ def _notes(urls: Iterable[str]) -> Iterator[str]:
     return (found for each in urls if (found := note(each)) is not None)
 
 
-_LONGEST = 1_000_000.0  # servers count milliseconds in 31 bits
-
-
 def _seconds(wait: str) -> float:
-    """What `--wait` says; Invoke itself would end what is no number with a traceback, and take nan for one."""
+    """The number that `--wait` gives. Raises WrongUse."""
     from sqlstrata.errors import WrongUse
 
     try:
@@ -119,255 +159,149 @@ def _seconds(wait: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= _LONGEST:
-        raise WrongUse(f"`--wait {wait}` is no time to wait.", hint=f"Give seconds, from 0 to {_LONGEST:.0f}.")
+        raise WrongUse(f"`--wait {wait}` is not a number of seconds.", hint=f"Give one from 0 to {_LONGEST:.0f}.")
     return seconds
 
 
 @task(default=True)
 def commands(_: Context) -> None:
     """Show these commands; so does the program's name alone."""
-    from invoke import Program
-
-    shown = Program(namespace=namespace, name=_program(), binary=_program())
+    shown = Program(namespace=namespace, name=program_name(), binary=program_name())
     with ending(json=False):
-        shown.run([_program(), "--list"], exit=False)
+        shown.run([program_name(), "--list"], exit=False)
 
 
-@task(
-    help=_help(
-        "config",
-        "json",
-        dry_run="show what would be made, write nothing",
-        no_apply="leave the development database alone",
-        no_proof="skip the proof",
-        force="also over revision files that were edited by hand; they are kept beside",
-        wait=_HELP["wait"],
-    )
+@command(
+    progress=True,
+    dry_run="show what would be made, write nothing",
+    no_apply="leave the development database alone",
+    no_proof="skip the proof",
+    force="also replace revision files that were edited by hand; a copy is kept beside",
 )
 def rebuild(
-    _: Context,
-    config: str | None = None,
-    json: bool = False,
+    plan: Plan,
+    notify: Notify,
     dry_run: bool = False,
     no_apply: bool = False,
     no_proof: bool = False,
     force: bool = False,
-    wait: str = "60",
-) -> None:
+    wait: float = _WAIT,
+) -> Result:
     """Make the whole history from the stages, prove it, write it, and bring the development database up."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        with report.progress() as told:
-            plan = _plan(config, report)
-            done = commands.rebuild(
-                plan,
-                dry_run=dry_run,
-                apply_it=not no_apply,
-                proof=not no_proof,
-                force=force,
-                told=told,
-                wait=_seconds(wait),
-            )
-        report.rebuilt(plan, done)
-
-
-@task(help=_help("config", "json"))
-def check(_: Context, config: str | None = None, json: bool = False) -> None:
-    """Look whether the history on disk is, byte for byte, what the stages give; for CI."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        report.checked(commands.check(_plan(config, report), report.tell))
-
-
-@task(help=_help("config", "json"))
-def stages(_: Context, config: str | None = None, json: bool = False) -> None:
-    """Show the plan: each stage, its modules, its revision, what changes, and where the database is."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        plan = _plan(config, report)
-        report.planned(plan, commands.stages(plan))
-
-
-@task(help=_help("config", "json", "url"))
-def status(_: Context, config: str | None = None, json: bool = False, url: str | None = None) -> None:
-    """Show where a database is, what is pending, and whether its schema is what its stage says."""
-    with ending(json, url) as report:
-        from sqlstrata import commands
-
-        report.status(commands.status(_plan(config, report), url, report.tell))
-
-
-@task(help=_help("config", "json", "url", "to", "wait", protect=_PROTECT))
-def up(
-    _: Context,
-    config: str | None = None,
-    json: bool = False,
-    url: str | None = None,
-    to: str | None = None,
-    wait: str = "60",
-    protect: bool = False,
-) -> None:
-    """Bring a database up, to the last stage or to another."""
-    with ending(json, url) as report:
-        from sqlstrata import commands
-
-        with report.progress() as told:
-            done = commands.up(_plan(config, report), to, url, told, wait=_seconds(wait), protect=protect)
-        report.went("up", done)
-
-
-@task(help=_help("config", "json", "url", "wait", to="the stage to go down to, or `base` for nothing"))
-def down(
-    _: Context,
-    config: str | None = None,
-    json: bool = False,
-    url: str | None = None,
-    to: str | None = None,
-    wait: str = "60",
-) -> None:
-    """Take a database one stage back, or down to a stage."""
-    with ending(json, url) as report:
-        from sqlstrata import commands
-
-        with report.progress() as told:
-            done = commands.down(_plan(config, report), to, url, told, wait=_seconds(wait))
-        report.went("down", done)
-
-
-@task(
-    help=_help(
-        "config",
-        "json",
-        from_stage="the stage to start from (default: nothing)",
-        to="the stage to end at (default: the last)",
-        dialect="sqlite, postgresql, mysql or mariadb (default: that of the plan's database)",
+    return sqlstrata.rebuild(
+        plan, dry_run=dry_run, apply_it=not no_apply, proof=not no_proof, force=force, notify=notify, wait=wait
     )
+
+
+@command()
+def check(plan: Plan, notify: Notify) -> Result:
+    """Check that the history on disk is, byte for byte, what the stages give; for CI."""
+    return sqlstrata.check(plan, notify)
+
+
+@command()
+def stages(plan: Plan, _: Notify) -> Result:
+    """Show the plan: each stage, its modules, its revision, what changes, and where the database is."""
+    return sqlstrata.stages(plan)
+
+
+@command()
+def status(plan: Plan, notify: Notify, url: str | None = None) -> Result:
+    """Show where a database is, what is pending, and whether its schema is that of its stage."""
+    return sqlstrata.status(plan, url, notify)
+
+
+@command(progress=True)
+def up(
+    plan: Plan,
+    notify: Notify,
+    url: str | None = None,
+    to: str | None = None,
+    wait: float = _WAIT,
+    protect: bool = False,
+) -> Result:
+    """Bring a database up, to the last stage or to another."""
+    return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect)
+
+
+@command(progress=True, to="the stage to go down to, or `base` for nothing")
+def down(plan: Plan, notify: Notify, url: str | None = None, to: str | None = None, wait: float = _WAIT) -> Result:
+    """Take a database one stage back, or down to a stage."""
+    return sqlstrata.down(plan, to, url, notify, wait=wait)
+
+
+@command(
+    from_stage="the stage to start from (default: nothing)",
+    to="the stage to end at (default: the last)",
+    dialect="sqlite, postgresql, mysql or mariadb (default: that of the plan's database)",
 )
 def sql(
-    _: Context,
-    config: str | None = None,
-    json: bool = False,
-    from_stage: str | None = None,
-    to: str | None = None,
-    dialect: str | None = None,
-) -> None:
+    plan: Plan, _: Notify, from_stage: str | None = None, to: str | None = None, dialect: str | None = None
+) -> Result:
     """Print the SQL that leads from one stage to another, without a database."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        report.sql(commands.sql(_plan(config, report), from_stage, to, dialect))
+    return sqlstrata.sql(plan, from_stage, to, dialect)
 
 
-@task(help=_help("config", "json", url="a server to prove on; may be given several times"), iterable=["url"])
-def verify(_: Context, url: list[str], config: str | None = None, json: bool = False) -> None:
+@command(progress=True, iterable=["url"], url="a server to prove on; may be given several times")
+def verify(plan: Plan, notify: Notify, url: list[str]) -> Result:
     """Prove the history on disk on other servers: every stage up, down and up again with rows in it."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        report.notes(_notes(url))
-        with report.progress() as told:
-            found = commands.verify(_plan(config, report), url, told)
-        report.verified(found)
+    return sqlstrata.verify(plan, url, notify)
 
 
-@task(help=_help("config", "json", "url"))
-def identify(_: Context, config: str | None = None, json: bool = False, url: str | None = None) -> None:
+@command()
+def identify(plan: Plan, notify: Notify, url: str | None = None) -> Result:
     """Find the stage that a database is at, by its schema alone."""
-    with ending(json, url) as report:
-        from sqlstrata import commands
-
-        report.identified(commands.identify(_plan(config, report), url, report.tell))
+    return sqlstrata.identify(plan, url, notify)
 
 
-@task(help=_help("config", "json", "url", "wait", protect=_PROTECT))
-def adopt(
-    _: Context,
-    config: str | None = None,
-    json: bool = False,
-    url: str | None = None,
-    protect: bool = False,
-    wait: str = "60",
-) -> None:
+@command()
+def adopt(plan: Plan, notify: Notify, url: str | None = None, protect: bool = False, wait: float = _WAIT) -> Result:
     """Give a database that was made elsewhere the revision of the stage that its schema is exactly that of."""
-    with ending(json, url) as report:
-        from sqlstrata import commands
-
-        report.adopted(
-            commands.adopt(_plan(config, report), url, protect=protect, wait=_seconds(wait), told=report.tell)
-        )
+    return sqlstrata.adopt(plan, url, protect=protect, wait=wait, notify=notify)
 
 
-@task(help=_help("config", "json", wait="seconds to wait for a server that is starting (default: 60)"))
-def onboard(_: Context, config: str | None = None, json: bool = False, wait: str = "60") -> None:
-    """From a fresh clone to a working database: create it, bring it up with its rows, say what is there."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        with report.progress() as told:
-            done = commands.onboard(_plan(config, report), wait=_seconds(wait), told=told)
-        report.onboarded(done)
+@command(progress=True, wait="seconds to wait for a server that is starting (default: 60)")
+def onboard(plan: Plan, notify: Notify, wait: float = _WAIT) -> Result:
+    """From a fresh clone to a working database: create it, bring it up with its rows, show what is there."""
+    return sqlstrata.onboard(plan, wait=wait, notify=notify)
 
 
-@task(help=_help("config", "json", "wait", yes="ask nothing"))
-def reset(_: Context, config: str | None = None, json: bool = False, yes: bool = False, wait: str = "60") -> None:
-    """Drop the development database and make it anew; never a protected one, or one that is not ours."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        # No line of progress: it would stand over the question.
-        done = commands.reset(
-            _plan(config, report), (lambda _: True) if yes else _asked, wait=_seconds(wait), told=report.tell
-        )
-        report.onboarded(done, again=True)
+@command(yes="do not ask")
+def reset(plan: Plan, notify: Notify, yes: bool = False, wait: float = _WAIT) -> Result:
+    """Drop the development database and create it again; never a protected one, or one that is not this project's."""
+    return sqlstrata.reset(plan, (lambda _: True) if yes else _asked, wait=wait, notify=notify)
 
 
 def _asked(question: str) -> bool:
-    """Ask on the terminal; without one, say which flag answers."""
+    """Ask on the terminal. Raises WrongUse, which names the flag, where there is none."""
     from sqlstrata.errors import WrongUse
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise WrongUse(f"{question} There is no terminal to ask.", hint="Say so with `--yes`. Nothing was changed.")
+        raise WrongUse(f"{question} There is no terminal to ask.", hint="Answer with `--yes`. Nothing was changed.")
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
-@task(help=_help("config", "json"))
-def eject(_: Context, config: str | None = None, json: bool = False) -> None:
+@command()
+def eject(plan: Plan, notify: Notify) -> Result:
     """Copy the operations beside env.py, so that the migrations folder needs Alembic and SQLAlchemy alone."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        report.ejected(commands.eject(_plan(config, report), report.tell))
+    return sqlstrata.eject(plan, notify)
 
 
-@task(
-    help=_help(
-        "config",
-        "json",
-        name="the stage's name: a to z, 0 to 9 and _, a letter first",
-        enable="a module that it turns on; may be given several times (default: one with its name)",
-        extends="the model that the new module gives a column to",
-        message="what the stage is for",
-    ),
+@command(
     iterable=["enable"],
+    name="the stage's name: a to z, 0 to 9 and _, a letter first",
+    enable="a module that it turns on; may be given several times (default: one with its name)",
+    extends="the model that the new module adds a column to",
+    message="what the stage is for",
 )
 def new_stage(
-    _: Context,
-    name: str,
-    enable: list[str],
-    extends: str | None = None,
-    message: str | None = None,
-    config: str | None = None,
-    json: bool = False,
-) -> None:
-    """Add a stage to config.yaml, its comments and layout kept, and write its module's skeleton."""
-    with ending(json) as report:
-        from sqlstrata import commands
-
-        plan = _plan(config, report)
-        report.added(commands.new_stage(plan, name, enable=tuple(enable), extends=extends, message=message), plan)
+    plan: Plan, _: Notify, name: str, enable: list[str], extends: str | None = None, message: str | None = None
+) -> Result:
+    """Add a stage to config.yaml, with its comments and layout kept, and write its module's skeleton."""
+    return sqlstrata.new_stage(plan, name, enable=tuple(enable), extends=extends, message=message)
 
 
 namespace = Collection.from_module(sys.modules[__name__])
+
+# `inv` runs this object, and parses the words for the commands after it has loaded tasks.py.
+invoke.main.program.__class__ = StrictProgram

@@ -1,44 +1,23 @@
-"""What the commands do, as functions that return values: tasks.py prints them, scripts may call them."""
+"""The commands, one file each, as functions: scripts call them, and `sqlstrata.tasks` makes tasks of them."""
 
 from __future__ import annotations
 
-from sqlstrata.commands.adding import NewStage, new_stage
-from sqlstrata.commands.ejecting import eject
-from sqlstrata.commands.entering import Onboarded, onboard
-from sqlstrata.commands.going import bring_up, down, sql, up
-from sqlstrata.commands.looking import Checked, Planned, Status, check, stages, status
-from sqlstrata.commands.making import Rebuilt, rebuild, staged
-from sqlstrata.commands.placing import Adopted, Repointed, adopt, identify
-from sqlstrata.commands.resetting import reset
-from sqlstrata.commands.telling import Told, silent
-from sqlstrata.commands.verifying import Verified, verify
+from sqlstrata.commands.adopt import adopt
+from sqlstrata.commands.check import check
+from sqlstrata.commands.down import down
+from sqlstrata.commands.eject import eject
+from sqlstrata.commands.identify import identify
+from sqlstrata.commands.new_stage import new_stage
+from sqlstrata.commands.onboard import onboard
+from sqlstrata.commands.rebuild import rebuild
+from sqlstrata.commands.reset import reset
+from sqlstrata.commands.sql import sql
+from sqlstrata.commands.stages import stages
+from sqlstrata.commands.status import status
+from sqlstrata.commands.up import up
+from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "Adopted",
-    "Checked",
-    "NewStage",
-    "Onboarded",
-    "Planned",
-    "Rebuilt",
-    "Repointed",
-    "Status",
-    "Told",
-    "Verified",
-    "adopt",
-    "bring_up",
-    "check",
-    "down",
-    "eject",
-    "identify",
-    "new_stage",
-    "onboard",
-    "rebuild",
-    "reset",
-    "silent",
-    "sql",
-    "staged",
-    "stages",
-    "status",
-    "up",
-    "verify",
-]
+    "adopt", "check", "down", "eject", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
+    "status", "up", "verify",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The first text of a stage's module: a model with a key, or a column more for a model that is there."""
+"""The text of a new stage's module: a model with a key, or one more column for an existing model."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ from {package}.{module} import {model}
 
 @dataclass(frozen=True)
 class _Class:
-    """A class, and the module of the package that has it."""
+    """A class, and its module in the package."""
 
     name: str
     module: str
 
 
 def skeleton(plan: Plan, folder: Path, module: str, extends: str | None) -> str:
-    """The text of a new module; `folder` is that of the package, `extends` a model's class. Raises WrongUse."""
+    """Give the text of a new module; `folder` is the package's, `extends` a model's class. Raises WrongUse."""
     name = module.rpartition(".")[2]
     title = name.replace("_", " ").capitalize()
     if extends is not None:
@@ -88,16 +88,13 @@ def skeleton(plan: Plan, folder: Path, module: str, extends: str | None) -> str:
 
 
 def _kind(plan: Plan, folder: Path) -> str:
-    """The form of a model, by what the base looks like: nothing is imported for it."""
+    """The template that suits the base. Nothing is imported: its module is parsed."""
     path = folder.joinpath(*plan.models.base_module.split(".")).with_suffix(".py")
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef) and node.name == plan.models.base_attribute:
-            return (
-                _SQLMODEL
-                if "SQLModel" in {ast.unparse(base).rpartition(".")[2] for base in node.bases}
-                else _DECLARATIVE
-            )
+            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            return _SQLMODEL if "SQLModel" in bases else _DECLARATIVE
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if plan.models.base_attribute in {ast.unparse(target) for target in targets}:
@@ -107,7 +104,7 @@ def _kind(plan: Plan, folder: Path) -> str:
 
 
 def _column(name: str, found: _Class) -> str:
-    """What the module's name says besides the model's: `usuario_email` gives Usuario an `email`."""
+    """The column that the module's name stands for: `usuario_email` gives Usuario an `email`."""
     for known in (found.module.rpartition(".")[2], found.name.lower()):
         if name.startswith(f"{known}_"):
             return name.removeprefix(f"{known}_")
@@ -115,7 +112,7 @@ def _column(name: str, found: _Class) -> str:
 
 
 def _model(plan: Plan, folder: Path, name: str) -> _Class:
-    """The model's class; the modules are parsed, not imported."""
+    """Find the model's class. The modules are parsed, not imported."""
     known: dict[str, _Class] = {}
     for path in sorted(folder.rglob("*.py")):
         module = ".".join(path.relative_to(folder).with_suffix("").parts)

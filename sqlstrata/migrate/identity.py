@@ -1,33 +1,40 @@
-"""Which stage is a database at? Answered by its schema alone.
+"""Find the stage that a database is at, by its schema alone.
 
-The names of tables and columns, which cost no database to compare, leave those stages that could fit. Only for them are
-modules imported and a scratch database made by create_all on the same server, which is compared in full: so the time
-does not grow with the square of the number of stages.
+1. Compare the names of its tables and columns with those of each stage, which needs no database: few stages remain.
+2. For each of these, create its models in a scratch database on the same server, and compare the two in full.
+
+So the time does not grow with the square of the number of stages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from sqlstrata.databases import database
 from sqlstrata.databases.dialects import unmarked
+from sqlstrata.databases.lost import answering
+from sqlstrata.errors import SqlstrataError
 from sqlstrata.migrate.outline import Outline
+from sqlstrata.result import counted
 from sqlstrata.schema.values import Schema
-from sqlstrata.scratch.bracket import Scratch, clear, scratch
+from sqlstrata.scratch.bracket import Scratch, clear, scratch, sweep
 from sqlstrata.snapshot import Difference, Snapshot, differences, snapshot
 
 Name = tuple[str, str | None]
 
+_NOTHING = Outline(None, {}, (), frozenset(), sa.MetaData, Schema)
+"""The state before the first stage."""
+
 
 @dataclass(frozen=True)
 class Fit:
-    """The stage whose schema a database has, or, where `differences` are, the one that it is nearest to.
+    """The stage whose schema a database has, or, where there are `differences`, the nearest one.
 
-    stage None is the state before the first stage: nothing at all. `also` are other stages with the very same schema.
+    stage None is the empty database before the first stage. `also` are other stages with the same schema.
     """
 
     stage: str | None
@@ -38,27 +45,33 @@ class Fit:
     def exact(self) -> bool:
         return not self.differences
 
+    @property
+    def nearest(self) -> str:
+        """The stage and how many differences there are, in words."""
+        near = "an empty database" if self.stage is None else f"stage {self.stage}"
+        return f"{near}, with {counted(len(self.differences), 'difference')}"
 
-def identify(connection: sa.Connection, steps: Sequence[Outline], said: str | None = None) -> Fit:
-    """Find the stage whose schema the database has. Of several the last, but rather `said` where that is one of them.
+
+def identify(connection: sa.Connection, steps: Sequence[Outline], preferred: str | None = None) -> Fit:
+    """Find the stage whose schema the database has; of several `preferred`, or else the last.
 
     The database is only read; the scratch database is on its server. Raises what `scratch` raises.
     """
     schemas = sorted({schema for step in steps for schema in step.schemas})
     found = snapshot(connection, schemas)
-    near = _nearest(_names(found), steps)
-    order = sorted(near, key=lambda index: (index >= 0 and steps[index].stage == said, index), reverse=True)
-    best: Fit | None = None
+    near = _nearest(_names(found), (_NOTHING, *steps))
+    order = near[::-1]
+    order.sort(key=lambda each: each.stage is None or each.stage != preferred)
+    fits: list[tuple[Fit, Outline]] = []
     with _beside(connection, schemas) as empty:
-        for index in _distinct(order, steps):
-            wanted = made(empty, sa.MetaData() if index < 0 else steps[index].metadata(), schemas)
-            fit = Fit(_called(index, steps), _that_matter(differences(wanted, found)))
-            if best is None or len(fit.differences) < len(best.differences):
-                best = fit
-            if best.exact:
+        for each in _distinct(order):
+            wanted = made(empty, each.metadata(), schemas)
+            fits.append((Fit(each.stage, _that_matter(differences(wanted, found))), each))
+            if fits[-1][0].exact:
                 break
-    assert best is not None
-    return Fit(best.stage, best.differences, tuple(_also(best, near, steps)))
+    best, mine = min(fits, key=lambda each: len(each[0].differences))
+    also = tuple(each.stage for each in near if each.stage and each is not mine and each.schema() == mine.schema())
+    return replace(best, also=also)
 
 
 def compare(connection: sa.Connection, metadata: sa.MetaData) -> tuple[Difference, ...]:
@@ -68,20 +81,28 @@ def compare(connection: sa.Connection, metadata: sa.MetaData) -> tuple[Differenc
         return _that_matter(differences(made(empty, metadata, schemas), snapshot(connection, schemas)))
 
 
+def swept(url: str | sa.URL) -> None:
+    """Drop the scratch databases that killed runs left on a server; where that is not possible, leave them."""
+    with suppress(SqlstrataError), answering():
+        sweep(url)
+
+
 def _that_matter(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
-    """Without rights that somebody was given besides: a database in use has such, and they are not the models'."""
+    """Without additional rights: a database in use has such, and the models do not say them."""
     return tuple(each for each in found if each.expected is not None or not each.what.endswith("privileges"))
 
 
 @contextmanager
 def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scratch]:
-    """A scratch database on the database's server, whose tables get the character set and collation of its own.
+    """A scratch database on the database's server, with the same default character set and collation.
 
-    Each MariaDB database has a default of its own for models that name none, and whoever made it chose that.
+    Each MariaDB database has its own default, for models that name none.
     """
-    with scratch(own_server(connection.engine.url), schemas) as empty:
-        if database.server_kind(connection.engine.url) == "mariadb":
-            ours = {str(connection.engine.url.database): str(empty.url.database), **empty.schemas}
+    url = connection.engine.url
+    kind = database.server_kind(url)
+    with scratch("sqlite://" if kind == "sqlite" else url, schemas) as empty:
+        if kind == "mariadb":
+            ours = {str(url.database): str(empty.url.database), **empty.schemas}
             with database.connect(empty.engine) as there:
                 for name, charset, collation in connection.exec_driver_sql(_DEFAULTS).all():
                     if name in ours:
@@ -93,23 +114,14 @@ def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scrat
 _DEFAULTS = "SELECT schema_name, default_character_set_name, default_collation_name FROM information_schema.schemata"
 
 
-def own_server(url: sa.URL) -> sa.URL:
-    """Where scratch databases for comparisons with this database are made."""
-    return sa.make_url("sqlite://") if database.server_kind(url) == "sqlite" else url
-
-
 def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snapshot:
-    """What create_all makes of the models, in a scratch database that is emptied for it."""
+    """A snapshot of what create_all makes of the models, in a scratch database that is emptied first."""
     with database.connect(empty.engine) as connection:
         clear(connection)
         with unmarked(metadata):
             metadata.create_all(connection)
         connection.commit()
         return snapshot(connection, schemas)
-
-
-def _called(index: int, steps: Sequence[Outline]) -> str | None:
-    return None if index < 0 else steps[index].stage
 
 
 def _names(found: Snapshot) -> frozenset[Name]:
@@ -123,15 +135,15 @@ def _names(found: Snapshot) -> frozenset[Name]:
     return frozenset(names)
 
 
-def _nearest(names: frozenset[Name], steps: Sequence[Outline]) -> list[int]:
-    """The stages whose names are nearest, last first; -1 is the state before the first."""
-    distances = {-1: len(names), **dict(enumerate(_distances(names, steps)))}
-    least = min(distances.values())
-    return [index for index, distance in sorted(distances.items(), reverse=True) if distance == least]
+def _nearest(names: frozenset[Name], steps: Sequence[Outline]) -> list[Outline]:
+    """The stages whose names are nearest."""
+    distances = list(_distances(names, steps))
+    least = min(distances)
+    return [step for step, distance in zip(steps, distances, strict=True) if distance == least]
 
 
 def _distances(names: frozenset[Name], steps: Sequence[Outline]) -> Iterator[int]:
-    """How many names each stage has more or less; only those are counted that a stage does not share with the last."""
+    """The number of names by which each stage differs; tables shared with the stage before are not counted again."""
     distance = len(names)
     before: Mapping[str, Collection[str]] = {}
     for step in steps:
@@ -145,31 +157,19 @@ def _distances(names: frozenset[Name], steps: Sequence[Outline]) -> Iterator[int
 
 
 def _more(names: frozenset[Name], key: str, columns: Collection[str] | None) -> int:
-    """How much further away a table brings a schema: each name that is not there by one, each that is nearer by one."""
+    """The distance that a table adds: one for each name that the database lacks, minus one for each that it has."""
     own = [] if columns is None else [(key, None), *((key, column) for column in columns)]
     return sum(-1 if name in names else 1 for name in own)
 
 
-def _distinct(order: Sequence[int], steps: Sequence[Outline]) -> Iterator[int]:
-    """One of each group of stages with the very same schema."""
-    if len(order) == 1:  # there is nothing to be told from
+def _distinct(order: Sequence[Outline]) -> Iterator[Outline]:
+    """One of each group of stages with the same schema."""
+    if len(order) == 1:  # nothing to compare it with
         yield from order
         return
     known: list[Schema] = []
-    for index in order:
-        schema = _schema(index, steps)
+    for each in order:
+        schema = each.schema()
         if schema not in known:
             known.append(schema)
-            yield index
-
-
-def _also(best: Fit, near: Sequence[int], steps: Sequence[Outline]) -> Iterator[str]:
-    """Other stages whose schema says the very same."""
-    mine = next(index for index in near if _called(index, steps) == best.stage)
-    for index in sorted(near):
-        if index not in {-1, mine} and _schema(index, steps) == _schema(mine, steps):
-            yield steps[index].stage
-
-
-def _schema(index: int, steps: Sequence[Outline]) -> Schema:
-    return Schema() if index < 0 else steps[index].schema()
+            yield each

@@ -1,8 +1,8 @@
-"""Stages from afar: their names alone, which tell most stages of a plan apart without describing or proving one."""
+"""The names in each stage: enough to tell most stages apart, without describing one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -20,13 +20,12 @@ from sqlstrata.sqlalchemy_versions import is_view
 
 @dataclass(frozen=True)
 class Outline:
-    """A stage from afar: its names, and where the rest is to be had.
+    """The names of a stage's tables, columns and views; its MetaData and Schema are made when they are asked for.
 
-    `columns` has the names of each table's columns; of a table that the stage shares with the one before, the very same
-    object.
+    `columns` has the column names of each table: the same object as in the stage before, where the table is the same.
     """
 
-    stage: str
+    stage: str | None
     columns: Mapping[str, Collection[str]]
     views: tuple[str, ...]
     schemas: frozenset[str]
@@ -35,7 +34,7 @@ class Outline:
 
 
 def outlines(plan: Plan) -> tuple[Outline, ...]:
-    """The outlines of all stages, without describing one. Raises WrongUse, as importing the models does."""
+    """The outlines of all stages. Raises WrongUse, as importing the models does."""
     forget()
     found: list[Outline] = []
     columns: Mapping[str, Collection[str]] = {}
@@ -44,31 +43,23 @@ def outlines(plan: Plan) -> tuple[Outline, ...]:
         changed = watch.changed(metadata)
         tables = [table for table in metadata.tables.values() if not is_view(table)]
         same = columns.keys() - changed
-        columns = {each.key: columns[each.key] if each.key in same else tuple(_own(each)) for each in tables}
+        columns = {each.key: columns[each.key] if each.key in same else _columns(each) for each in tables}
         views = tuple(table.fullname for table in metadata.tables.values() if is_view(table))
         schemas = frozenset(table.schema for table in tables if table.schema)
         load = partial(metadata_of, plan, index)
         shared = found and not changed and not listens(metadata)
-        schema = found[-1].schema if shared else cache(partial(_described, load))
+        schema = found[-1].schema if shared else cache(lambda load=load: describe(load()))
         found.append(Outline(stage.name, columns, views, schemas, load, schema))
         last = metadata
     return (*found[:-1], *(replace(each, metadata=lambda: last) for each in found[-1:]))
 
 
-def _own(table: sa.Table) -> Iterator[str]:
-    return (column.name for column in table.columns if not column.system)
+def _columns(table: sa.Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if not column.system)
 
 
-def _described(load: Callable[[], sa.MetaData]) -> Schema:
-    return describe(load())
-
-
-def outlined(steps: Sequence[Step]) -> tuple[Outline, ...]:
-    """The outlines of stages that have been made."""
-    return tuple(map(_outline, steps))
-
-
-def _outline(step: Step) -> Outline:
+def outline(step: Step) -> Outline:
+    """The outline of a stage that has been made."""
     tables = step.schema.tables
     views = tuple(name.removeprefix("view ") for name in step.schema.statements if name.startswith("view "))
     schemas = frozenset(table.schema for table in tables.values() if table.schema)

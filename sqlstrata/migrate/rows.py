@@ -1,4 +1,4 @@
-"""The development rows of a stage: what YAML gives for them, as the columns want it, and into the tables with it."""
+"""The development rows of a stage: values from YAML, converted for their columns and inserted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SQLITE_INTEGERS = range(-(2**63), 2**63)
 def insert(
     connection: sa.Connection, metadata: sa.MetaData, rows: Mapping[str, Sequence[Mapping[str, object]]]
 ) -> None:
-    """Put rows into the tables of a stage, as its models would: with their types and defaults."""
+    """Insert rows into the tables of a stage, with the types and defaults of its models."""
     for name, given in rows.items():
         table = metadata.tables[name]
         columns = {column.name: column for column in table.columns}
@@ -28,7 +28,7 @@ def insert(
 
 
 def python_value(column: sa.Column[Any], value: object) -> object:
-    """What YAML gives, as the column's type wants it, beneath decorators."""
+    """A value from YAML, as the column's type takes it, beneath decorators."""
     type_ = column.type
     while isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
@@ -50,7 +50,7 @@ def python_value(column: sa.Column[Any], value: object) -> object:
 
 
 def takes(server: str, column: sa.Column[Any], value: object) -> bool:
-    """Whether the column's type makes something of the value that the server's driver can send."""
+    """Whether the column's type can turn the value into something that the server's driver can send."""
     known = dialect(server)
     process = column.type.dialect_impl(known).bind_processor(known)
     try:

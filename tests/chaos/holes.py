@@ -56,7 +56,7 @@ def _a_mark_travels() -> None:
 
 
 def _nothing_is_looked_at_again() -> None:
-    _put("sqlstrata.commands.resetting", _require_still=lambda *_: None)
+    _put("sqlstrata.commands.reset", _require_still=lambda *_: None)
     _put("sqlstrata.databases.removal", _require_same=lambda *_: None)
 
 

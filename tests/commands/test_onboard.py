@@ -1,4 +1,4 @@
-"""From a fresh clone to a working database, anew, on other servers, and a stage more."""
+"""`onboard`: from a fresh clone to a working database; and secrets, in all that commands print."""
 
 from __future__ import annotations
 
@@ -11,51 +11,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.commands.adding import with_stage
-from sqlstrata.commands.verifying import failure
 from sqlstrata.databases import database, removal
-from sqlstrata.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
-from sqlstrata.plan import read
+from sqlstrata.errors import HistoryDiffers, Protected, Unreachable
 from sqlstrata.secret import masked
 from tests.migrate.test_identify import MODULES, STAGES
 from tests.projects import Project, write
 from tests.servers import SERVERS, answering, anything
 
 ROOT = Path(__file__).resolve().parents[2]
+
 SECRET = "segredo99"  # noqa: S105 - of a user that the test makes
+
 YES, NO = (lambda _: True), (lambda _: False)
 
 
 @pytest.fixture
-def url(server: str, tmp_path: Path) -> Iterator[str]:
-    if server == "sqlite://":
-        yield f"sqlite:///{tmp_path / 'dev.db'}"
-        return
-    made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
-    yield made.render_as_string(hide_password=False)
-    if database.exists(made):
-        removal.drop(made, anything)
-
-
-@pytest.fixture
-def project(tmp_path: Path, url: str) -> Project:
-    return write(tmp_path / "p", MODULES, STAGES, url=url, package="modelos")
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Project:
-    """A project on SQLite."""
-    return write(tmp_path / "p", MODULES, STAGES, package="modelos")
-
-
-# ------------------------------------------------------------------------------- onboard
+def project(clone: Project) -> Project:
+    """On each server."""
+    return clone
 
 
 def test_a_fresh_clone_becomes_a_working_database_and_twice_does_no_harm(project: Project) -> None:
@@ -77,13 +56,13 @@ def test_a_schema_that_the_development_database_has_not_is_made(tmp_path: Path) 
     project = write(tmp_path / "p", {"pessoas": module}, stages, url=made, prove_on=[SERVERS["postgresql"]])
     said: list[str] = []
     try:
-        assert commands.onboard(project.plan(), told=lambda sentence, _: said.append(sentence)).tables == {
+        assert commands.onboard(project.plan(), notify=lambda sentence, _: said.append(sentence)).tables == {
             "gente.pessoas": 1
         }
-        assert said.count("Made the schema gente.") == 1
-        assert not commands.onboard(project.plan(), told=lambda sentence, _: said.append(sentence)).changed
+        assert said.count("Created the schema gente.") == 1
+        assert not commands.onboard(project.plan(), notify=lambda sentence, _: said.append(sentence)).changed
         assert commands.reset(project.plan(), YES).applied == ("pessoas",)
-        assert said.count("Made the schema gente.") == 1
+        assert said.count("Created the schema gente.") == 1
     finally:
         removal.drop(made, anything)
 
@@ -101,7 +80,7 @@ def test_no_server_is_told_with_its_address_after_the_wait(local: Project) -> No
     heard: list[str] = []
     begun = time.monotonic()
     with pytest.raises(Unreachable, match=r"PostgreSQL at 127\.0\.0\.1:1 cannot be reached"):
-        commands.onboard(local.plan(), wait=1, told=lambda said, _: heard.append(said))
+        commands.onboard(local.plan(), wait=1, notify=lambda said, _: heard.append(said))
     assert 1 <= time.monotonic() - begun < 10
     assert any("Waiting up to 1 s" in said for said in heard)
     assert not any("segredo" in said for said in heard)
@@ -192,43 +171,6 @@ def test_who_may_not_create_a_database_is_told_the_sql_that_an_administrator_wou
                 connection.exec_driver_sql(f"DROP {'ROLE' if kind == 'postgresql' else 'USER'} {name}")
 
 
-# --------------------------------------------------------------------------------- reset
-
-
-def test_reset_makes_the_development_database_anew(project: Project, url: str) -> None:
-    commands.onboard(project.plan())
-    with database.engine(url).begin() as connection:
-        connection.exec_driver_sql("DELETE FROM pessoas")
-        connection.exec_driver_sql("CREATE TABLE extra (id INTEGER)")
-    with pytest.raises(WrongUse, match="Nothing was changed"):
-        commands.reset(project.plan(), NO)
-    done = commands.reset(project.plan(), YES)
-    assert (done.created, done.tables) == (True, {"pessoas": 1, "cidades": 0})
-
-
-def test_what_we_neither_made_nor_adopted_is_never_dropped(project: Project, url: str) -> None:
-    commands.onboard(project.plan())
-    removal.drop(url, anything)
-    database.create(url)
-    with database.engine(url).begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE deles (id INTEGER)")
-    with pytest.raises(Protected, match="was not created or adopted by this project|is not the file that this project"):
-        commands.reset(project.plan(), YES)
-    with database.engine(url).begin() as connection:
-        connection.exec_driver_sql("INSERT INTO deles VALUES (1)")
-        connection.exec_driver_sql("DROP TABLE deles")
-    commands.adopt(project.plan())
-    assert commands.reset(project.plan(), YES).created
-
-
-def test_a_protected_plan_is_not_reset(local: Project) -> None:
-    commands.onboard(local.plan())
-    local.configure(database={"url": "sqlite:///dev.db", "protected": True})
-    with pytest.raises(Protected):
-        commands.reset(local.plan(), YES)
-    assert commands.status(local.plan()).stage == "email"
-
-
 def test_what_a_rebuild_did_beside_a_protected_database_is_told(local: Project) -> None:
     commands.rebuild(local.plan())
     local.configure(database={"url": "sqlite:///dev.db", "protected": True})
@@ -239,139 +181,11 @@ def test_what_a_rebuild_did_beside_a_protected_database_is_told(local: Project) 
     assert str(caught.value.hint).startswith("It was left as it is.")
 
 
-def test_reset_cuts_nobody_off(project: Project, url: str) -> None:
-    if not url.startswith("postgresql"):
-        pytest.skip("MariaDB drops a database that is looked at; SQLite's case is its write lock")
-    commands.onboard(project.plan())
-    with database.engine(url).connect() as other:
-        other.exec_driver_sql("SELECT 1")
-        with pytest.raises(Locked, match="is in use"):
-            commands.reset(project.plan(), YES, wait=0.3)
-        assert other.exec_driver_sql("SELECT count(*) FROM pessoas").scalar() == 1
-
-
 def inv(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *words]
     return subprocess.run(
         command, cwd=project.folder, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False
     )
-
-
-def test_without_a_terminal_nothing_is_asked(local: Project) -> None:
-    commands.onboard(local.plan())
-    done = inv(local, "reset")
-    assert done.returncode == 2
-    assert "--yes" in done.stderr
-    assert inv(local, "reset", "--yes").returncode == 0
-
-
-# -------------------------------------------------------------------------------- verify
-
-
-def test_verify_proves_on_several_servers_at_once(local: Project) -> None:
-    local.configure(servers=["sqlite", "postgresql", "mariadb"])
-    commands.rebuild(local.plan(), proof=False)
-    urls = [
-        "sqlite://",
-        answering("postgresql"),
-        answering("mariadb"),
-        "postgresql+psycopg://ana:segredo99@127.0.0.1:1/x",
-    ]
-    found = commands.verify(local.plan(), urls)
-    assert [set(server.seconds) for server in found.servers[:3]] == [{"pessoas", "cidades", "email"}] * 3
-    assert [server.error is None for server in found.servers] == [True, True, True, False]
-    error = failure(found)
-    assert isinstance(error, Unreachable)
-    assert "segredo99" not in json.dumps(error.to_json())
-
-
-def test_verify_tells_a_history_that_does_not_do(local: Project) -> None:
-    commands.rebuild(local.plan(), proof=False)
-    path = next(local.versions.glob("0003*"))
-    path.write_text(path.read_text().replace("nullable=True", "nullable=False"))
-    with pytest.raises(HistoryDiffers, match="hand edit"):
-        commands.verify(local.plan())
-
-
-# ----------------------------------------------------------------------------- new-stage
-
-
-CONFIG = """\
-# Nosso plano
-database: {{url: "sqlite:///dev.db"}}   # local
-models: {{package: modelos, base: "base:Base"}}
-stages:
-{stages}
-# o fim
-prove_on: [sqlite://]
-"""
-LAYOUTS = {
-    "indented, with blank lines": (
-        "  - name: pessoas   # a primeira\n    enable: [pessoas]\n    # nota\n\n"
-        "  - name: cidades\n    enable:\n      - cidades\n    # fim da cidade\n"
-    ),
-    "flush": "- name: pessoas\n  enable: [pessoas]\n- name: cidades\n  enable: [cidades]",
-    "wide": "    -   name: pessoas\n        enable: [pessoas]\n    -   {name: cidades, enable: [cidades]}  # curto",
-    "block text": "  - name: pessoas\n    enable: [pessoas]\n    data: |\n      SELECT 1\n\n",
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_new_stage_keeps_every_other_line(local: Project, layout: str, newline: str) -> None:
-    before = CONFIG.format(stages=LAYOUTS[layout]).replace("\n", newline)
-    local.config.write_bytes(before.encode())
-    names = [stage.name for stage in read(local.config).stages]
-    done = commands.new_stage(read(local.config), "telefone", message="O: telefone # novo", extends="Pessoa")
-    after = local.config.read_bytes().decode()
-    left, added = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    kept = [line for line in added if line in left]
-    assert [line for line in left if line not in kept] == []
-    assert added[done.line - 1].strip().endswith("name: telefone")
-    assert ("\r\n" in after) == (newline == "\r\n")
-    plan = read(local.config)
-    assert [stage.name for stage in plan.stages] == [*names, "telefone"]
-    assert (plan.stages[-1].message, plan.stages[-1].enable) == ("O: telefone # novo", ("telefone",))
-    assert commands.rebuild(plan).revisions[-1].changes == ("pessoas: + telefone",)
-
-
-def test_new_stage_in_brackets() -> None:
-    text, line = with_stage("a: 1\nstages: [{name: x, enable: [x]}]  # fim\n", "y", "Y", ("y",))
-    assert text == "a: 1\nstages: [{name: x, enable: [x]}, {name: y, message: Y, enable: [y]}]  # fim\n"
-    assert line == 2
-
-
-def test_a_new_model_makes_a_table(local: Project) -> None:
-    done = commands.new_stage(local.plan(), "notas")
-    assert [path.name for path in done.written] == ["notas.py"]
-    assert commands.rebuild(local.plan()).revisions[-1].changes == ("+ notas (1 column)",)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("pessoas", {}, "already"),
-        ("Notas", {}, "not a stage's name"),
-        ("notas", {"extends": "Nada"}, "has a class Nada"),
-        ("notas", {"enable": ("pessoas",)}, "pessoas"),
-        ("notas", {"enable": ("../x",)}, "not a module's name"),
-    ],
-)
-def test_what_cannot_be_added_changes_nothing(
-    local: Project, name: str, options: dict[str, object], message: str
-) -> None:
-    before = {
-        path: path.read_bytes() for path in local.folder.rglob("*") if path.is_file() and "__pycache__" not in str(path)
-    }
-    with pytest.raises(WrongUse, match=message):
-        commands.new_stage(local.plan(), name, **options)  # type: ignore[arg-type]
-    after = {
-        path: path.read_bytes() for path in local.folder.rglob("*") if path.is_file() and "__pycache__" not in str(path)
-    }
-    assert after == before
-
-
-# ------------------------------------------------------------------------------- secrets
 
 
 def test_no_password_is_in_anything_that_is_said(local: Project) -> None:

@@ -17,6 +17,7 @@ from sqlstrata.databases import database
 from sqlstrata.errors import SqlstrataError, Unreachable
 from tests.commands.test_onboard import inv
 from tests.migrate.test_identify import MODULES, STAGES
+from tests.outcomes import outcome
 from tests.projects import Project, write
 
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
@@ -242,7 +243,7 @@ def test_functions_of_an_application_are_no_damage(project: Project, good: bytes
     connection.close()
     with pytest.raises(sa.exc.OperationalError), database.engine(project.url, reading=True).connect() as made:
         made.exec_driver_sql("PRAGMA quick_check")
-    assert [each.table for each in commands.status(project.plan()).differences] == ["outra"]
+    assert [each.table for each in outcome(commands.status, project.plan()).differences] == ["outra"]
 
 
 def test_the_command_line_says_so_in_two_sentences(project: Project, good: bytes) -> None:

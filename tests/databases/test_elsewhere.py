@@ -20,6 +20,7 @@ from sqlstrata import commands
 from sqlstrata.databases import database, local, ownership, removal
 from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.scratch.bracket import clear, scratch
+from tests.outcomes import outcome
 from tests.projects import Project, write
 from tests.servers import SERVERS, answering, anything
 
@@ -105,7 +106,7 @@ def run_all(place: Place, url: str) -> dict[str, SqlstrataError | None]:
 
     own = {"database": {"url": url}}
     works: dict[str, Callable[[], object]] = {
-        "status": lambda: commands.status(project.plan(), url),
+        "status": lambda: outcome(commands.status, project.plan(), url),
         "identify": lambda: commands.identify(project.plan(), url),
         "adopt": lambda: commands.adopt(project.plan(), url),
         "down": lambda: commands.down(project.plan(), "pessoas", url),
@@ -119,8 +120,8 @@ def run_all(place: Place, url: str) -> dict[str, SqlstrataError | None]:
     found: dict[str, SqlstrataError | None] = {}
     for name, work in works.items():
         try:
-            result = work()
-            found[name] = commands.verifying.failure(result) if isinstance(result, commands.Verified) else None
+            work()
+            found[name] = None
         except SqlstrataError as error:
             found[name] = error
     return found
@@ -453,7 +454,7 @@ def test_reset_waits_for_a_writer_as_long_as_was_said_and_says_nothing_before(pl
     writer.execute("INSERT INTO pessoas VALUES (7, 'Eva')")
     heard: list[str] = []
     with pytest.raises(Locked):
-        commands.reset(place.project.plan(), YES, wait=0.3, told=lambda doing, _: heard.append(doing))
+        commands.reset(place.project.plan(), YES, wait=0.3, notify=lambda doing, _: heard.append(doing))
     assert heard == []
     writer.execute("COMMIT")
     writer.close()

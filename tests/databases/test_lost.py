@@ -18,7 +18,6 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.commands.verifying import failure
 from sqlstrata.databases import database, removal
 from sqlstrata.databases.lost import answering as bracketed
 from sqlstrata.databases.lost import cause
@@ -28,6 +27,7 @@ from sqlstrata.operations import failures, lock
 from sqlstrata.operations.journal import is_ddl, is_reading
 from sqlstrata.plan import Plan
 from tests.operations.test_safety import AFTER, KILLS, MODULES, SEED, STAGES, alembic, execute, inv, rows
+from tests.outcomes import outcome
 from tests.projects import Project, write
 from tests.servers import answering, anything
 from tests.wire import Way, Wire, cut_wire, killed_at, killed_when
@@ -85,12 +85,6 @@ def kind_of(project: Project) -> str:
 # --------------------------------------------------------------------- a wire that is cut
 
 
-def _verify(plan: Plan) -> None:
-    error = failure(commands.verify(plan))
-    if error is not None:
-        raise error
-
-
 COMMANDS: dict[str, Callable[[Plan], object]] = {
     "stages": commands.stages,
     "status": commands.status,
@@ -101,7 +95,7 @@ COMMANDS: dict[str, Callable[[Plan], object]] = {
     "rebuild": lambda plan: commands.rebuild(plan, wait=3),
     "onboard": lambda plan: commands.onboard(plan, wait=3),
     "reset": lambda plan: commands.reset(plan, lambda _: True, wait=3),
-    "verify": _verify,
+    "verify": commands.verify,
 }
 
 
@@ -281,7 +275,7 @@ def test_the_rows_of_a_run_that_was_killed_come_with_the_command_that_status_nam
         killed_at(work, project.url, chance.randint(3, 120), sent=chance.random() < 0.5)
         hint = _advised(project)
         if hint:
-            assert "`inv onboard`" in hint or commands.status(plan).stage is not None
+            assert "`inv onboard`" in hint or outcome(commands.status, plan).stage is not None
         commands.onboard(plan) if "`inv onboard`" in hint else commands.up(plan)
         assert rows(project.url) == AFTER, hint
 
@@ -308,13 +302,13 @@ def test_a_stage_that_is_half_done_has_its_rows_with_onboard(tmp_path: Path, url
     plan = project.plan()
     assert killed_when(lambda there: commands.onboard(at(plan, there)), url, _runs("CREATE TABLE contas ("), sent=True)
     _await_half(url)
-    assert "`inv onboard` goes on, too, and puts in the rows of contas." in _advised(project)
+    assert "`inv onboard` finishes it, too, and inserts the rows of contas." in _advised(project)
     assert commands.onboard(plan).tables["contas"] == 2
 
 
 def require_known(plan: Plan) -> None:
     """The database is at a stage, with its schema, or says that it is half done."""
-    state = commands.status(plan)
+    state = outcome(commands.status, plan)
     assert state.schema_matches or state.unfinished is not None, state
 
 
@@ -334,7 +328,7 @@ def test_a_way_down_that_was_killed_is_half_done_or_whole_and_leads_on(project: 
         commands.down(plan, "base") if chance.random() < 0.5 else commands.up(plan)
         require_known(plan)
         commands.onboard(plan)
-        assert commands.status(plan).unfinished is None
+        assert outcome(commands.status, plan).unfinished is None
 
 
 HIDDEN = (
@@ -366,11 +360,11 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
             sent=True,
         )
         _await_half(project.url)
-        state = commands.status(plan)
+        state = outcome(commands.status, plan)
         assert state.unfinished is not None
         assert state.unfinished.direction == "up"
         assert commands.up(plan) == ("extra",)
-        assert commands.status(plan).schema_matches
+        assert outcome(commands.status, plan).schema_matches
     finally:
         removal.drop(made, anything)
 
@@ -422,7 +416,7 @@ def test_a_killed_client_s_statement_is_waited_for_and_that_is_told(tmp_path: Pa
     commands.rebuild(project.plan(), apply_it=False, proof=False)
     heard: list[str] = []
     begun = time.monotonic()
-    assert commands.up(project.plan(), wait=25, told=lambda said, _: heard.append(said)) == ("lento",)
+    assert commands.up(project.plan(), wait=25, notify=lambda said, _: heard.append(said)) == ("lento",)
     assert time.monotonic() - begun < 20
     told = [said for said in heard if "Somebody else is migrating this database" in said]
     assert any(f"process {child.pid} on " in said and "which has ended" in said for said in told), heard

@@ -30,6 +30,7 @@ from sqlstrata.operations.lock import CREATE
 from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
 from tests.commands.test_onboard import Proxy
+from tests.outcomes import outcome
 from tests.projects import Project, write
 from tests.servers import answering, anything
 
@@ -211,7 +212,7 @@ def test_who_waits_in_vain_leaves_with_code_7_and_says_who_holds_it(project: Pro
         heard: list[str] = []
         begun = time.monotonic()
         with pytest.raises(Locked, match="Somebody else is migrating this database: ") as refused:
-            commands.up(project.plan(), wait=1, told=lambda said, _: heard.append(said))
+            commands.up(project.plan(), wait=1, notify=lambda said, _: heard.append(said))
         assert 0.9 < time.monotonic() - begun < 10
         assert "--wait" in str(refused.value)
         assert any("Waiting up to 1 s" in said for said in heard)
@@ -254,7 +255,7 @@ def test_who_waits_long_enough_goes_on(project: Project) -> None:
 def test_to_look_nobody_waits(project: Project) -> None:
     holder = Holding(project.url)
     try:
-        assert commands.status(project.plan()).stage == "contas"
+        assert outcome(commands.status, project.plan()).stage == "contas"
         run = alembic(project, "current")
         out, _ = run.communicate(timeout=60)
         assert run.returncode == 0
@@ -341,7 +342,7 @@ def test_a_run_killed_at_any_statement_is_finished_or_undone_by_the_next(project
         commands.up(plan) if chance.random() < 0.3 else None
         hit += killed(down, at=chance.randint(10, 90))
         if chance.random() < 0.7:
-            while commands.status(plan).stage != "contas" or commands.status(plan).unfinished:
+            while outcome(commands.status, plan).stage != "contas" or outcome(commands.status, plan).unfinished:
                 commands.down(plan)
             commands.up(plan, "contas")  # takes a dead run's lock away, where that is all that is left of it
             require_whole(project, "contas")
@@ -407,7 +408,7 @@ def test_exit_9_says_which_operations_are_in_and_which_are_not(stuck: Project) -
     assert "run_sql" not in inside
     assert "run_sql" in outside
     assert "A part of run_sql" in message
-    state = commands.status(stuck.plan())
+    state = outcome(commands.status, stuck.plan())
     assert state.unfinished is not None
     assert (state.stage, state.unfinished.direction) == ("contas", "up")
 
@@ -493,7 +494,7 @@ def unlucky(project: Project) -> Callable[[int], Project]:
 def test_who_lost_a_deadlock_tries_again(unlucky: Callable[[int], Project]) -> None:
     project = unlucky(3)
     assert commands.up(project.plan(), wait=5) == ("azar",)
-    assert commands.status(project.plan()).stage == "azar"
+    assert outcome(commands.status, project.plan()).stage == "azar"
 
 
 def test_who_loses_every_time_gives_up_and_says_so(unlucky: Callable[[int], Project]) -> None:
@@ -503,7 +504,7 @@ def test_who_loses_every_time_gives_up_and_says_so(unlucky: Callable[[int], Proj
     assert rows(
         project.url, "SELECT NEXTVAL(voltas)" if project.url.startswith("maria") else "SELECT nextval('voltas')"
     ) == [(5,)]
-    assert commands.status(project.plan()).stage == "contas"
+    assert outcome(commands.status, project.plan()).stage == "contas"
 
 
 def test_a_file_that_is_read_only_is_told_and_left_as_it_is(tmp_path: Path) -> None:
@@ -606,7 +607,7 @@ def test_a_full_disk_is_told_and_the_file_is_whole(tmp_path: Path) -> None:
         assert "The database is at stage contas." in failed.value.message
         assert failed.value.details["applied"] == []
         (small / "rest").unlink()
-        state = commands.status(made.plan())
+        state = outcome(commands.status, made.plan())
         assert (state.stage, state.schema_matches) == ("contas", True)
     finally:
         subprocess.run([str(shutil.which("umount")), "-l", str(small)], check=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sqlstrata.commands import staged
+from sqlstrata.commands.rebuild import staged
 from sqlstrata.plan import Plan
 from sqlstrata.proof.prove import NotProved, prove
 from sqlstrata.revisions.generate import Step, steps

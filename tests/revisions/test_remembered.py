@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sqlstrata import commands
-from sqlstrata.commands import looking
 from sqlstrata.revisions import remembered
 from tests.projects import Project, write
 
@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     def again(*_: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(looking, "steps", again)
+    monkeypatch.setattr(sys.modules["sqlstrata.commands.check"], "steps", again)
     return made
 
 
@@ -125,7 +125,7 @@ def test_what_is_written_to_while_a_history_is_made_is_not_what_it_was_made_of(p
         if stage:
             append(project.folder / name)
 
-    commands.rebuild(project.plan(), proof=False, apply_it=False, told=told)
+    commands.rebuild(project.plan(), proof=False, apply_it=False, notify=told)
     with pytest.raises(AssertionError, match="made again"):
         commands.check(project.plan())
 

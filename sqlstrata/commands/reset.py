@@ -1,11 +1,11 @@
-"""`reset`: drop the development database and make it again.
+"""`reset`: drop the development database and create it again.
 
-1. Look at it: it must be this project's, not protected, and the user must be able to make it again.
-2. Ask, with what was seen: server, database, tables and rows.
-3. Look again, on the connection that drops it and under the lock: all of it must still be so. Drop it.
-4. Make it again, with its rows.
+1. Look at it: it must be this project's and not protected, and the user must be able to create it again.
+2. Ask, naming server, database, tables and rows.
+3. Look again, on the connection that drops it and under the lock: nothing may have changed. Drop it.
+4. Create it again, with its rows.
 
-Whatever fails before the drop has changed nothing.
+A failure before the drop has changed nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.entering import Onboarded, looked, onboard
-from sqlstrata.commands.going import bring_up
-from sqlstrata.commands.placing import require_history
-from sqlstrata.commands.telling import WAIT, Told, healed, silent
+from sqlstrata.commands.development import Onboarded, bring_up, looked
+from sqlstrata.commands.onboard import onboard
+from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
+from sqlstrata.commands.target import require_history
 from sqlstrata.databases import database, ownership, removal
 from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location
@@ -28,6 +28,7 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.errors import Locked, Protected, WrongUse
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
+from sqlstrata.result import counted
 from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.snapshot.values import OURS
@@ -35,7 +36,7 @@ from sqlstrata.snapshot.values import OURS
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to drop: where it is, its mark, and how many rows each of its tables has."""
+    """A database to drop: where it is, its mark, and the number of rows in each of its tables."""
 
     location: Location
     mark: ownership.Mark
@@ -48,47 +49,44 @@ class Seen:
         largest = sorted(self.rows.items(), key=lambda each: (-each[1], each[0]))
         listed = ", ".join(f"{name}: {number}" for name, number in largest[:_LISTED])
         more = f" and {len(largest) - _LISTED} more" if len(largest) > _LISTED else ""
-        number = sum(self.rows.values())
-        tables = f"{len(self.rows)} table{'s' * (len(self.rows) != 1)}"
-        return f"{tables} with {number} row{'s' * (number != 1)} ({listed}{more})"
+        rows = counted(sum(self.rows.values()), "row")
+        return f"{counted(len(self.rows), 'table')} with {rows} ({listed}{more})"
 
 
 _LISTED = 4
 
 
 @answering()
-def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, told: Told = silent) -> Onboarded:
-    """Drop the development database and make it again, with its rows, after `confirmed` has said yes to the question.
+def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, notify: Notify = silent) -> Onboarded:
+    """Drop the development database and create it again, with its rows, if `confirmed` says yes to the question.
 
-    Raises, with nothing done: Protected where config.yaml or the database says that it is protected, where it is not
-    one that this project made or adopted, or where it is not what was asked about any more; WrongUse where the answer
-    is no; Locked where somebody is connected or at work for longer than `wait`; Unreachable where the user could not
-    make it again.
+    Raises, with nothing done: Protected where config.yaml or the database says that it is protected, where this project
+    did not create or adopt it, or where it has changed since the question; WrongUse where the answer is no; Locked
+    where somebody is connected or at work for longer than `wait`; Unreachable where the user could not create it again.
     """
     url = database.parsed(plan.database.url)
-    healed(plan, told)
+    healed(plan, notify)
     made = steps(plan)
     require_history(plan, made)
     if not database.exists(url):
-        return onboard(plan, wait=wait, told=told)
+        return onboard(plan, wait=wait, notify=notify)
     with database.telling(url), database.engine(url, reading=True, wait=wait).connect() as connection:
         seen = _droppable(connection, plan)
     _require_may_make(url)
-    if not confirmed(f"Drop {database.title(url)} with all that is in it, {seen}, and make it again?"):
+    if not confirmed(f"Drop {database.title(url)} with all that is in it, {seen}, and create it again?"):
         raise WrongUse("Nothing was changed.", hint="`inv reset --yes` asks nothing.")
     try:
-        removal.drop(url, partial(_require_still, plan, seen), lock=partial(_locked, wait, told), wait=wait)
+        removal.drop(url, partial(_require_still, plan, seen), lock=partial(_locked, wait, notify), wait=wait)
     except lock.Held as error:
         raise Locked(str(error), hint="Nothing was changed. Wait until it has ended, or use `--wait`.") from error
-    told(f"Dropped {database.title(url)}.", "")
-    brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
-    return looked(plan, made, brought, rebuilt=False)
+    notify(f"Dropped {database.title(url)}.", "")
+    return looked(plan, made, bring_up(plan, made, notify, wait=wait), rebuilt=False)
 
 
 def _require_may_make(url: sa.URL) -> None:
-    """Raise Unreachable, with the SQL for an administrator, where the user could not make the database again.
+    """Raise Unreachable, with the SQL for an administrator, where the user could not create the database again.
 
-    The new one is compared with a scratch database, so the user must be able to make such a one as well.
+    The new one is compared with a scratch database, so the user must be able to create that, too.
     """
     database.require_may_make(url)
     if database.server_kind(url) != "sqlite":
@@ -109,7 +107,7 @@ def _count(connection: sa.Connection, table: str) -> int:
 
 
 def _tables(connection: sa.Connection) -> list[tuple[str, ...]]:
-    """The names of all tables but ours; on PostgreSQL with the schemas that they are in."""
+    """The names of all tables but our own; on PostgreSQL with their schemas."""
     inspector = sa.inspect(connection)
     if connection.dialect.name != "postgresql":
         return [(name,) for name in sorted(set(inspector.get_table_names()) - OURS)]
@@ -118,14 +116,14 @@ def _tables(connection: sa.Connection) -> list[tuple[str, ...]]:
 
 
 def _require_still(plan: Plan, seen: Seen, connection: sa.Connection) -> None:
-    """Raise Protected where the database is not what was asked about any more."""
+    """Raise Protected where the database has changed since the question was asked."""
     now = _droppable(connection, plan)
     if now != seen:
         raise Protected(
-            f"{database.title(connection.engine.url)} has changed since it was looked at: it had {seen}; now {now}.",
-            hint="Nothing was changed. Run the command again if it may go as it is now.",
+            f"{database.title(connection.engine.url)} has changed: it had {seen}; now it has {now}.",
+            hint="Nothing was changed. Run the command again if it may be dropped as it is now.",
         )
 
 
-def _locked(wait: float, told: Told, connection: sa.Connection) -> AbstractContextManager[object]:
-    return lock.held(connection, wait, lambda sentence: told(sentence, ""))
+def _locked(wait: float, notify: Notify, connection: sa.Connection) -> AbstractContextManager[object]:
+    return lock.held(connection, wait, messages(notify))

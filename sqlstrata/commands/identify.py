@@ -1,0 +1,65 @@
+"""`identify`: find the stage that a database is at, by its schema alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlstrata.commands import differences
+from sqlstrata.commands.progress import Notify, healed, silent
+from sqlstrata.commands.target import existing
+from sqlstrata.databases import sqlite_file
+from sqlstrata.databases.lost import answering
+from sqlstrata.errors import SchemaDiffers
+from sqlstrata.migrate import apply
+from sqlstrata.migrate.identity import Fit
+from sqlstrata.migrate.outline import outlines
+from sqlstrata.migrate.place import fit_of, stage_of
+from sqlstrata.plan import Plan
+from sqlstrata.result import Line, accepted
+
+
+class Identified(Fit):
+    """The stage that a database is at, or the nearest one and the differences."""
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "stage": self.stage,
+            "exact": self.exact,
+            "differences": differences.as_json(self.differences),
+            "also": list(self.also),
+        }
+
+    def lines(self) -> Iterator[Line]:
+        if not self.exact:
+            yield differences.table(self.differences)
+            return
+        yield f"The database is at {named(self.stage)}, exactly."
+        if self.also:
+            yield f"Other stages with the same schema: {', '.join(self.also)}."
+
+    @property
+    def error(self) -> SchemaDiffers | None:
+        if self.exact:
+            return None
+        return SchemaDiffers(f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.UNDO)
+
+
+def named(stage: str | None) -> str:
+    """The stage that a database is at, in words."""
+    return "no stage: it is empty" if stage is None else f"stage {stage}"
+
+
+@answering()
+def identify(plan: Plan, url: str | None = None, notify: Notify = silent) -> Identified:
+    """Find the stage that a database is at, by its schema alone. Read-only.
+
+    Raises SchemaDiffers where no stage fits exactly; its `result` has the nearest one and the differences. Raises
+    Unreachable, also where there is no such database, and WrongUse.
+    """
+    healed(plan, notify)
+    stages = outlines(plan)
+    with existing(plan, url) as connection:
+        sqlite_file.require_whole(connection)
+        current = stage_of(apply.revision_of(connection), apply.files(plan))
+        fit = fit_of(connection, stages, current)
+    return accepted(Identified(fit.stage, fit.differences, fit.also))

@@ -1,0 +1,141 @@
+"""`new-stage`: add a stage to config.yaml, and write the skeleton of its module."""
+
+from __future__ import annotations
+
+import codecs
+import importlib.util
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlstrata.commands.skeleton import skeleton
+from sqlstrata.commands.yaml_edit import with_stage
+from sqlstrata.errors import WrongUse
+from sqlstrata.modules.turning import metadatas
+from sqlstrata.plan import Plan, read
+from sqlstrata.result import Line
+
+
+@dataclass(frozen=True)
+class NewStage:
+    """The stage, where it is in config.yaml, its modules, and the files that were written for them."""
+
+    stage: str
+    config: Path
+    line: int
+    modules: tuple[str, ...]
+    written: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "stage": self.stage,
+            "line": self.line,
+            "modules": list(self.modules),
+            "written": [str(path) for path in self.written],
+        }
+
+    def lines(self) -> Iterator[Line]:
+        yield f"Added stage {self.stage} in {self.config.name}:{self.line}."
+        for path in self.written:
+            yield f"Written: {path}."
+        yield "Next: write the models, then `inv rebuild`."
+
+
+def new_stage(
+    plan: Plan, name: str, *, enable: tuple[str, ...] = (), extends: str | None = None, message: str | None = None
+) -> NewStage:
+    """Add a stage at the end of config.yaml, and write the modules that it turns on, where they do not exist yet.
+
+    `enable` are its modules, by default one with the stage's name; `extends` is a model that the new module adds a
+    column to. Afterwards config.yaml is as it was, with the stage added; it has been read again, and the module
+    imported. Raises WrongUse, with nothing changed.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
+    names = [stage.name for stage in plan.stages]
+    if name in names:
+        where = plan.where("stages", names.index(name))
+        raise WrongUse(f"There already is a stage `{name}`.", where=where, hint="Use another name.")
+    modules = enable or (name,)
+    paths = {module: _path(plan, module) for module in modules}
+    missing = {module: path for module, path in paths.items() if not _is_there(path)}
+    if extends and not missing:
+        message = f"The module {', '.join(modules)} already exists, so nothing is written for --extends."
+        raise WrongUse(message, hint="Leave out --extends, or name another module.")
+    before = plan.path.read_bytes()
+    encoding = "utf-8-sig" if before.startswith(codecs.BOM_UTF8) else "utf-8"
+    added, line = with_stage(before.decode(encoding), name, message or name.replace("_", " ").capitalize(), modules)
+    with _undone() as done:
+        for module, path in missing.items():
+            _write(path, skeleton(plan, _package_folder(plan), module, extends).encode(), done)
+        _write(plan.path, added.encode(encoding), done)
+        again = read(plan.path)
+        if again.stages[:-1] != plan.stages:
+            raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
+        for _ in metadatas(again):  # undone where a module cannot be imported
+            pass
+    return NewStage(name, plan.path, line, modules, tuple(missing.values()))
+
+
+def _path(plan: Plan, module: str) -> Path:
+    """The file of a module of the package."""
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise WrongUse(f"`{module}` is not a module's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
+    return _package_folder(plan).joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _package_folder(plan: Plan) -> Path:
+    """The folder of the package of models. Raises WrongUse."""
+    inside = plan.folder.joinpath(*plan.models.package.split("."))
+    if inside.is_dir():
+        return inside
+    try:
+        spec = importlib.util.find_spec(plan.models.package)
+    except ModuleNotFoundError:
+        spec = None
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    if not places:
+        raise WrongUse(f"Cannot find the package {plan.models.package}.", where=plan.where("models", "package"))
+    return Path(places[0])
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_suffix("").joinpath("__init__.py").exists()
+
+
+Done = list[tuple[Path, bytes | None]]
+"""Files that were written, and their contents before."""
+
+
+@contextmanager
+def _undone() -> Iterator[Done]:
+    """Restore every file that was written, where anything fails."""
+    done: Done = []
+    try:
+        yield done
+    except BaseException as error:
+        for path, content in reversed(done):
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+        if isinstance(error, OSError):
+            raise WrongUse(f"Cannot write a file: {error}.", hint="Nothing was changed.") from error
+        raise
+
+
+def _write(path: Path, content: bytes, done: Done) -> None:
+    """Write a file whole or not at all."""
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.strata-partial")
+    try:
+        new.write_bytes(content)
+        if before is not None:
+            new.chmod(path.stat().st_mode)
+        new.replace(path)
+        done.append((path, before))
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,211 @@
+"""`rebuild`: make the whole history, prove it, write it in one step, and bring the development database up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from sqlstrata import folder
+from sqlstrata.commands.development import Brought, bring_up
+from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
+from sqlstrata.databases import database
+from sqlstrata.databases.lost import answering
+from sqlstrata.databases.maker import folder as temporary_folder
+from sqlstrata.databases.maker import writing
+from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.migrate.identity import swept
+from sqlstrata.migrate.place import Repointed
+from sqlstrata.plan import Plan, Stage
+from sqlstrata.proof.mirror import Mirror
+from sqlstrata.proof.prove import placed, prove
+from sqlstrata.result import Line, Table
+from sqlstrata.revisions import remembered
+from sqlstrata.revisions.generate import steps
+from sqlstrata.revisions.revision import Revision
+
+_ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The history, the folder it is for, and what was done: written, proved, applied to the development database.
+
+    `kept` is the folder with the copy of files that were edited by hand, `seconds` the time that each stage took.
+    """
+
+    versions: Path
+    revisions: tuple[Revision, ...]
+    written: bool
+    proved_on: tuple[str, ...]
+    seconds: Mapping[str, float]
+    applied: tuple[str, ...] = ()
+    kept: Path | None = None
+    repointed: Repointed | None = None
+    dry: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        stages = [
+            {
+                "name": each.stage,
+                "revision": each.id,
+                "file": str(self.versions / each.filename),
+                "changes": list(each.changes),
+            }
+            for each in self.revisions
+        ]
+        done = {"written": self.written, "applied": list(self.applied), "proved_on": list(self.proved_on)}
+        kept = {} if self.kept is None else {"kept": str(self.kept)}
+        return {"stages": stages, **done, **kept}
+
+    def lines(self) -> Iterator[Line]:
+        rows = [
+            (
+                each.stage,
+                each.id,
+                "\n".join(each.changes) or "(nothing changes)",
+                f"{self.seconds.get(each.stage, 0) * 1000:.0f} ms",
+            )
+            for each in self.revisions
+        ]
+        yield Table(("stage", "revision", "changes", "time"), rows)
+        yield "Proved on: " + ", ".join(self.proved_on) if self.proved_on else "Not proved."
+        if self.dry:
+            yield f"Not written: this is what {self.versions} would hold."
+        else:
+            yield f"{'Written to' if self.written else 'Nothing changed in'} {self.versions}."
+        if self.kept is not None:
+            yield f"What was edited by hand is kept in {self.kept}."
+        if self.repointed is not None:
+            yield str(self.repointed)
+        if self.applied:
+            yield f"Development database: applied {', '.join(self.applied)}."
+
+
+@answering()
+def rebuild(
+    plan: Plan,
+    *,
+    dry_run: bool = False,
+    apply_it: bool = True,
+    proof: bool = True,
+    force: bool = False,
+    notify: Notify = silent,
+    wait: float = WAIT,
+) -> Rebuilt:
+    """Make the whole history, prove it, replace the revision files in one step, bring the development database up.
+
+    Where anything is refused or fails before the files are replaced, nothing has been touched. Raises WrongUse,
+    Refused, HistoryDiffers (files were edited by hand, without `force`), MigrationFailed, Unreachable, SchemaDiffers
+    and Locked.
+    """
+    versions = plan.migrations / "versions"
+    healed(plan, notify)
+    clock = Clock(notify)
+    made_of = remembered.digest(plan)
+    with ExitStack() as stack:
+        mirrors = [stack.enter_context(Mirror(server)) for server in plan.prove_on] if proof else []
+        made = steps(plan, partial(_show, mirrors, clock))
+        revisions = tuple(step.revision for step in made)
+        if not force:
+            folder.require_ours(versions)
+        if mirrors:
+            with staged(plan, revisions) as place, placed(plan):
+                for mirror in mirrors:
+                    swept(mirror.server)
+                    where = database.address(sa.make_url(mirror.server))
+                    prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror)
+    proved_on = tuple(database.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
+    if dry_run:
+        return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
+    replaced = _write(plan, revisions, force=force, wait=wait, notify=notify)
+    remembered.remember(plan, made_of, revisions)
+    try:
+        brought = bring_up(plan, made, clock, wait=wait) if apply_it else Brought()
+    except SqlstrataError as error:
+        if replaced is not None:
+            error.message += " The new history is written."
+        raise
+    return Rebuilt(
+        versions,
+        revisions,
+        written=replaced is not None,
+        proved_on=proved_on,
+        seconds=clock.seconds,
+        applied=brought.applied,
+        kept=None if replaced is None else replaced.kept,
+        repointed=brought.repointed,
+    )
+
+
+def _show(
+    mirrors: Sequence[Mirror], clock: Clock, stage: Stage, metadata: sa.MetaData, changed: frozenset[str]
+) -> None:
+    clock("making", stage.name)
+    for mirror in mirrors:
+        mirror.show(stage, metadata, changed)
+
+
+def _write(
+    plan: Plan, revisions: tuple[Revision, ...], *, force: bool, wait: float, notify: Notify
+) -> folder.Replaced | None:
+    """Replace the revision files, and complete the migrations folder around them. None where nothing differed."""
+    versions = plan.migrations / "versions"
+    with folder.locked(versions, wait, waiting=messages(notify)) as left:
+        if left:
+            notify(left, "")
+        about_older = folder.environment(plan.migrations, wait=wait)
+        if about_older is not None:
+            notify(about_older, "")
+        _alembic_ini(plan)
+        return folder.replace(versions, revisions, force=force)
+
+
+def _alembic_ini(plan: Plan) -> None:
+    """Write an alembic.ini beside the plan where there is none, so that Alembic's own commands work there.
+
+    The database's URL is in it only where that is a file: another may hold a password.
+    """
+    path = plan.folder / "alembic.ini"
+    if path.exists() or not plan.migrations.is_relative_to(plan.folder):
+        return
+    text = _ALEMBIC_INI.read_text(encoding="utf-8")
+    text = text.replace("MIGRATIONS", plan.migrations.relative_to(plan.folder).as_posix())
+    text = text.replace("CONFIG", plan.path.name)
+    url = sa.make_url(plan.database.url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        file = Path(url.database)
+        inside = file.is_relative_to(plan.folder)
+        path_of_file = (file.relative_to(plan.folder) if inside else file).as_posix().replace("%", "%%")
+        place = f"%(here)s/{path_of_file}" if inside else path_of_file
+        text = text.replace("# sqlalchemy.url = driver://user@host/name", f"sqlalchemy.url = sqlite:///{place}")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"{path.name} cannot be written beside the plan: {error.strerror}."
+        raise WrongUse(
+            message, hint="Check the folder's permissions and free space. Nothing else was changed."
+        ) from error
+
+
+@contextmanager
+def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
+    """A temporary migrations folder with these revisions and a copy of the real one's env.py, for the proof."""
+    with temporary_folder() as place:
+        migrations = place / "migrations"
+        with writing(place):
+            migrations.mkdir()
+            folder.copy(plan.migrations, migrations)
+            folder.environment(migrations)
+            (migrations / "versions").mkdir()
+            folder.write(migrations / "versions", revisions)
+        try:
+            yield migrations
+        except SqlstrataError as error:
+            if error.where is not None:
+                error.where = error.where.replace(str(migrations), str(plan.migrations))
+            raise

@@ -1,0 +1,89 @@
+"""What a command works on: a database, the history on disk, a stage of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from sqlstrata import folder
+from sqlstrata.databases import database
+from sqlstrata.errors import HistoryDiffers, Unreachable, WrongUse
+from sqlstrata.folder import File
+from sqlstrata.migrate import apply
+from sqlstrata.migrate.identity import swept
+from sqlstrata.migrate.place import stage_at
+from sqlstrata.plan import Plan
+from sqlstrata.revisions.generate import Step
+
+
+def chosen(plan: Plan, url: str | None) -> sa.URL:
+    """The database at `url`, or the plan's. Raises WrongUse where the URL names no database."""
+    there = database.parsed(plan.database.url if url is None else url)
+    if database.server_kind(there) != "sqlite" and not there.database:
+        hint = f"Add the database's name, as in {there.drivername}://user@host/exemplo."
+        raise WrongUse("The URL names a server and no database.", hint=hint)
+    return there
+
+
+def existing(plan: Plan, url: str | None, *, wait: float | None = None) -> sa.Connection:
+    """A read-only connection to a database. Raises Unreachable where there is none."""
+    there = chosen(plan, url)
+    if not database.exists(there):
+        raise Unreachable(f"There is no {database.title(there)}.", hint=to_make(plan, there))
+    return database.connect(database.engine(there, reading=True, wait=wait))
+
+
+def to_make(plan: Plan, there: sa.URL) -> str:
+    """A hint: how to create a database that does not exist."""
+    if database.same(there, plan.database.url):
+        return "`inv onboard` creates the development database."
+    if database.server_kind(there) == "sqlite":
+        return "Check the URL; `inv up` creates the file."
+    return "Check the URL, or create the database on its server; then `inv up` brings it up."
+
+
+def found(
+    plan: Plan, known: Sequence[File], url: str | None, wait: float
+) -> tuple[str | None, apply.Unfinished | None, bool]:
+    """The stage that a database is at, what was interrupted there, and whether no run is or was at work there.
+
+    Nothing is locked. Raises Unreachable, also where there is no such database, Locked where a SQLite file is being
+    written for longer than `wait`, and what `stage_at` raises.
+    """
+    there = chosen(plan, url)
+    with database.telling(there), existing(plan, url, wait=wait) as connection:
+        swept(there)
+        return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
+
+
+def mismatch(plan: Plan, made: Sequence[Step]) -> folder.Mismatch | None:
+    """The first stage whose file is not what the stages give; None where the history on disk is."""
+    return folder.compare(folder.read(plan.migrations / "versions"), tuple(step.revision for step in made))
+
+
+def require_history(plan: Plan, made: Sequence[Step]) -> None:
+    """Raise HistoryDiffers where the history on disk is not what the stages give, or cannot be run."""
+    files = folder.read(plan.migrations / "versions")
+    wrong = mismatch(plan, made)
+    if wrong is not None:
+        raise HistoryDiffers(
+            f"The history on disk is not what the stages give: {wrong.cause}.",
+            where=wrong.file,
+            hint=f"Run `inv check` to see how, and {folder.remedy(files)}. No database was changed.",
+        )
+    folder.require_runnable(plan.migrations, files)
+
+
+def require_stage(plan: Plan, stage: str, known: Sequence[File]) -> None:
+    """Raise WrongUse where the stage has no revision on disk."""
+    if stage not in {file.stage for file in known}:
+        plan.stage(stage)
+        raise WrongUse(f"Stage {stage} has no revision yet.", hint="Run `inv rebuild`.")
+
+
+def last_stage(known: Sequence[File]) -> str:
+    """The last stage that has a revision on disk. Raises WrongUse where there is no history."""
+    if not known:
+        raise WrongUse("There is no history yet.", hint="Run `inv rebuild`.")
+    return str(known[-1].stage)

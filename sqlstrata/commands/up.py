@@ -1,0 +1,61 @@
+"""`up`: bring a database up the history on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from sqlstrata.commands.development import make_if_missing
+from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
+from sqlstrata.commands.target import chosen, found, last_stage, require_stage
+from sqlstrata.databases import database, ownership
+from sqlstrata.databases.lost import answering
+from sqlstrata.migrate import apply
+from sqlstrata.plan import Plan
+from sqlstrata.result import Line
+
+
+class Applied(tuple[str, ...]):
+    """The stages that were applied, in order."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {"applied": list(self)}
+
+    def lines(self) -> Iterator[Line]:
+        yield f"Applied: {', '.join(self)}." if self else "Nothing to do."
+
+
+@answering()
+def up(
+    plan: Plan,
+    to: str | None = None,
+    url: str | None = None,
+    notify: Notify = silent,
+    *,
+    wait: float = WAIT,
+    protect: bool = False,
+) -> Applied:
+    """Bring a database up to a stage, by default the last. A SQLite file is created where there is none.
+
+    With `protect` the database is marked: nothing here will drop, reset or re-stamp it. Raises HistoryDiffers where the
+    history on disk cannot be run, SchemaDiffers where the database has an unknown revision, or tables of the stages and
+    no revision; WrongUse, Unreachable, Locked, Refused, MigrationFailed. Stages before one that fails stay applied.
+    """
+    healed(plan, notify)
+    known = apply.runnable(plan)
+    target = last_stage(known) if to is None else to
+    require_stage(plan, target, known)
+    there = chosen(plan, url)
+    if database.server_kind(there) == "sqlite":
+        make_if_missing(plan, there, messages(notify))
+    at, _, quiet = found(plan, known, url, wait)
+    names = [str(file.stage) for file in known]
+    done: tuple[str, ...] = ()
+    with apply.connected(plan, url, wait=wait) as connection:
+        if at is None or names.index(at) < names.index(target) or not quiet:
+            done = apply.up(connection, plan, target, partial(notify, "up"), wait=wait, waiting=messages(notify))
+        if protect:
+            ownership.say(connection, plan.folder, "protected")
+    return Applied(done)

@@ -1,0 +1,82 @@
+"""Add a stage to the text of a config.yaml; comments and layout are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+
+def with_stage(text: str, name: str, message: str, modules: tuple[str, ...]) -> tuple[str, int]:
+    """Give the text with one more stage at the end, and the line of that stage. Nothing else changes."""
+    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = next(value for key, value in top.value if key.value == "stages")
+    pairs = [("name", name), ("message", _scalar(message)), ("enable", f"[{', '.join(map(_scalar, modules))}]")]
+    if node.flow_style:
+        return _in_flow(text, node, "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}")
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    after = _end(lines, node)
+    dash, column = node.start_mark.column, node.value[-1].start_mark.column
+    lead = " " * dash + "-" + " " * (column - dash - 1)
+    added = [f"{lead if not number else ' ' * column}{key}: {value}" for number, (key, value) in enumerate(pairs)]
+    if _separated(lines, node):
+        added.insert(0, "")
+    if after and not lines[after - 1].endswith(("\n", "\r")):
+        lines[after - 1] += newline
+    line = after + len(added) - len(pairs) + 1
+    return "".join([*lines[:after], *(f"{each}{newline}" for each in added), *lines[after:]]), line
+
+
+def _in_flow(text: str, node: yaml.SequenceNode, item: str) -> tuple[str, int]:
+    """Add the item after the last one of `stages: [{…}, {…}]`."""
+    if not node.value:
+        place = node.start_mark.index + 1
+        return f"{text[:place]}{item}{text[place:]}", node.start_mark.line + 1
+    place = node.value[-1].end_mark.index
+    return f"{text[:place]}, {item}{text[place:]}", node.value[-1].end_mark.line + 1
+
+
+def _end(lines: list[str], node: yaml.SequenceNode) -> int:
+    """The number of lines up to the end of the last stage, including its comments."""
+    end = max(_last_line(each) for each in _leaves(node)) + 1
+    while end > 0 and not lines[end - 1].strip():
+        end -= 1
+    inside = end
+    for number in range(end, len(lines)):
+        stripped = lines[number].strip()
+        indent = len(lines[number]) - len(lines[number].lstrip())
+        if stripped and not (stripped.startswith("#") and indent > node.start_mark.column):
+            break
+        if stripped:
+            inside = number + 1
+    return inside
+
+
+def _leaves(node: Any) -> Iterator[yaml.Node]:  # noqa: ANN401 - the kinds of yaml.Node share no `value`
+    """The nodes whose end marks are right: scalars and flow collections. A block's is where the next node begins."""
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
+        yield node
+        return
+    for each in node.value:
+        for part in each if isinstance(each, tuple) else (each,):
+            yield from _leaves(part)
+
+
+def _last_line(node: yaml.Node) -> int:
+    mark = node.end_mark
+    return int(mark.line - 1 if mark.column == 0 and mark.line > node.start_mark.line else mark.line)
+
+
+def _separated(lines: list[str], node: yaml.SequenceNode) -> bool:
+    """Whether to put a blank line before the stage: as between the others, or where a single one has several lines."""
+    if len(node.value) == 1:
+        return int(max(_last_line(each) for each in _leaves(node))) > int(node.start_mark.line)
+    return not lines[node.value[-1].start_mark.line - 1].strip()
+
+
+def _scalar(text: str) -> str:
+    """The text as a YAML scalar on one line, quoted where needed, also within brackets."""
+    dumped: str = yaml.safe_dump([text], allow_unicode=True, width=10**9, default_flow_style=True)
+    return dumped.strip()[1:-1]

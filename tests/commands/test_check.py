@@ -1,0 +1,117 @@
+"""`check`: is the history on disk what the stages give?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.commands.running import (
+    CIDADES,
+    STAGES,
+    Inv,
+    edited,
+    tree,
+)
+from tests.projects import Project
+
+
+def test_check_is_content_with_what_rebuild_made(given: Inv) -> None:
+    given("rebuild", "--no-apply")
+    ran = given("check")
+    assert (ran.code, ran.out, ran.err) == (0, "The history is what the stages give.\n", "")
+    assert given("check", "--json").json == {"ok": True, "stage": None, "cause": None, "file": None}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is done to a project, and what `check` says of it."""
+
+    name: str
+    do: Callable[[Project], object]
+    stage: str | None
+    cause: str
+    file: str
+
+
+def with_stages(*stages: dict[str, Any]) -> Callable[[Project], None]:
+    return lambda project: project.configure(stages=list(stages))
+
+
+WRONG = (
+    Wrong("a hand edit", edited, "cidades", "hand edit", "0002_cidades.py"),
+    Wrong(
+        "a model that changed",
+        lambda project: project.module("cidades", CIDADES.replace("50", "60")),
+        "cidades", "models", "0002_cidades.py",
+    ),
+    Wrong(
+        "a message that changed",
+        with_stages(STAGES[0], {**STAGES[1], "message": "Outra"}, STAGES[2]),
+        "cidades", "stages", "0002_cidades.py",
+    ),
+    Wrong(
+        "a stage that moved",
+        with_stages(STAGES[1], STAGES[0], STAGES[2]),
+        "cidades", "stages", "0001_pessoas.py",
+    ),
+    Wrong("a stage that went", with_stages(*STAGES[:2]), "email", "file too many", "0003_email.py"),
+    Wrong(
+        "a file that is missing",
+        lambda project: (project.versions / "0002_cidades.py").unlink(),
+        "cidades", "file missing", "0002_cidades.py",
+    ),
+    Wrong(
+        "a file too many",
+        lambda project: (project.versions / "0009_x.py").write_text("x = 1\n", encoding="utf-8"),
+        None, "file too many", "0009_x.py",
+    ),
+    Wrong(
+        "env.py is missing",
+        lambda project: (project.versions.parent / "env.py").unlink(), None, "file missing", "env.py",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+def test_check_names_the_first_difference_and_its_cause(given: Inv, project: Project, wrong: Wrong) -> None:
+    given("rebuild", "--no-apply")
+    wrong.do(project)
+    before = tree(project.folder)
+    ran = given("check", "--json")
+    assert ran.code == 3
+    assert ran.json | {"error": None} == {
+        "ok": False, "stage": wrong.stage, "cause": wrong.cause, "file": wrong.file, "error": None,
+    }  # fmt: skip
+    assert wrong.cause in ran.error["message"]
+    assert tree(project.folder) == before
+
+
+def test_check_shows_the_way_from_the_file_to_the_stages(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    edited(project)
+    ran = given("check")
+    assert ran.code == 3
+    assert '-        sa.Column("nome", sa.String(length=51), nullable=False),\n' in ran.out
+    assert '+        sa.Column("nome", sa.String(length=50), nullable=False),\n' in ran.out
+    assert ran.err.startswith("0002_cidades.py: ")
+    assert "Run `inv rebuild --force` (it keeps a copy of what was edited by hand), and look" in ran.err
+    assert "None" not in ran.err
+
+
+def test_check_does_not_speak_of_a_stage_where_there_is_none(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    (project.versions / "0009_x.py").write_text("x = 1\n", encoding="utf-8")
+    assert "None" not in given("check").err
+
+
+def test_check_warns_of_modules_that_no_stage_turns_on(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    project.module("esquecido", CIDADES.replace("cidades", "esquecidas").replace("Cidade", "Esquecida"))
+    ran = given("check")
+    assert ran.code == 0
+    assert "no stage turns on esquecido" in ran.err
+    assert json.loads(given("check", "--json").out)["ok"] is True

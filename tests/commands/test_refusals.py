@@ -1,0 +1,415 @@
+"""What a stage must allow, and hints that are wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from tests.commands.running import (
+    MODULES,
+    STAGES,
+    Inv,
+    rows,
+    tree,
+)
+from tests.projects import Project, write
+from tests.servers import answering
+
+ANTES = """
+class Pessoa(Base):
+    __tablename__ = "pessoas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nome: Mapped[str | None] = mapped_column(sa.String(50))
+    idade: Mapped[str] = mapped_column(sa.String(50))
+
+
+class Velha(Base):
+    __tablename__ = "velhas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+DEPOIS = """
+class Pessoa(Base):
+    __tablename__ = "pessoas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    nome: Mapped[str] = mapped_column(sa.String(50))
+    email: Mapped[str] = mapped_column(sa.String(50))
+"""
+
+MAIS = """
+from modelos.depois import Pessoa
+
+Pessoa.cidade = mapped_column(sa.String(20), nullable=False)
+"""
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Project:
+    """A project whose stages do not allow what they need."""
+    stages = [
+        {"name": "antes", "enable": ["antes"], "rows": {"pessoas": [{"nome": None, "idade": "3"}]}},
+        {"name": "depois", "disable": ["antes"], "enable": ["depois"]},
+        {"name": "mais", "enable": ["mais"]},
+    ]
+    return write(tmp_path / "recusado", {"antes": ANTES, "depois": DEPOIS, "mais": MAIS}, stages)
+
+
+def test_all_that_must_be_allowed_is_told_in_one_go(inv: Inv, refused: Project) -> None:
+    before = tree(refused.folder)
+    ran = inv("rebuild", "--json", "--config", str(refused.config))
+    assert ran.code == 6
+    assert ran.error["needs"] == [
+        {"stage": "depois", "key": "drop", "name": "velhas", "value": None},
+        {"stage": "depois", "key": "drop", "name": "pessoas.idade", "value": None},
+        {"stage": "depois", "key": "fill", "name": "pessoas.email", "value": "''"},
+        {"stage": "depois", "key": "fill", "name": "pessoas.nome", "value": "''"},
+        {"stage": "mais", "key": "fill", "name": "pessoas.cidade", "value": "''"},
+    ]
+    assert tree(refused.folder) == before
+
+
+@pytest.mark.parametrize("words", [["check"], ["stages"], ["rebuild", "--dry-run"]])
+def test_every_command_that_makes_the_history_refuses(inv: Inv, refused: Project, words: Sequence[str]) -> None:
+    ran = inv(*words, "--json", "--config", str(refused.config))
+    assert ran.code == 6
+    assert len(ran.error["needs"]) == 5
+
+
+def test_pasting_the_needs_is_enough(inv: Inv, refused: Project) -> None:
+    paste(inv, refused)
+    assert inv("rebuild", "--config", str(refused.config)).code == 0
+    assert rows(refused.url, "SELECT nome, email, cidade FROM pessoas") == [("", "", "")]
+
+
+def paste(inv: Inv, project: Project) -> None:
+    """Give the stages what the refusal asks for."""
+    needs = inv("rebuild", "--json", "--config", str(project.config)).error["needs"]
+    said = yaml.safe_load(project.config.read_text(encoding="utf-8"))
+    for stage in said["stages"]:
+        for need in needs:
+            if need["stage"] == stage["name"] and need["key"] == "drop":
+                stage.setdefault("drop", []).append(need["name"])
+            elif need["stage"] == stage["name"]:
+                stage.setdefault(need["key"], {})[need["name"]] = need["value"]
+    project.configure(stages=said["stages"])
+
+
+POUCO = """
+class Lugar(Base):
+    __tablename__ = "lugares"
+    a: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    b: Mapped[str] = mapped_column(sa.String(5), primary_key=True)
+
+class Pessoa(Base):
+    __tablename__ = "pessoas"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+MUITO = """
+from modelos.pouco import Pessoa
+
+for type_ in (
+    sa.Time, sa.Interval, sa.LargeBinary, sa.Uuid, sa.Uuid(native_uuid=False), sa.JSON, sa.Enum("x", "y", name="e"), sa.Boolean,
+    sa.Numeric(5, 2), sa.DateTime(timezone=True), sa.CHAR(3), sa.SmallInteger, sa.Double, sa.Date, *OWN,
+):
+    setattr(Pessoa, f"c{len(Pessoa.__table__.columns)}", mapped_column(type_, nullable=False))
+Pessoa.publico = mapped_column(sa.Uuid, nullable=False, unique=True)
+Pessoa.apelido = mapped_column(sa.String(9), nullable=False, unique=True)
+Pessoa.x = mapped_column(sa.Integer, nullable=False)
+Pessoa.y = mapped_column(sa.String(5), nullable=False)
+Pessoa.chefe = mapped_column(sa.ForeignKey("pessoas.id"), nullable=False)
+Pessoa.la = mapped_column(sa.Uuid, nullable=False)
+Pessoa.lb = mapped_column(sa.String(5), nullable=False)
+Pessoa.__table__.append_constraint(sa.UniqueConstraint("x", "y"))
+Pessoa.__table__.append_constraint(sa.ForeignKeyConstraint(["la", "lb"], ["lugares.a", "lugares.b"]))
+"""
+
+OWN = {
+    "sqlite": "",
+    "postgresql": """postgresql.INET, postgresql.CIDR, postgresql.MACADDR, postgresql.MACADDR8, postgresql.MONEY,
+        postgresql.OID, postgresql.REGCLASS, postgresql.BIT(3), postgresql.BIT(3, varying=True), postgresql.INT4RANGE,
+        postgresql.INT4MULTIRANGE, postgresql.TSVECTOR, postgresql.TSQUERY, postgresql.JSONPATH, postgresql.ARRAY(sa.Text),
+        postgresql.ARRAY(postgresql.ENUM("a", "b", name="f"))""",
+    "mariadb": 'mysql.YEAR, mysql.SET("a", "b"), mysql.BIT(4), mysql.ENUM("q", "r"), sa.BINARY(3), mysql.LONGTEXT',
+}
+"""Types that only one server has."""
+
+
+@pytest.mark.parametrize("kind", list(OWN))
+def test_what_is_offered_to_paste_is_a_value_of_its_type(inv: Inv, tmp_path: Path, kind: str) -> None:
+    """It is unique where that is asked, and refers to a row that is there."""
+    places = [{"a": f"00000000-0000-4000-8000-00000000000{n}", "b": f"{5 - n}"} for n in (1, 2)]
+    stages = [
+        {"name": "pouco", "enable": ["pouco"], "rows": {"lugares": places, "pessoas": [{"id": 1}, {"id": 2}]}},
+        {"name": "muito", "enable": ["muito"]},
+    ]
+    modules = {
+        "pouco": "import uuid\n" + POUCO,
+        "muito": "from sqlalchemy.dialects import mysql, postgresql\n" + MUITO.replace("OWN", f"[{OWN[kind]}]"),
+    }
+    server = answering(kind)
+    url = sa.make_url(server).set(database="strata_offered.db").render_as_string(hide_password=False)
+    project = write(tmp_path, modules, stages, url=url, prove_on=[server])
+    paste(inv, project)
+    ran = inv("rebuild", "--no-apply", "--config", str(project.config))
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_pasting_the_lines_of_the_message_is_enough(inv: Inv, refused: Project) -> None:
+    hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
+    pasted = {stage["name"]: stage for stage in yaml.safe_load(hint.partition("config.yaml:\n")[2])}
+    said = yaml.safe_load(refused.config.read_text(encoding="utf-8"))
+    refused.configure(stages=[{**stage, **pasted.get(stage["name"], {})} for stage in said["stages"]])
+    assert inv("rebuild", "--config", str(refused.config)).code == 0
+
+
+def test_the_lines_to_paste_hold_what_the_stage_says_already(inv: Inv, refused: Project) -> None:
+    """So they take the place of its keys, whatever SQL stands in them."""
+    said = yaml.safe_load(refused.config.read_text(encoding="utf-8"))
+    email = {"default": "'\\n\"' ||\nlower(nome)", "mysql": "nome"}
+    said["stages"][1] |= {"drop": ["velhas"], "fill": {"pessoas.email": email}}
+    refused.configure(stages=said["stages"])
+    refused.module("mais", MAIS.replace("sa.String(20)", "sa.Boolean"))
+    hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
+    assert "    drop: [velhas, pessoas.idade]  # in place of the stage's own\n" in hint
+    pasted = yaml.safe_load(hint.partition("config.yaml:\n")[2])
+    assert pasted == [
+        {"name": "depois", "drop": ["velhas", "pessoas.idade"], "fill": {"pessoas.email": email, "pessoas.nome": "''"}},
+        {"name": "mais", "fill": {"pessoas.cidade": "false"}},
+    ]
+
+
+ONE = """
+import datetime as dt
+
+class T(Base):
+    __tablename__ = "t"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+# A type of `y` before and after, what the stage says of it for SQLite alone, and all that it must say.
+FOR_ONE_SERVER: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    "a column that comes": (
+        "", "int", {"fill": {"t.y": {"sqlite": "7"}}}, {"sqlite": "7", "mysql": "0"}
+    ),
+    "a column that comes back": (
+        "int", "", {"drop": ["t.y"], "fill": {"t.y": {"sqlite": "7"}}}, {"sqlite": "7", "mysql": "0"}
+    ),
+    "a column that becomes NOT NULL": (
+        "int | None", "int", {"fill": {"t.y": {"sqlite": "7"}}}, {"sqlite": "7", "mysql": "0"}
+    ),
+    "a column of another type": (
+        "int", "dt.date", {"cast": {"t.y": {"sqlite": "date(y)"}}}, {"sqlite": "date(y)", "mysql": "y"}
+    ),
+    "a column of another type, each way": (
+        "int", "dt.date", {"cast": {"t.y": {"up": {"sqlite": "date(y)"}, "down": {"sqlite": "0"}}}},
+        {"up": {"sqlite": "date(y)", "mysql": "y"}, "down": {"sqlite": "0", "mysql": "y"}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("was", "now", "said", "whole"), FOR_ONE_SERVER.values(), ids=FOR_ONE_SERVER)
+def test_what_is_said_for_one_server_is_no_leave_for_another(
+    inv: Inv, tmp_path: Path, was: str, now: str, said: dict[str, Any], whole: dict[str, Any]
+) -> None:
+    """Those count that the plan names, wherever it does; with what is asked for the stage may go on."""
+    stages = [
+        {"name": "antes", "enable": ["antes"]},
+        {"name": "depois", "disable": ["antes"], "enable": ["depois"], **said},
+    ]
+    modules = {name: ONE + (f"    y: Mapped[{of}]" if of else "") for name, of in (("antes", was), ("depois", now))}
+    project = write(tmp_path / "um", modules, stages)
+    words = ("stages", "--json", "--config", str(project.config))
+    assert inv(*words).code == 0
+    project.configure(prove_on=["sqlite://", "mariadb+pymysql://server/"])
+    ran = inv(*words)
+    assert ran.code == 6
+    assert all(need["value"] == whole for need in ran.error["needs"])
+    key = ran.error["needs"][0]["key"]
+    project.configure(stages=[stages[0], {**stages[1], key: {"t.y": whole}}])
+    assert inv(*words).code == 0
+
+
+def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project) -> None:
+    ran = inv("rebuild", "--config", str(refused.config))
+    assert "if it is a rename: rename: {pessoas.idade: email}" in ran.err
+
+
+def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: Project) -> None:
+    project.configure(stages=[*STAGES[:2], {**STAGES[2], "downgrade": False}])
+    given("rebuild")
+    ran = given("down", "--json")
+    assert ran.code == 6
+    assert ran.error["message"] == (
+        "Stage email cannot be undone (downgrade: false). Nothing was changed. The database is at stage email."
+    )
+    assert given("status").code == 0
+    ran = given("sql", "--from-stage", "email", "--to", "base", "--json")
+    assert ran.code == 6
+    assert ran.error["message"] == "Stage email cannot be undone (downgrade: false). Nothing was changed."
+
+
+HINTS = (
+    ("rename", {"pessoas.nomes": "x"}, "`rename` names `pessoas.nomes`, which is neither in this stage nor before it.",
+     "Did you mean `pessoas.nome`?"),
+    ("rename", {"pessoas.nome": "x"}, "Stage email has no use for `rename: pessoas.nome`.", "Take the line out."),
+    ("rename", {"pessoas.nome": "nome"}, "`pessoas.nome` is renamed to itself.", "Take it out, or write its new name."),
+    ("rename", {"pessoas.id": "email", "pessoas.nome": "email"},
+     "`pessoas.id` and `pessoas.nome` cannot both be renamed to `email`.", "Give one of them another name."),
+    ("rename", {"cidades": "lugares", "pessoas": "lugares"},
+     "`cidades` and `pessoas` cannot both be renamed to `lugares`.", "Give one of them another name."),
+    ("drop", ["cidade"], "`drop` names `cidade`, which is neither in this stage nor before it.",
+     "Did you mean `cidades`?"),
+    ("drop", ["cidades"], "Stage email has no use for `drop: cidades`.", "Take the line out."),
+    ("fill", {"pessoas.emial": "''"}, "`fill` names `pessoas.emial`, which is neither in this stage nor before it.",
+     "Did you mean `pessoas.email`?"),
+    ("fill", {"cidades.nome": "''"}, "Stage email has no use for `fill: cidades.nome`.", "Take the line out."),
+    ("cast", {"pessoas.nome": "nome"}, "Stage email has no use for `cast: pessoas.nome`.", "Take the line out."),
+)  # fmt: skip
+
+# What a stage says that makes `itens` (id, nome_completo, z) of `t` (id, nome, y), and the names that it means.
+MEANT: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"rename": {"t": "itens", "t.y": "z", "t.nome": "nome_complet"}}, "Did you mean `nome_completo`?"),
+    ({"rename": {"t": "item"}}, "Did you mean `itens`?"),
+    ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"itens.nome_completo": "''"}},
+     "Did you mean `t.nome_completo`? Names are those before the stage."),
+    ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"t.z": "0"}},
+     "Did you mean `t.y`? Names are those before the stage."),
+    ({"rename": {"t": "itens", "t.y": "z"}, "drop": ["itens.nome"]},
+     "Did you mean `t.nome`? Names are those before the stage."),
+    ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"itens.nome_complet": "''"}},
+     "Did you mean `t.nome_completo`?"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "hint"), MEANT, ids=[hint for _, hint in MEANT])
+def test_a_hint_with_a_name_that_the_database_does_not_have_yet_is_told_the_one_it_has(
+    inv: Inv, tmp_path: Path, said: dict[str, Any], hint: str
+) -> None:
+    new = ONE.replace('"t"', '"itens"') + "    nome_completo: Mapped[str]\n    z: Mapped[int]"
+    stages = [{"name": "um", "enable": ["um"]}, {"name": "dois", "disable": ["um"], "enable": ["dois"], **said}]
+    modules = {"um": ONE + "    nome: Mapped[str]\n    y: Mapped[int | None]", "dois": new}
+    ran = inv("stages", "--json", "--config", str(write(tmp_path / "dois", modules, stages).config))
+    assert (ran.code, ran.error["hint"]) == (2, hint)
+
+
+TO_NOWHERE = """
+class Morador(Base):
+    __tablename__ = "moradores"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    casa_id: Mapped[int] = mapped_column(sa.ForeignKey("casas.id"))
+"""
+
+TWO_NAMES = """
+class Morador(Base):
+    __tablename__ = "moradores"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    __table_args__ = (sa.Index("i", "id"), sa.Index("i", "id"))
+"""
+
+
+def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+    stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
+    project = write(tmp_path / "projeto", {**MODULES, "moradores": TO_NOWHERE}, stages)
+    ran = inv("check", "--json", "--config", str(project.config))
+    assert ran.code == 2
+    assert ran.error["message"].startswith("Stage moradores: Table moradores has a foreign key to a table or column ")
+    assert ran.error["where"] == str(project.plan().where("stages", 1))
+
+
+def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, tmp_path: Path) -> None:
+    stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
+    project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
+    ran = inv("rebuild", "--json", "--config", str(project.config))
+    assert ran.code == 2
+    assert ran.error["message"].startswith("The models of stage moradores cannot be made on sqlite: ")
+
+
+def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+    new = ONE + "    z: Mapped[int]\n    y: Mapped[int]"
+    stages = [
+        {"name": "um", "enable": ["um"]},
+        {"name": "dois", "disable": ["um"], "enable": ["dois"], "rename": {"t.y": "z"}},
+    ]
+    project = write(tmp_path / "dois", {"um": ONE + "    y: Mapped[int | None]", "dois": new}, stages)
+    ran = inv("stages", "--json", "--config", str(project.config))
+    line = project.config.read_text(encoding="utf-8").splitlines().index("- name: dois") + 1
+    assert ran.code == 2
+    assert ran.error["message"].startswith("Stage dois: A column called t.y gets another name and a new one takes it")
+    assert ran.error["where"] == f"{project.config}:{line}:3"
+
+
+@pytest.mark.parametrize(("key", "value", "message", "hint"), HINTS, ids=[f"{key} {of}" for key, of, *_ in HINTS])
+def test_a_hint_that_names_nothing_or_is_of_no_use_is_an_error_at_its_place(
+    given: Inv, project: Project, key: str, value: object, message: str, hint: str
+) -> None:
+    project.configure(stages=[*STAGES[:2], {**STAGES[2], key: value}])
+    lines = project.config.read_text(encoding="utf-8").splitlines()
+    name = list(value)[-1]  # type: ignore[call-overload]
+    line, text = [(n, text) for n, text in enumerate(lines, 1) if re.match(rf"\s+(- )?{name}(:|$)", text)][-1]
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    assert (ran.error["message"], ran.error["hint"]) == (message, hint)
+    assert ran.error["where"] == f"{project.config}:{line}:{text.index(name) + 1}"
+    assert project.files() == {}
+
+
+def test_rows_of_a_table_that_is_not_there_are_an_error_at_their_place(given: Inv, project: Project) -> None:
+    project.configure(stages=[*STAGES[:2], {**STAGES[2], "rows": {"cidade": [{"nome": "x"}]}}])
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    assert re.fullmatch(rf"{re.escape(str(project.config))}:\d+:\d+", ran.error["where"])
+    assert "cidade" in ran.error["message"]
+    assert project.files() == {}
+
+
+def test_rows_of_a_column_that_is_not_there_are_an_error_at_their_place(given: Inv, project: Project) -> None:
+    project.configure(stages=[*STAGES[:2], {**STAGES[2], "rows": {"cidades": [{"nomes": "x"}]}}])
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    assert re.fullmatch(rf"{re.escape(str(project.config))}:\d+:\d+", ran.error["where"])
+    assert "nomes" in ran.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("sa.Integer", 10**25),
+        ("sa.String(50)", ["x"]),
+        ("sa.String(50)", {"x": 1}),
+        ("sa.Uuid", "x"),
+        ("sa.Date", "x"),
+        ("sa.Date", 5),
+        ("sa.DateTime", "x"),
+        ("sa.Time", "x"),
+        ("sa.Numeric", "x"),
+    ],
+)
+def test_a_value_that_its_column_cannot_take_is_an_error_at_its_place(
+    given: Inv, project: Project, column: str, value: object
+) -> None:
+    project.module("valores", f'valores = sa.Table("valores", Base.metadata, sa.Column("valor", {column}))')
+    project.configure(stages=[{"name": "valores", "enable": ["valores"], "rows": {"valores": [{"valor": value}]}}])
+    ran = given("rebuild", "--json")
+    assert ran.code == 2
+    line, text = next(
+        (number, line)
+        for number, line in enumerate(project.config.read_text(encoding="utf-8").splitlines(), start=1)
+        if "valor:" in line
+    )
+    assert ran.error["where"] == f"{project.config}:{line}:{text.index('valor:') + 1}"
+    assert project.files() == {}
+
+
+def test_a_wrong_plan_is_told_with_its_place(given: Inv, project: Project) -> None:
+    project.configure(stages=[{**STAGES[0], "enabel": []}])
+    ran = given("stages")
+    assert ran.code == 2
+    assert re.match(rf"{re.escape(str(project.config))}:\d+:\d+: `enabel` is not a key of .+ `enable`", ran.err)
+    assert ran.out == ""

@@ -1,0 +1,181 @@
+"""`up` and `down`, and histories on disk that cannot be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.commands.running import (
+    CIDADES,
+    NAMES,
+    STAGES,
+    Inv,
+    execute,
+    lines_in,
+    rows,
+    tables,
+    tree,
+)
+from tests.projects import Project
+
+
+def test_down_makes_no_database(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    ran = given("down", "--json")
+    assert ran.code == 8
+    assert ran.error["message"] == f"There is no SQLite file {project.folder / 'dev.db'}."
+    assert not (project.folder / "dev.db").exists()
+
+
+def test_down_goes_one_stage_back_and_up_to_the_last(given: Inv, project: Project) -> None:
+    given("rebuild")
+    assert given("down", "--json").json == {"undone": ["email"]}
+    assert given("down").out == "down: cidades\nUndone: cidades.\n"
+    assert tables(project.url) == ["pessoas"]
+    assert given("up", "--json").json == {"applied": ["cidades", "email"]}
+    assert given("up").out == "Nothing to do.\n"
+    assert given("status").code == 0
+
+
+def test_up_and_down_to_a_stage(given: Inv, project: Project) -> None:
+    given("rebuild")
+    assert given("down", "--to", "base", "--json").json == {"undone": NAMES[::-1]}
+    assert tables(project.url) == []
+    assert given("down", "--json").json == {"undone": []}
+    assert given("up", "--to", "cidades", "--json").json == {"applied": ["pessoas", "cidades"]}
+    assert tables(project.url) == ["cidades", "pessoas"]
+    assert given("up", "--to", "pessoas", "--json").json == {"applied": []}
+    assert given("down", "--to", "pessoas", "--json").json == {"undone": ["cidades"]}
+
+
+def test_up_puts_in_no_rows(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    given("up")
+    assert rows(project.url, "SELECT * FROM pessoas") == []
+
+
+def test_down_to_a_stage_above_is_wrong_use(given: Inv) -> None:
+    given("rebuild")
+    given("down", "--to", "pessoas")
+    ran = given("down", "--to", "email", "--json")
+    assert ran.code == 2
+    assert ran.error["hint"] == "Use `inv up --to email`."
+
+
+@pytest.mark.parametrize("words", [["up", "--to"], ["down", "--to"], ["sql", "--to"], ["sql", "--from-stage"]])
+def test_a_stage_that_is_not_there_is_wrong_use_with_the_nearest_name(given: Inv, words: Sequence[str]) -> None:
+    given("rebuild")
+    ran = given(*words, "cidade", "--json")
+    assert ran.code == 2
+    assert "cidade" in ran.error["message"]
+    assert "cidades" in ran.error["hint"]
+
+
+@pytest.mark.parametrize("words", [["up"], ["up", "--to", "pessoas"], ["sql"]])
+def test_without_a_history_rebuild_is_asked_for(given: Inv, words: Sequence[str]) -> None:
+    ran = given(*words, "--json")
+    assert ran.code == 2
+    assert ran.error["hint"] == "Run `inv rebuild`."
+
+
+def test_up_past_rows_that_are_in_the_way_stops_before_it_touches_anything(given: Inv, project: Project) -> None:
+    project.module("unico", "from modelos.cidades import Cidade\nCidade.__table__.append_constraint("
+                            'sa.UniqueConstraint("nome"))')  # fmt: skip
+    project.configure(stages=[*STAGES, {"name": "unico", "enable": ["unico"]}])
+    given("rebuild", "--no-apply")
+    given("up", "--to", "email")
+    execute(project.url, "INSERT INTO cidades (nome) VALUES ('Olinda'), ('Olinda')")
+    ran = given("up", "--json")
+    assert ran.code == 9
+    assert "nome = 'Olinda' in 2 rows" in ran.error["message"]
+    assert given("status", "--json").json["stage"] == "email"
+
+
+def spoiled(text: str) -> Callable[[Project], object]:
+    """Add a text to the second revision; none makes it empty."""
+    return lambda project: (project.versions / "0002_cidades.py").write_text(
+        text and (project.versions / "0002_cidades.py").read_text(encoding="utf-8") + text, encoding="utf-8"
+    )
+
+
+BROKEN: tuple[tuple[Callable[[Project], object], str, str], ...] = (
+    (
+        lambda project: (project.versions / "0002_cidades.py").unlink(),
+        "versions/0003_email.py", "The history on disk cannot be run: it follows revision ",
+    ),
+    (spoiled("<<<<<<< HEAD\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: SyntaxError: "),
+    (spoiled("import nada\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: ModuleNotFoundError: "),
+    (spoiled(""), "versions/0002_cidades.py", "The history on disk cannot be run: the file names no revision."),
+    (
+        lambda project: (project.versions.parent / "env.py").unlink(),
+        "migrations/env.py", "The history on disk cannot be run: the file is missing.",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("do", "where", "message"), BROKEN, ids=["file missing", "conflict", "import", "empty", "env.py"]
+)
+def test_a_history_that_alembic_cannot_load_is_told_with_its_place_before_anything_is_done(
+    given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
+) -> None:
+    given("rebuild")
+    do(project)
+    before = (project.folder / "dev.db").read_bytes()
+    for words in (["up"], ["down"], ["sql"], ["verify"], ["onboard"], ["reset", "--yes"]):
+        ran = given(*words, "--json")
+        assert ran.code == 3, words
+        if words[0] in {"up", "down", "sql"}:
+            assert ran.error["where"].endswith(where)
+            assert ran.error["message"].startswith(message)
+        assert "`inv rebuild" in ran.error["hint"]
+        assert "`inv check`" in ran.error["hint"]
+    assert (project.folder / "dev.db").read_bytes() == before
+
+
+STOPPING: tuple[tuple[Callable[[Project], object], str, str], ...] = (
+    (
+        lines_in("versions/0002_cidades.py", "def upgrade() -> None:\n", "def upgrade() -> None:\n    1 / 0\n"),
+        "versions/0002_cidades.py:18", "ZeroDivisionError: division by zero.",
+    ),
+    (lines_in("env.py", "environment.run()", "nada()"), "env.py:", "NameError: name 'nada' is not defined."),
+    (lines_in("env.py", "environment.run()", "environment.run("), "env.py:", "SyntaxError: "),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("do", "where", "message"), STOPPING, ids=["a revision", "env.py", "env.py's syntax"])
+def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_place(
+    given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
+) -> None:
+    given("rebuild")
+    given("down", "--to", "pessoas")
+    do(project)
+    ran = given("up", "--json")
+    assert ran.code == 9
+    assert where in ran.error["where"]
+    assert message in ran.error["message"]
+    assert ran.error["message"].endswith("The database is at stage pessoas.")
+    assert given("sql", "--json").error["where"] == ran.error["where"]
+    assert rows(project.url, "SELECT count(*) FROM pessoas") == [(3,)]
+
+
+def test_an_env_py_that_does_not_run_is_told_by_the_proof(given: Inv, project: Project) -> None:
+    given("rebuild")
+    lines_in("env.py", "environment.run()", "nada()")(project)
+    project.module("cidades", CIDADES.replace("50", "60"))
+    before = tree(project.folder)
+    ran = given("rebuild", "--json")
+    assert ran.code == 9
+    assert ran.error["where"].startswith(f"{project.folder / 'migrations' / 'env.py'}:")
+    assert "NameError: name 'nada' is not defined." in ran.error["message"]
+    assert tree(project.folder) == before
+
+
+def test_what_a_module_prints_is_no_part_of_the_object(given: Inv, project: Project) -> None:
+    project.module("cidades", f"print('CIDADES')\n{CIDADES}")
+    for words in (["rebuild"], ["stages"], ["status"], ["verify"]):
+        ran = given(*words, "--json")
+        assert ran.code == 0, words
+        assert ran.json
+        assert "CIDADES" in ran.err or words == ["verify"]
