@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlstrata.commands import differences
 from sqlstrata.commands.identify import named
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
-from sqlstrata.commands.target import existing
+from sqlstrata.commands.target import chosen, existing
 from sqlstrata.databases import database, ownership, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, SqlstrataError, Unreachable, WrongUse
@@ -76,6 +76,7 @@ def adopt(
     where somebody else is migrating the database for longer than `wait`.
     """
     healed(plan, notify)
+    plan.require_server(chosen(plan, url).get_backend_name())
     made = steps(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
-from sqlstrata.commands.target import found, require_stage
+from sqlstrata.commands.target import chosen, found, require_stage
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder import File
@@ -36,6 +36,7 @@ def down(
     An interrupted stage (MariaDB) is undone first; without `to` that is all. Raises what `up` raises.
     """
     healed(plan, notify)
+    plan.require_server(chosen(plan, url).get_backend_name())
     known = apply.runnable(plan)
     at, half, quiet = found(plan, known, url, wait)
     if at is None and quiet:

@@ -48,6 +48,7 @@ def up(
     target = last_stage(known) if to is None else to
     require_stage(plan, target, known)
     there = chosen(plan, url)
+    plan.require_server(there.get_backend_name())
     if database.server_kind(there) == "sqlite":
         make_if_missing(plan, there, messages(notify))
     at, _, quiet = found(plan, known, url, wait)

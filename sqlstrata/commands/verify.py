@@ -94,9 +94,11 @@ def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Ver
     URL that is not one.
     """
     healed(plan, notify)
+    servers = [database.parsed(url) for url in urls or plan.prove_on]
+    for server in servers:
+        plan.require_server(server.get_backend_name())
     made = steps(plan)
     require_history(plan, made)
-    servers = [database.parsed(url) for url in urls or plan.prove_on]
     runs = [_Run(plan, url, masked(database.address(url)), notify) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlstrata.errors import SqlstrataError
+import sqlstrata
+from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.revisions.generate import history
 from tests.projects import Project, write
 
@@ -157,3 +158,21 @@ def test_without_prove_on_the_server_of_the_database_proves(tmp_path: Path) -> N
     assert made.plan().prove_on == (URLS["postgresql"],)
     made.configure(database={"url": "sqlite:///dev.db"})
     assert made.plan().prove_on == ("sqlite://",)
+
+
+COMMANDS = {
+    "sql": lambda plan: sqlstrata.sql(plan, dialect="postgresql"),
+    "up": lambda plan: sqlstrata.up(plan, url=URLS["postgresql"]),
+    "down": lambda plan: sqlstrata.down(plan, url=URLS["postgresql"]),
+    "adopt": lambda plan: sqlstrata.adopt(plan, url=URLS["postgresql"]),
+    "verify": lambda plan: sqlstrata.verify(plan, [URLS["postgresql"]]),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_on_another_kind_of_server_a_command_names_the_line_to_add(command: str, tmp_path: Path) -> None:
+    made = project(tmp_path, "sqlite")
+    sqlstrata.rebuild(made.plan(), apply_it=False)
+    line = r"This history is not written for PostgreSQL: .* Write `servers: \[sqlite, postgresql\]` in config.yaml"
+    with pytest.raises(WrongUse, match=line):
+        COMMANDS[command](made.plan())
