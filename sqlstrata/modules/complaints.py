@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlstrata.errors import Where
-    from sqlstrata.modules.imports import Imports
-    from sqlstrata.modules.passing import NotOn
+    from sqlstrata.modules.finder import Imports
+    from sqlstrata.modules.inits import NotOn
     from sqlstrata.modules.strays import Stray
     from sqlstrata.plan import Plan
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import CodeType
 
-    from sqlstrata.modules.imports import Imports
+    from sqlstrata.modules.finder import Imports
 
 # What importlib, and code that only imports a module, asks of it.
 _OF_ANY_MODULE = frozenset(

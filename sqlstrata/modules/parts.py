@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlstrata.modules.passing import NotOn, Origin, Part, part_of
+from sqlstrata.modules.inits import NotOn, Origin, Part, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlstrata.modules.isolation import Isolation, found_in
-from sqlstrata.modules.passing import Origin
+from sqlstrata.modules.inits import Origin
 from sqlstrata.modules.text import Text
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlstrata.modules.imports import Imports
+    from sqlstrata.modules.finder import Imports
 
 Item = sa.Table | sa.Column[object]
 

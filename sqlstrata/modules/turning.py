@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
 from sqlstrata.errors import WrongUse
-from sqlstrata.modules import aside, views
+from sqlstrata.modules import shared_bases as aside, views
 from sqlstrata.modules.complaints import Complaints
-from sqlstrata.modules.imports import Imports
+from sqlstrata.modules.finder import Imports
 from sqlstrata.modules.strays import Strays
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from sqlstrata.modules.isolation import Isolation
 from sqlstrata.modules.loaders import Later, LaterLoader, Loader, Package
 from sqlstrata.modules.parts import Parts
-from sqlstrata.modules.passing import NotOn, Origin, Part
+from sqlstrata.modules.inits import NotOn, Origin, Part
 from sqlstrata.modules.sources import Sources
 
 if TYPE_CHECKING:
