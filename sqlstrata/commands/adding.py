@@ -14,7 +14,7 @@ import yaml
 
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.errors import WrongUse
-from sqlstrata.modules.turning import metadatas
+from sqlstrata.modules.turning import turns
 from sqlstrata.plan import Plan, read
 
 
@@ -62,7 +62,7 @@ def new_stage(
         again = read(plan.path)
         if again.stages[:-1] != plan.stages:
             raise WrongUse(f"The end of `stages` in {plan.path.name} cannot be found.", hint="Write the stage by hand.")
-        for _ in metadatas(again):  # it imports, or it is undone
+        for _ in turns(again):  # it imports, or it is undone
             pass
     return NewStage(name, line, modules, tuple(written))
 

@@ -1,50 +1,38 @@
-"""What is left of a package's `__init__` without the models that it only passes on.
+"""A package's `__init__`, executed without the models that it only passes on: importing them must not turn them on.
 
-An `__init__` that imports its modules does not turn them on. So it is executed without part of its statements:
-
-1. An import of the models whose names no other statement mentions is left out. A name that it would have bound is
-   imported when somebody asks the package for it.
-2. A statement that mentions something of a module that is off is left out, too, and so is one that mentions a name
-   which such a statement binds. It is executed in the stages that have these modules on. Asking for a name of it in
-   another stage is an error.
-3. A statement that would be left out is an error where it does more than to bind names and also mentions something
-   that is there: nobody can say what it should do to that.
+1. An import of models whose names no other statement mentions is left out. A name that it would have bound is imported
+   when it is asked for.
+2. A statement that works with something of a module that is off, directly or through other names, is left out, too. It
+   is executed in the stages that have the module on; asking for a name that it binds is an error in all others.
+3. If such a statement does more than bind names, and also works with something of a module that is on, it is an error:
+   leaving it out would give that module another schema.
 """
 
 from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from dataclasses import dataclass, field
-from types import CodeType
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlstrata.modules.text import bound
+from sqlstrata.modules.sources import Origin, bound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from types import CodeType
 
-    from sqlstrata.modules.text import Text
+    from sqlstrata.modules.sources import Sources, Text
 
 _CONTAINERS = frozenset({"dict", "frozenset", "list", "set", "tuple"})
 _LEADS_TO_ALL = frozenset({"metadata", "registry"})  # attributes by which a model leads to all others
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an imported name comes from: a module, or a name in it."""
+class NotOn(Exception):
+    """Code at a place works with a module that is off: to bind `name`, or together with `there`, which is on."""
 
-    module: str
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A name that a statement at a line would bind, were a module on."""
-
-    name: str
-    line: int
-    module: str
+    def __init__(self, path: str, line: int, module: str, name: str | None = None, there: str | None = None) -> None:
+        super().__init__(path, line, module)
+        self.path, self.line, self.module, self.name, self.there = path, line, module, name, there
 
 
 @dataclass(frozen=True)
@@ -52,19 +40,102 @@ class Part:
     """What is executed of a module, and the names that are missing then."""
 
     code: CodeType
-    later: Mapping[str, tuple[Origin, ...]]
-    """The names that the module passes on: the last of several origins that is not off counts."""
-    waiting: Mapping[str, Waiting]
+    passed_on: Mapping[str, tuple[Origin, ...]]
+    """Names that are imported when asked for; of several origins the last one counts that is not off."""
+    left_out: Mapping[str, NotOn]
+    """Names that cannot be had while a module is off."""
     without: frozenset[str]
     """The modules that are off and would make it another part if they were on."""
 
 
-class NotOn(Exception):
-    """Code at a place works with a module that is off; `there` is what else it works with."""
+class Inits:
+    """The `__init__`s of one package, and what else passes models on.
 
-    def __init__(self, path: str, line: int, module: str, name: str | None = None, there: str | None = None) -> None:
-        super().__init__(path, line, module)
-        self.path, self.line, self.module, self.name, self.there = path, line, module, name, there
+    listed names the modules that some stage has on; one that is listed and not `on` is off. `not_on` is the first
+    error, which code that swallows errors could have hidden.
+    """
+
+    def __init__(self, sources: Sources, listed: Collection[str], passes_on: Callable[[str], bool]) -> None:
+        self.sources, self.passes_on = sources, passes_on
+        self.listed, self.on = frozenset(listed), frozenset[str]()
+        self.forget()
+        self._reading: list[str] = []
+
+    def forget(self) -> None:
+        """Begin as if nothing had been executed."""
+        self.executed: dict[str, Part] = {}
+        self.without: set[str] = set()
+        """The modules that are off, and that would have changed what was executed."""
+        self.not_on: NotOn | None = None
+
+    def execute(self, name: str) -> CodeType:
+        """Give the code of a module that is executed now. Raises NotOn."""
+        part = self.executed[name] = self._part(name)
+        self.without |= part.without
+        return part.code
+
+    def off(self, origin: Origin) -> str | None:
+        """Give the module that is off and that something comes from; None where it comes from none. Raises NotOn."""
+        module, name = origin.module, origin.name
+        if module in self.listed and module not in self.on:
+            return module
+        if name is None or module in self._reading or not self.passes_on(module) or not self.sources.path(module):
+            return None
+        part = self._part(module)
+        if name in part.left_out:
+            return part.left_out[name].module
+        return _off(part.passed_on.get(name, ()), self.off)
+
+    def origins(self, package: str, name: str) -> tuple[Origin, ...]:
+        """Give where a name may come from that a package passes on, the first choice last. Raises NotOn."""
+        part = self.executed.get(package)
+        if part is None:
+            return ()
+        if name in part.left_out:
+            raise self.refused(part.left_out[name])
+        found = part.passed_on.get(name, ())
+        self.without |= {module for each in found[1:] if (module := self.off(each)) is not None}
+        return tuple(each for each in found if self.off(each) is None) or found
+
+    def refused(self, error: NotOn) -> NotOn:
+        """Remember the first error."""
+        self.not_on = self.not_on or error
+        return error
+
+    def _part(self, name: str) -> Part:
+        """Give the part of a module; modules inside it that it imports are names of it as well."""
+        self._reading.append(name)
+        try:
+            text = self.sources.text(self.sources.path(name))
+            part = part_of(text, lambda node: self.sources.origins(node, name), self.off)
+        except NotOn as error:
+            raise self.refused(error) from None
+        finally:
+            self._reading.pop()
+        modules = (each.module for found in part.passed_on.values() for each in found)
+        inner = {each.rpartition(".")[2]: (Origin(each),) for each in modules if each.rpartition(".")[0] == name}
+        return replace(part, passed_on={**inner, **part.passed_on})
+
+
+# ------------------------------------------------ the part of one module
+
+
+@dataclass
+class _Statement:
+    """A statement, the names that it mentions and binds, and the imported names that it works with.
+
+    Each of these has the module that is off and that it comes from, or None where it is there.
+    """
+
+    node: ast.stmt
+    mentions: frozenset[str]
+    binds: tuple[str, ...]
+    works_with: dict[str, str | None]
+
+    @property
+    def off(self) -> str | None:
+        """The module for which the statement is left out."""
+        return next((module for _, module in sorted(self.works_with.items()) if module is not None), None)
 
 
 def part_of(
@@ -75,145 +146,95 @@ def part_of(
     `origins` gives the names that an import binds to something of the models, `off` the module that is off and that
     something comes from. Raises NotOn.
     """
-    return _Module(text, origins, off).part()
+    imports = {node: found for node in text.tree.body if (found := origins(node))}
+    passed_on: defaultdict[str, list[Origin]] = defaultdict(list)
+    for name, origin in (each for found in imports.values() for each in found.items()):
+        passed_on[name].append(origin)
+    statements = [_statement(node, origins, off) for node in text.tree.body if node not in imports]
+    _trace(statements, {name: {name: _off(found, off)} for name, found in passed_on.items()})
+    left_out = [(each, module) for each in statements if (module := each.off) is not None]
+    for each, module in left_out:
+        _require_only_binds(text.path, each, module)
+    kept = [each for each in statements if each.off is None]
+    wanted = frozenset(name for each in kept for name in each.mentions)
+    new = {each.node: each.node for each in kept}
+    new |= {node: made for node, own in imports.items() if (made := _import(node, own, wanted, off)) is not None}
+    body = [new[node] for node in text.tree.body if node in new]
+    replaced = (module for name in wanted for each in passed_on.get(name, ()) if (module := off(each)))
+    return Part(
+        code=compile(ast.Module(body, type_ignores=[]), text.path, "exec", dont_inherit=True),
+        passed_on={name: tuple(found) for name, found in passed_on.items()},
+        left_out={name: NotOn(text.path, each.node.lineno, by, name) for each, by in left_out for name in each.binds},
+        without=frozenset((*(module for _, module in left_out), *replaced)),
+    )
 
 
-@dataclass
-class _Statement:
-    """A statement with the names that it mentions and binds, and those that imports inside it bring."""
-
-    node: ast.stmt
-    mentions: frozenset[str]
-    binds: tuple[str, ...]
-    inside: Mapping[str, Origin]
-    cause: str | None = field(default=None)
-    """The module that is off for which the statement is left out."""
+def _off(origins: Iterable[Origin], off: Callable[[Origin], str | None]) -> str | None:
+    """Give the module that a name would come from, where all that it could come from are off."""
+    modules = list(map(off, origins))
+    return None if not modules or None in modules else modules[-1]
 
 
-class _Module:
-    """The statements of one module."""
+def _trace(statements: list[_Statement], names: dict[str, dict[str, str | None]]) -> None:
+    """Find what each statement works with: what it mentions, and what that was made of."""
+    size = -1
+    while size != (size := sum(map(len, names.values()))):
+        for each in statements:
+            for name in each.mentions & names.keys():
+                each.works_with |= names[name]
+            for name in each.binds:
+                names.setdefault(name, {}).update(each.works_with)
 
-    def __init__(
-        self, text: Text, origins: Callable[[ast.stmt], Mapping[str, Origin]], off: Callable[[Origin], str | None]
-    ) -> None:
-        self.text, self.off = text, off
-        self.imports = {node: found for node in text.tree.body if (found := origins(node))}
-        self.origins: defaultdict[str, list[Origin]] = defaultdict(list)
-        for found in self.imports.values():
-            for name, origin in found.items():
-                self.origins[name].append(origin)
-        others = (node for node in text.tree.body if node not in self.imports)
-        self.statements = [_statement(node, origins) for node in others]
-        self.waiting: dict[str, Waiting] = {}
 
-    def part(self) -> Part:
-        """Give what is executed."""
-        self._leave_out()
-        self._check()
-        kept = {each.node for each in self.statements if each.cause is None}
-        wanted = frozenset(name for each in self.statements if each.cause is None for name in each.mentions)
-        body = [new for node in self.text.tree.body if (new := self._new(node, kept, wanted)) is not None]
-        tree = ast.Module(body, type_ignores=[])
-        replaced = (module for name in wanted for each in self.origins.get(name, ()) if (module := self.off(each)))
-        causes = (each.cause for each in self.statements if each.cause is not None)
-        return Part(
-            code=compile(tree, self.text.path, "exec", dont_inherit=True),
-            later={name: tuple(found) for name, found in self.origins.items()},
-            waiting=self.waiting,
-            without=frozenset((*causes, *replaced)),
-        )
+def _require_only_binds(path: str, statement: _Statement, module: str) -> None:
+    """Raise NotOn for a statement that cannot be left out."""
+    if not _only_binds(statement.node):
+        there = [name for name, off in sorted(statement.works_with.items()) if off is None]
+        attributes = {each.attr for each in ast.walk(statement.node) if isinstance(each, ast.Attribute)}
+        if there := [*there, *sorted(attributes & _LEADS_TO_ALL)]:
+            raise NotOn(path, statement.node.lineno, module, there=there[0])
 
-    def _leave_out(self) -> None:
-        """Find the statements that work with modules that are off, and the names that are missing without them."""
-        missing = {name: module for name, found in self.origins.items() if (module := self._off(found)) is not None}
-        while found := [each for each in self.statements if each.cause is None and self._cause(each, missing)]:
-            for each in found:
-                each.cause = module = self._cause(each, missing)
-                assert module is not None
-                missing |= dict.fromkeys(each.binds, module)
-                self.waiting |= {name: Waiting(name, each.node.lineno, module) for name in each.binds}
 
-    def _cause(self, statement: _Statement, missing: Mapping[str, str]) -> str | None:
-        inside = filter(None, map(self.off, statement.inside.values()))
-        return next((missing[name] for name in sorted(statement.mentions & missing.keys())), None) or next(inside, None)
-
-    def _off(self, origins: Iterable[Origin]) -> str | None:
-        """The module that a name would come from, where all that it could come from are off."""
-        modules = list(map(self.off, origins))
-        return None if None in modules else modules[-1]
-
-    def _check(self) -> None:
-        """Raise NotOn for a statement that cannot be left out."""
-        risky = [each for each in self.statements if each.cause is not None and not _only_binds(each.node)]
-        reach = self._reach() if risky else {}
-        for each in risky:
-            names = sorted({name for mention in each.mentions for name in reach.get(mention, ())})
-            there = [name for name in names if self._off(self.origins[name]) is None]
-            there += [name for name, origin in each.inside.items() if self.off(origin) is None]
-            there += sorted(_attributes(each.node) & _LEADS_TO_ALL)
-            if there and each.cause is not None:
-                raise NotOn(self.text.path, each.node.lineno, each.cause, there=there[0])
-
-    def _reach(self) -> Mapping[str, set[str]]:
-        """Give, for each name, the imported names that its value may be made of."""
-        reach: defaultdict[str, set[str]] = defaultdict(set, {name: {name} for name in self.origins})
-        size = -1
-        while size != (size := sum(map(len, reach.values()))):
-            for each in self.statements:
-                found = {name for mention in each.mentions for name in reach.get(mention, ())}
-                for name in each.binds:
-                    reach[name] |= found
-        return reach
-
-    def _new(self, node: ast.stmt, kept: set[ast.stmt], wanted: frozenset[str]) -> ast.stmt | None:
-        """Give a statement as it is executed, or None where it is left out."""
-        if node not in self.imports:
-            return node if node in kept else None
-        assert isinstance(node, ast.Import | ast.ImportFrom)
-        own = self.imports[node]
-        names = [alias for alias in node.names if alias.name != "*" and _bound_by(alias) not in own]
-        for name, origin in own.items():
-            if name.partition(".")[0] in wanted and (isinstance(node, ast.Import) or self.off(origin) is None):
-                names += [each for each in node.names if _bound_by(each) == name] or [ast.alias(name)]
-        if not names:
-            return None
-        new = ast.Import(names) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, names, node.level)
-        return ast.fix_missing_locations(ast.copy_location(new, node))
+def _import(
+    node: ast.stmt, own: Mapping[str, Origin], wanted: frozenset[str], off: Callable[[Origin], str | None]
+) -> ast.stmt | None:
+    """Give an import without the models that nobody wants, or None where nothing is left of it."""
+    assert isinstance(node, ast.Import | ast.ImportFrom)
+    names = [alias for alias in node.names if alias.name != "*" and (alias.asname or alias.name) not in own]
+    for name, origin in own.items():
+        if name.partition(".")[0] in wanted and (isinstance(node, ast.Import) or off(origin) is None):
+            names += [each for each in node.names if (each.asname or each.name) == name] or [ast.alias(name)]
+    if not names:
+        return None
+    new = ast.Import(names) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, names, node.level)
+    return ast.fix_missing_locations(ast.copy_location(new, node))
 
 
 # ------------------------------------------------ what a statement mentions
 
 
-def _bound_by(alias: ast.alias) -> str:
-    return alias.asname or alias.name
-
-
-def _statement(node: ast.stmt, origins: Callable[[ast.stmt], Mapping[str, Origin]]) -> _Statement:
+def _statement(
+    node: ast.stmt, origins: Callable[[ast.stmt], Mapping[str, Origin]], off: Callable[[Origin], str | None]
+) -> _Statement:
     if _is_for_types(node):
         return _Statement(node, frozenset(), (), {})
-    inside = {name: origin for each in _inner(node) for name, origin in origins(each).items()}
-    return _Statement(node, frozenset(_mentions(node)), tuple(name for name, _ in bound([node])), inside)
+    inside = {name: off(origin) for each in _inner(node) for name, origin in origins(each).items()}
+    return _Statement(node, frozenset(_mentions(node)), tuple(bound(node)), inside)
 
 
 def _is_for_types(node: ast.stmt) -> bool:
     """Whether a statement is for type checkers alone."""
-    return (
-        isinstance(node, ast.If)
-        and isinstance(node.test, ast.Name | ast.Attribute)
-        and ast.unparse(node.test).endswith("TYPE_CHECKING")
-        and not node.orelse
-    )
+    test = node.test if isinstance(node, ast.If) and not node.orelse else None
+    return isinstance(test, ast.Name | ast.Attribute) and ast.unparse(test).endswith("TYPE_CHECKING")
 
 
-def _inner(node: ast.stmt) -> Iterator[ast.stmt]:
+def _inner(node: ast.AST) -> Iterator[ast.stmt]:
     """Give the statements inside a compound one that run with it, which those of functions do not."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return
-    for each in ast.iter_child_nodes(node):
-        if isinstance(each, ast.stmt):
-            yield each
-        if isinstance(each, ast.stmt | ast.ExceptHandler | ast.match_case):
-            yield from _inner(each)  # type: ignore[arg-type]
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, ast.stmt):
+                yield each
+            yield from _inner(each)
 
 
 def _mentions(node: ast.stmt) -> Iterator[str]:
@@ -222,25 +243,10 @@ def _mentions(node: ast.stmt) -> Iterator[str]:
         match each:
             case ast.Name(id=name, ctx=ast.Load() | ast.Del()) | ast.AugAssign(target=ast.Name(id=name)):
                 yield name
-            case ast.Attribute() if (dotted := _dotted(each)) is not None:
+            case ast.Attribute() if (dotted := ast.unparse(each)).replace(".", "").isidentifier():
                 yield dotted
             case _:
                 pass
-
-
-def _dotted(node: ast.expr) -> str | None:
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=name):
-            before = _dotted(value)
-            return None if before is None else f"{before}.{name}"
-        case _:
-            return None
-
-
-def _attributes(node: ast.stmt) -> set[str]:
-    return {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
 
 
 def _only_binds(node: ast.stmt) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlstrata.modules.finder import Imports
+    from sqlstrata.modules.finder import Finder
 
 Item = sa.Table | sa.Column[object]
 
@@ -43,8 +43,8 @@ class Stray:
 class Strays:
     """What the modules of one stage after another attach to a schema though they are not on."""
 
-    def __init__(self, imports: Imports) -> None:
-        self.imports = imports
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
         self._found: list[Stray] = []
 
     def begin(self) -> None:
@@ -73,6 +73,6 @@ class Strays:
         return [each for each in found if each.table is each.item or each.table not in tables]
 
     def _note(self, item: Item, _: sa.MetaData | sa.Table, **__: object) -> None:
-        module = self.imports.responsible()
-        if module is not None and module not in self.imports.parts.on:
+        module = self.finder.running_module()
+        if module is not None and module not in self.finder.inits.on:
             self._found.append(Stray(item, module))
