@@ -1,4 +1,4 @@
-"""Where things are: the package of the models, the folder of the migrations, the databases."""
+"""The package of the models, the folder of the migrations, and the databases: read and checked, not opened."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A database's URL, and a sentence about what was left out of it, if anything was."""
+    """A database's URL, and a sentence about its ignored options, if it has any."""
 
     url: str
     note: str | None = None
@@ -38,7 +38,7 @@ def models(entry: Entry, form: ModelsForm) -> Models:
         raise entry["package"].wrong(message, "Write it as in an import: `package: project.models`.")
     match = re.fullmatch(r"(\w+(?:\.\w+)*):(\w+)", form.base)
     if match is None:
-        message = f"`{form.base}` does not say module:attribute."
+        message = f"`{form.base}` is not module:attribute."
         raise entry["base"].wrong(message, "Write the module inside the package, as in `base: base:Base`.")
     return Models(form.package, match[1], match[2])
 
@@ -47,7 +47,7 @@ def migrations(top: Entry, folder: Path, name: str) -> Path:
     """Read `migrations`, relative to a folder. Raises WrongUse where that folder is in it."""
     path = Path(os.path.normpath(folder / name))
     if path == folder or path in folder.parents:
-        message = "`migrations` must be a folder of its own, for it is replaced whole."
+        message = "`migrations` must be a separate folder, because `rebuild` replaces it."
         raise top["migrations"].wrong(message, "Write it as in `migrations: migrations`.")
     return path
 
@@ -56,7 +56,7 @@ def servers(top: Entry, folder: Path, default: tuple[str, ...]) -> tuple[Place, 
     """Read `prove_on`. Raises WrongUse."""
     if not default:
         message = "`prove_on` is empty, so nothing would be proved."
-        hint = "Name a server, as in `prove_on: [sqlite://]`, or leave the key out."
+        hint = "Name a server, as in `prove_on: [sqlite://]`, or remove the key."
         raise top["prove_on"].wrong(message, hint)
     return tuple(url(server, folder) for server in top.inside("prove_on")) or tuple(map(Place, default))
 
@@ -75,7 +75,7 @@ def url(entry: Entry, folder: Path) -> Place:
     options.remember(given.url, entry.where)
     is_file = given.url.get_backend_name() == "sqlite"
     made = _sqlite(entry, folder, given.url) if is_file else _served(entry, given.url)
-    return Place(made, given.left_out and f"{entry.where}: {_capital(f'{entry} {given.left_out}')}.")
+    return Place(made, given.ignored and f"{entry.where}: {_capital(f'{entry} {given.ignored}')}.")
 
 
 def _capital(text: str) -> str:
@@ -85,7 +85,7 @@ def _capital(text: str) -> str:
 def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
     if given.host or given.username:
         hint = "Write it as in sqlite:///exemplo.db, or sqlite:////folder/exemplo.db."
-        raise entry.wrong(f"{entry} has two slashes, and SQLite takes three.", hint)
+        raise entry.wrong(f"{entry} has two slashes, but SQLite needs three.", hint)
     if given.database in (None, "", ":memory:"):
         return _as_written(entry, given)
     path = os.path.normpath(folder / given.database)
@@ -95,19 +95,19 @@ def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
 def _served(entry: Entry, given: URL) -> str:
     kind = kind_of(given.get_backend_name())
     if "@" in (given.host or "") or is_ambiguous(entry.text):
-        hint = "In a user's name or password write %40 for `@`."
+        hint = "In a user name or password write %40 for `@`."
         raise entry.wrong(f"{entry} has a second `@` before its host.", hint)
     if entry.key == ("database", "url") and not given.database:
-        hint = f"Add the database's name, as in {given.drivername}://user@host/exemplo."
-        raise entry.wrong(f"{entry} names a server and no database.", hint)
+        hint = f"Add it, as in {given.drivername}://user@host/exemplo."
+        raise entry.wrong(f"{entry} has no database name.", hint)
     if importlib.util.find_spec(kind.driver) is None:
-        message = f"{entry} is for {kind.title}, and its driver {kind.driver} is not installed."
+        message = f"{entry} uses {kind.title}, but its driver {kind.driver} is not installed."
         raise entry.wrong(message, f'Run `pip install "{kind.requirement}"`.')
     return _as_written(entry, given)
 
 
 def _as_written(entry: Entry, given: URL) -> str:
-    """The URL for our driver, otherwise as it stands in the file unless an option or the database's name has moved."""
+    """The URL for our driver, otherwise as written, unless options had to be translated."""
     text = entry.text.strip()
     written = make_url(text)
     if written.set(drivername=given.drivername) != given:
