@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 
 from . import private_names
-from .registry import operation
+from .registry import Writer, operation
 
 Element = sa.Column[Any] | sa.Constraint | sa.Index
 Text = str | sa.ColumnClause[object]
@@ -88,6 +88,17 @@ class Change:
 
     def removed(self) -> Iterator[Removed]:
         return (mark for mark in self.marks if isinstance(mark, Removed))
+
+
+class Altered:
+    """A table that is changed with ALTER TABLE."""
+
+    def __init__(self, writer: Writer, change: Change) -> None:
+        self.writer, self.change = writer, change
+        self.where = writer.table(change.name, change.schema)
+
+    def alter(self, clauses: str) -> None:
+        self.writer.run(f"ALTER TABLE {self.where} {clauses}")
 
 
 def read(

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .conversion import on_mariadb
-from .definition import Added, Change, Changed, Removed
+from .definition import Added, Altered, Change, Changed, Removed
 from .registry import MigrationStopped, Writer
 from .sqlite import expression
 
@@ -48,14 +48,7 @@ def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
     return (mark for kind in kinds for mark in kind)
 
 
-class _Table:
-    def __init__(self, writer: Writer, change: Change) -> None:
-        self.writer, self.change = writer, change
-        self.where = writer.table(change.name, change.schema)
-
-    def alter(self, clauses: str) -> None:
-        self.writer.run(f"ALTER TABLE {self.where} {clauses}")
-
+class _Table(Altered):
     def clauses(self, mark: Added | Changed | Removed) -> Iterator[str]:
         """What one mark adds to the ALTER TABLE."""
         match mark.element:

@@ -32,14 +32,6 @@ def drop_enum(operations: Operations, name: str, schema: str | None = None) -> N
 
 
 @operation
-def rename_enum(operations: Operations, name: str, to: str, schema: str | None = None) -> None:
-    """Give an enum type another name on PostgreSQL; its columns follow."""
-    writer = Writer(operations)
-    if writer.server == "postgresql":
-        writer.run(f"ALTER TYPE {writer.table(name, schema)} RENAME TO {writer.name(to)}")
-
-
-@operation
 def change_enum(
     operations: Operations,
     name: str,
