@@ -1,4 +1,4 @@
-"""PostgreSQL: every change is an ALTER TABLE of its own; the transaction makes them one."""
+"""op.change_table on PostgreSQL: one ALTER TABLE for each change, in one transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .sqlite import expression
 
 
 def change(writer: Writer, change: Change) -> None:
-    """Constraints off, columns, constraints on, options."""
+    """Drop constraints, change columns, add constraints, change options."""
     table = _Table(writer, change)
     for mark in change.marks:
         if isinstance(mark, Changed | Removed) and isinstance(mark.element, sa.Constraint):
@@ -32,13 +32,13 @@ def change(writer: Writer, change: Change) -> None:
 
 
 def _columns(table: _Table) -> None:
-    """Columns go, change and come; what PostgreSQL made of their types steps aside meanwhile."""
+    """Drop, change and add columns; what depends on their types is dropped meanwhile."""
     generated = table.generated_of(table.retyped())
     checks = table.checks_of(generated)
     for constraint in checks:
         table.alter(f"DROP CONSTRAINT {table.constraints.name_of(constraint)}")
     gone = [removed.element for removed in table.change.removed() if isinstance(removed.element, sa.Column)]
-    gone.sort(key=lambda column: column.computed is None)  # first those that are made of others
+    gone.sort(key=lambda column: column.computed is None)  # generated ones first
     for column in (*gone, *generated):
         table.drop(column)
     for mark in table.change.marks:
@@ -79,7 +79,7 @@ class _Table(Altered):
         self._comment(column)
 
     def _fill(self, name: str, fill: Text, where: str = "") -> None:
-        """Give rows a value, and let deferred keys judge it now: a table that they wait for cannot be altered."""
+        """Update rows, and check deferred keys now: a table with pending checks cannot be altered."""
         self.writer.run(f"UPDATE {self.where} SET {name} = {expression(self.writer, fill)}{where}")
         self.writer.run("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -109,10 +109,10 @@ class _Table(Altered):
             self.writer.run(f"COMMENT ON COLUMN {self.where}.{name} IS {text}")
 
     def checks_of(self, generated: list[sa.Column[Any]]) -> list[sa.Constraint]:
-        """Checks that stay as they are, and name a column that becomes one of another kind.
+        """Unchanged checks that use a column whose type changes.
 
-        PostgreSQL keeps a check as it understood it (`x = ANY (ARRAY[1, 2])`, of integers), and would go on with that,
-        or find no operator for it. Those of `generated` columns, which are dropped, go with them.
+        PostgreSQL stores a check as parsed (`x = ANY (ARRAY[1, 2])`, of integers), and would keep that, or find no
+        operator for it. Those of `generated` columns are dropped with them.
         """
         retyped = {new.name: (old, new) for old, new in self._pairs() if self._kind(old) != self._kind(new)}
         marks = {mark.element.name: mark for mark in self.change.marks if isinstance(mark.element, sa.Column)}
@@ -133,7 +133,7 @@ class _Table(Altered):
         ]
 
     def _pairs(self) -> list[tuple[sa.Column[Any], sa.Column[Any]]]:
-        """Columns that change, each with what it was."""
+        """Changed columns, before and after."""
         pairs = [(mark.was, mark.element) for mark in self.change.changed()]
         return [(old, new) for old, new in pairs if isinstance(old, sa.Column) and isinstance(new, sa.Column)]
 
@@ -142,7 +142,7 @@ class _Table(Altered):
         return re.sub(r"\([^)]*\)", "", self.writer.type(column))
 
     def generated_of(self, retyped: set[str]) -> list[sa.Column[Any]]:
-        """Generated columns that stay as they are, and are made of a column that gets another type."""
+        """Unchanged generated columns that use a column whose type changes."""
         marked = {mark.element.name for mark in self.change.marks if isinstance(mark.element, sa.Column)}
         return [
             column
@@ -160,14 +160,14 @@ class _Table(Altered):
         self.alter(f"DROP COLUMN {self.writer.name(column.name)}")
 
     def make_again(self, column: sa.Column[Any]) -> None:
-        """A generated column that was dropped, with the indexes that went with it."""
+        """Add a generated column that was dropped, with its indexes."""
         self._make_again(column)
         for index in sorted(self.change.after.indexes, key=lambda index: str(index.name)):
             if column.name in {each.name for each in index.columns}:
                 self.writer.run(self.writer.compile(CreateIndex(index)))
 
     def _make_again(self, column: sa.Column[Any]) -> None:
-        """The column, and the constraints that went with it and are not put on anyway."""
+        """Add a column that was dropped, with its constraints that are not added anyway."""
         self.alter(f"ADD COLUMN {self.writer.column(column)}")
         self._comment(column)
         fresh = {id(mark.element) for mark in self.change.marks if isinstance(mark, Added | Changed)}
@@ -181,7 +181,7 @@ class _Table(Altered):
                 self.writer.run(self.writer.compile(AddConstraint(constraint)))
 
     def _value(self, mark: Changed, old: sa.Column[Any], new: sa.Column[Any]) -> None:
-        """Type, NULL, default and counter; what hangs on the old type is taken off before, and put on after."""
+        """Change type, nullability, default and counter; the default is dropped before, and set after."""
         name = self.writer.name(new.name)
         types = self.writer.type(old), self.writer.type(new)
         retyped = types[0] != types[1] or (mark.cast is not None and not _has_enum(new))
@@ -209,7 +209,7 @@ class _Table(Altered):
         self.alter(f"ALTER COLUMN {name} TYPE {type_} USING {using}")
 
     def _checks(self, old: sa.Column[Any], new: sa.Column[Any], *, drop: bool) -> None:
-        """CHECKs that stand at the column itself."""
+        """Drop or add the CHECKs of the column itself."""
         here = {self.constraints.text(each): each for each in (old if drop else new).constraints}
         there = {self.constraints.text(each) for each in (new if drop else old).constraints}
         for text, constraint in here.items():
@@ -244,11 +244,11 @@ def _generated(writer: Writer, column: sa.Column[Any]) -> str | None:
 
 
 def _has_enum(column: sa.Column[Any]) -> bool:
-    """Whether the column's type is an enum's: where its name stays, op.change_enum has made the values cross."""
+    """Whether the column's type is an enum: where its name stays, op.change_enum has converted the values."""
     element = getattr(column.type, "item_type", column.type)
     return isinstance(element, sa.Enum) and element.native_enum
 
 
 def _nullable(writer: Writer, column: sa.Column[Any]) -> str:
-    """The column's text, but open to NULL until its rows are filled."""
+    """The column's text, nullable until its rows are filled."""
     return writer.column(column).replace(" NOT NULL", "", 1) if not column.nullable else writer.column(column)

@@ -72,7 +72,7 @@ def _identity(writer: Writer, column: sa.Column[Any]) -> str | None:
 
 
 def _serial(table: sa.Table, column: sa.Column[Any]) -> bool:
-    """Whether CREATE TABLE would say SERIAL; the rule of SQLAlchemy's PostgreSQL dialect."""
+    """Whether CREATE TABLE has SERIAL; the rule of SQLAlchemy's PostgreSQL dialect."""
     default = column.default
     return (
         column.primary_key

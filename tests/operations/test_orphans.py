@@ -47,7 +47,7 @@ def test_a_row_without_the_one_that_it_refers_to_stops_the_revision(connection: 
     orphans.look()
     for statement in sql.split("; "):
         connection.exec_driver_sql(statement)
-    with pytest.raises(CommandError, match="would refer to a row that is not there, for example row"):
+    with pytest.raises(CommandError, match="would refer to a missing row, for example row"):
         orphans.check()
 
 

@@ -401,12 +401,12 @@ def test_exit_9_says_which_operations_are_in_and_which_are_not(stuck: Project) -
     with pytest.raises(MigrationFailed, match="Duplicate entry") as failed:
         commands.up(stuck.plan())
     message = failed.value.message
-    inside, outside = message.split("are in: ")[1].split("; not in: ")
+    inside, outside = message.split("Applied: ")[1].split("Not applied: ")
     assert "create_table bancos" in inside
     assert "change_table contas" in inside
     assert "run_sql" not in inside
     assert "run_sql" in outside
-    assert "A part of run_sql" in message
+    assert "Partly applied: run_sql" in message
     state = commands.status(stuck.plan())
     assert state.unfinished is not None
     assert (state.stage, state.unfinished.direction) == ("contas", "up")
@@ -433,7 +433,7 @@ def test_stock_alembic_undoes_it_too(stuck: Project) -> None:
     run = alembic(stuck, "upgrade", "head")
     _, err = run.communicate(timeout=60)
     assert run.returncode != 0
-    assert "not in: run_sql" in err
+    assert "Not applied: run_sql" in err
     run = alembic(stuck, "downgrade", "-1")
     assert (run.communicate(timeout=60), run.returncode)[1] == 0
     execute(stuck.url, "UPDATE contas SET nome = 'Rui' WHERE id = 2")
