@@ -15,7 +15,7 @@ Besides Alembic's own operations a revision can use:
 * `op.run_sql`: SQL text, for every server or for one; `op.sql`: an expression that differs by server.
 
 `environment` is what `env.py` calls, and `running` how it runs revisions: one run at a time (`lock`), on MariaDB with a
-`journal`, from which an interrupted revision is undone (`cut_off`), on SQLite with a check for `orphans`.
+`journal`, from which an interrupted revision is undone (`interrupted`), on SQLite with a check for `orphans`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from . import (
     journal,
     keys,
     lock,
-    names,
     orphans,
     private_names,
+    renames,
     rows,
     running,
     table,
@@ -48,9 +48,9 @@ __all__ = [
     "journal",
     "keys",
     "lock",
-    "names",
     "orphans",
     "private_names",
+    "renames",
     "rows",
     "running",
     "table",

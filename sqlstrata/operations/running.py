@@ -17,7 +17,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from . import cut_off, journal
+from . import interrupted, journal
 from .driver import server_of
 from .lock import WAIT, Held, held, is_busy, number_of, sqlite_holder
 from .private_names import replace_steps, steps
@@ -176,7 +176,7 @@ class _Run:
                 return
             known = journal.Journal(self.connection, step.revision.revision, way, source)
             function = "upgrade" if way == "up" else "downgrade"
-            note = cut_off.report(known, step.revision.module, function, _line(error, source))
+            note = interrupted.report(known, step.revision.module, function, _line(error, source))
             if note is None:
                 known.forget()
                 self.connection.commit()
@@ -199,7 +199,7 @@ class _Run:
         if found.direction == way:
             return False
         with Operations.context(self.context):
-            cut_off.undo(self.connection, found, self._module(found.revision))
+            interrupted.undo(self.connection, found, self._module(found.revision))
         tell = self.environment.config.attributes.get("waiting", _tell)
         tell(f"{_interrupted(found)} What was applied of it has been undone.")
         asked = getattr(self.environment.config.cmd_opts, "revision", None)
