@@ -29,22 +29,19 @@ class Complaints:
         self.plan, self.finder, self.package = plan, finder, plan.models.package
 
     def no_package(self) -> WrongUse:
-        """The package is not there."""
         message = f"There is no package `{self.package}`."
         return WrongUse(message, where=self.plan.where("models", "package"), hint=self._near_package())
 
     def not_a_package(self) -> WrongUse:
-        """The package is a file."""
         message = f"`{self.package}` is a module, not a package."
         hint = "Make it a folder with one file for each step."
         return WrongUse(message, where=self.plan.where("models", "package"), hint=hint)
 
     def no_base_module(self) -> WrongUse:
-        """The module of the base is not there."""
         return self._no_module(self.plan.models.base_module, self.plan.where("models", "base"))
 
     def no_base(self, names: Iterable[str], *, there: bool) -> WrongUse:
-        """The base is not there, or is another thing; `names` are what could be meant."""
+        """The base does not exist, or is not a base; `names` are the bases of its module."""
         module, name = self.plan.models.base_module, self.plan.models.base_attribute
         message = f"The module `{module}` has no `{name}`."
         if there:
@@ -52,11 +49,9 @@ class Complaints:
         return WrongUse(message, where=self.plan.where("models", "base"), hint=nearest_hint(name, names, "base"))
 
     def no_module(self, module: str, index: int) -> WrongUse:
-        """A module that a stage turns on is not there."""
         return self._no_module(module, self._enabled(module, index))
 
     def fails(self, name: str, error: BaseException, hint: str) -> WrongUse:
-        """A module raises an error when it is imported."""
         message = f"The module `{self.short(name)}` fails on import: {_last_line(error)}"
         if lacks(error):
             hint = f"{hint} SQLAlchemy {sa.__version__} is installed; views (CreateView) need 2.1."
@@ -76,7 +71,6 @@ class Complaints:
         return WrongUse(message, where=self._place(error.path, error.line), hint=hint)
 
     def stray(self, strays: Sequence[Stray], index: int) -> WrongUse:
-        """Tables and columns come from modules that are not on."""
         stray, stage = strays[0], self.plan.stages[index]
         module, links = self.short(stray.module), self._links(stray.module)
         message = f"The {stray} comes from the module `{module}`, which is not on in stage `{stage.name}`"
@@ -118,14 +112,14 @@ class Complaints:
         return links
 
     def _place(self, path: str, line: int | None = None) -> str:
-        """Give a place in a file, its path as the user gave that of config.yaml."""
+        """Give a place in a file, relative like the path of config.yaml that the user gave."""
         relative = os.path.relpath(path, self.plan.folder)
         given = os.path.join(os.path.dirname(self.plan.where().path), relative)  # noqa: PTH118, PTH120 - text alone
         shown = path if relative.startswith(os.pardir) else given
         return shown if line is None else f"{shown}:{line}"
 
     def _raised_at(self, error: BaseException, name: str) -> str:
-        """Give the last place of the user's own in an error's traceback."""
+        """Give the last place in an error's traceback that is in the user's files."""
         if isinstance(error, SyntaxError) and error.filename:
             return self._place(error.filename, error.lineno or 1)
         files = self.finder.sources.files()

@@ -1,7 +1,7 @@
 """Importing a package of models from its files, turn by turn.
 
-While a turn lasts, a finder at the head of `sys.meta_path` owns the package, and what else `Isolation` says. It never
-looks at bytecode, whose time stamp cannot tell two writes of one second apart: each file is read once for all turns.
+During a turn, a finder at the head of `sys.meta_path` imports the package, and what else `Isolation` owns. It ignores
+bytecode, whose time stamp cannot distinguish two writes within a second; each file is read once for all turns.
 
 A package's `__init__` that imports its modules does not turn them on. It is executed without what it only passes on
 (see `inits`). A module that it imports by other ways, as in a loop over its folder, is executed as soon as something
@@ -36,7 +36,7 @@ _TURN = threading.RLock()
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Who imported a module first: the importing module, its file, and the line."""
+    """The first import of a module: in which module, file and line."""
 
     module: str
     path: str
@@ -65,7 +65,7 @@ class Finder(importlib.abc.MetaPathFinder):
     def turn(self, on: frozenset[str]) -> Iterator[None]:
         """Import inside, on top of what earlier turns imported; on are the full names of the modules that are on.
 
-        Afterwards, however it ends, `sys.modules`, `sys.path` and the attributes of packages are as they were.
+        Afterwards, also after an error, `sys.modules`, `sys.path` and the attributes of packages are as they were.
         """
         with _TURN, self.isolation.inside():
             self.inits.on = on
@@ -84,9 +84,9 @@ class Finder(importlib.abc.MetaPathFinder):
         self._later.clear()
 
     def only_adds(self, on: frozenset[str]) -> bool:
-        """Whether importing these modules on top of what was imported gives what importing all of them would give.
+        """Whether importing these modules on top of the last turn's gives the same as importing all of them.
 
-        It does if those that were on are still on, and nothing was executed without something because others were off.
+        It does if those that were on are still on, and what was executed did not depend on others being off.
         """
         new = on - self.inits.on
         changes = (name in self.inits.without or self.sources.is_package(name) for name in new)

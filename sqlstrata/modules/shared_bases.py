@@ -95,7 +95,7 @@ def move(metadata: sa.MetaData, into: sa.MetaData | None = None) -> sa.MetaData:
 
 
 def _blank_metadata(like: sa.MetaData) -> sa.MetaData:
-    """Give an empty MetaData; SQLModel makes its own without arguments, whatever the program did to it since."""
+    """Give an empty MetaData; SQLModel makes its own without arguments."""
     if _is_sqlmodels(like):
         return sa.MetaData()
     made = sa.MetaData(schema=like.schema, naming_convention=like.naming_convention)

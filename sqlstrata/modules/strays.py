@@ -1,4 +1,4 @@
-"""Tables and columns that come from modules that are not on."""
+"""Finding tables and columns that come from modules that are not on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stray:
 
 
 class Strays:
-    """What the modules of one stage after another attach to a schema though they are not on."""
+    """The tables and columns that modules attach to a schema without being on."""
 
     def __init__(self, finder: Finder) -> None:
         self.finder = finder
@@ -53,7 +53,7 @@ class Strays:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Collect what is attached to a schema while code of a module that is not on is being executed."""
+        """Collect what is attached to a schema while a module that is not on is executed."""
         # Before SQLAlchemy 2.0.37 one function cannot stop listening to two classes.
         heard = ((sa.Table, partial(self._note)), (sa.Column, partial(self._note)))
         for kind, listener in heard:

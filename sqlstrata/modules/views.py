@@ -1,4 +1,4 @@
-"""Views that outlast the mapped classes that their SELECT was written with."""
+"""Keeping views valid after the mapped classes in their SELECT are gone."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ from sqlstrata.sqlalchemy_versions import is_view, view_of
 
 
 def keep(metadata: sa.MetaData) -> None:
-    """Have the views of a MetaData say from now on what they say now, on each server.
-
-    A SELECT of mapped classes can be compiled only as long as these are mapped.
-    """
+    """Compile the SELECTs of a MetaData's views now, for each server, while their classes are mapped."""
     for view in filter(is_view, metadata.tables.values()):
         made = view_of(view)
         for table in find_tables(made.selectable, check_columns=True, include_aliases=True, include_joins=True,
                                  include_selects=True, include_crud=True):  # fmt: skip
             if isinstance(table, sa.Table) and table.metadata is metadata:  # what create_all puts them in order by
                 view.add_is_dependent_on(metadata.tables[table.key])
-        made.selectable = _Said({name: _text(made.selectable, name) for name in NAMES})
+        made.selectable = _Compiled({name: _text(made.selectable, name) for name in NAMES})
 
 
-class _Said(sa.ClauseElement):
-    """A SELECT as the text that it is on each server; an error where it can be none there."""
+class _Compiled(sa.ClauseElement):
+    """A SELECT as its text on each server, or the error of compiling it."""
 
     inherit_cache = False
 
@@ -41,8 +38,8 @@ def _text(selectable: sa.SelectBase, name: str) -> str | Exception:
         return error
 
 
-@compiles(_Said)
-def _said(element: _Said, compiler: SQLCompiler, **_: object) -> str:
+@compiles(_Compiled)
+def _compiled(element: _Compiled, compiler: SQLCompiler, **_: object) -> str:
     text = element.texts[compiler.dialect.name]
     if isinstance(text, Exception):
         raise text

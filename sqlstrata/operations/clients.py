@@ -21,11 +21,11 @@ def process() -> dict[str, Any]:
 
 
 def client() -> str:
-    """This process as `shown` reads it."""
+    """This process as `readable` reads it."""
     return "process {process} on {host}".format(**process())
 
 
-def shown(name: str) -> str:
+def readable(name: str) -> str:
     """The name that `client` gives, for people; with a note where that process was on this machine and has ended."""
     found = _CLIENT.fullmatch(name)
     if found is None:

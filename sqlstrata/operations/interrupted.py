@@ -11,7 +11,7 @@ from types import ModuleType
 import sqlalchemy as sa
 
 from .body import Operation, at, operations
-from .journal import ALREADY, Entry, Half, Journal, half, is_ddl, written
+from .journal import ALREADY, Entry, Interrupted, Journal, interrupted, is_ddl, written
 from .lock import number_of
 
 _ASIDE = "_new_"  # in the names of temporary columns for conversions
@@ -50,7 +50,7 @@ def _list(known: Sequence[Operation]) -> str:
     return ", ".join(map(str, known)) or "none"
 
 
-def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
+def undo(connection: sa.Connection, found: Interrupted, module: ModuleType) -> None:
     """Undo an interrupted revision, and clear its journal. This can be interrupted, too, and run again.
 
     Raises the database's error where an operation has to be finished first and cannot be.
@@ -62,7 +62,7 @@ def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
     )
     if way == found.direction:
         _decide(connection, found, module, there, back)
-    chosen = next(json.loads(entry.said) for entry in _there(connection).entries if entry.kind == "undo")
+    chosen = next(json.loads(entry.content) for entry in _there(connection).entries if entry.kind == "undo")
     journal = Journal(connection, found.revision, f"undo {way}", source, tolerant=True)
     with written(journal):
         _run_only(module, [_cut(each, chosen[str(each.first)]) for each in back if str(each.first) in chosen])
@@ -70,23 +70,23 @@ def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
     connection.commit()
 
 
-def _there(connection: sa.Connection) -> Half:
-    found = half(connection)
+def _there(connection: sa.Connection) -> Interrupted:
+    found = interrupted(connection)
     assert found is not None
     return found
 
 
 def _decide(
-    connection: sa.Connection, found: Half, module: ModuleType, there: list[Operation], back: list[Operation]
+    connection: sa.Connection, found: Interrupted, module: ModuleType, there: list[Operation], back: list[Operation]
 ) -> None:
     """Replace the journal by the operations that undo the revision."""
     journal = Journal(connection, found.revision, found.direction, str(module.__file__))
-    found = Half(found.revision, found.direction, journal.entries)
+    found = Interrupted(found.revision, found.direction, journal.entries)
     kept, unfinished = _undone(found, there, back)
     if unfinished:
         with written(journal):
             _run_only(module, there[: there.index(unfinished[0]) + 1])
-        kept, _ = _undone(Half(found.revision, found.direction, journal.entries), there, back)
+        kept, _ = _undone(Interrupted(found.revision, found.direction, journal.entries), there, back)
         kept += [each for each in back if each.keys & unfinished[0].keys and each not in kept]
         kept.sort(key=lambda each: each.first)
     else:
@@ -99,7 +99,7 @@ def _decide(
 
 
 def _undone(
-    found: Half, there: Sequence[Operation], back: Sequence[Operation]
+    found: Interrupted, there: Sequence[Operation], back: Sequence[Operation]
 ) -> tuple[list[Operation], list[Operation]]:
     """The operations that undo what is applied, and the one that has to be finished first.
 
@@ -126,7 +126,7 @@ def _undone(
     return kept, unfinished
 
 
-def _aside(found: Half) -> Iterator[str]:
+def _aside(found: Interrupted) -> Iterator[str]:
     """The statements that drop temporary columns of a conversion that had not begun."""
     for sql in (_sql(entry) for entry in found.entries if entry.counts):
         if table := re.match(r"ALTER TABLE .+?(?= ADD COLUMN _new_)", sql):
@@ -135,7 +135,7 @@ def _aside(found: Half) -> Iterator[str]:
 
 
 def _sql(entry: Entry) -> str:
-    return str(json.loads(entry.said)["sql"]) if entry.kind == "ddl" else entry.said
+    return str(json.loads(entry.content)["sql"]) if entry.kind == "ddl" else entry.content
 
 
 def _run_only(module: ModuleType, chosen: Sequence[Operation]) -> None:

@@ -79,7 +79,8 @@ class Entry:
     line: int
     done: bool
     hash: str
-    said: str
+    content: str
+    """The statement, or the answer, as JSON where it is more than text."""
 
     @property
     def counts(self) -> bool:
@@ -88,7 +89,7 @@ class Entry:
 
 
 @dataclass
-class Half:
+class Interrupted:
     """A revision that was interrupted on the way `up` or `down`, or while that was undone (`undo up`, `undo down`)."""
 
     revision: str
@@ -96,7 +97,7 @@ class Half:
     entries: list[Entry]
 
 
-def half(connection: sa.Connection) -> Half | None:
+def interrupted(connection: sa.Connection) -> Interrupted | None:
     """The interrupted revision; None where there is none. Read-only."""
     if server_of(connection.dialect.name) != "mariadb" or not sa.inspect(connection).has_table(TABLE):
         return None
@@ -106,7 +107,7 @@ def half(connection: sa.Connection) -> Half | None:
     if not rows:
         return None
     entries = [Entry(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
-    return Half(rows[0][6], rows[0][7], entries)
+    return Interrupted(rows[0][6], rows[0][7], entries)
 
 
 class Journal:
@@ -127,7 +128,7 @@ class Journal:
         self.source, self.tolerant = source, tolerant
         self.entries: list[Entry] = []
         if not empty:
-            found = half(connection)
+            found = interrupted(connection)
             self.entries = [] if found is None else found.entries
             self.settle()
         self.place = 0
@@ -139,7 +140,7 @@ class Journal:
         """Remove what comes after the last applied statement: it is run again."""
         for entry in self.entries:
             if entry.kind == "ddl" and not entry.done:
-                before = json.loads(entry.said)
+                before = json.loads(entry.content)
                 entry.done = self._definitions(before["sql"]) != before["looks"]
         last = max((n for n, entry in enumerate(self.entries) if entry.counts or entry.kind == "undo"), default=-1)
         self.entries = self.entries[: last + 1]
@@ -169,7 +170,7 @@ class Journal:
         """The recorded answer; else ask, and record the answer with the next statement."""
         recorded = self._next("asked", question)
         if recorded is not None:
-            return json.loads(recorded.said)
+            return json.loads(recorded.content)
         found = ask()
         rows = (
             [tuple(row) for row in found]
@@ -193,7 +194,7 @@ class Journal:
             return True
         entry = Entry(0, kind, self._line(), kind != "ddl", _hash(text), sql)
         if kind == "ddl":
-            entry.said = json.dumps({"sql": sql, "looks": self._definitions(sql)})
+            entry.content = json.dumps({"sql": sql, "looks": self._definitions(sql)})
             self._write(entry)
             self._execute(cursor, sql, parameters)
             entry.done = True  # is recorded with the next statement, which makes it durable no later
@@ -220,7 +221,7 @@ class Journal:
         for number, each in enumerate(new, start=last[0].number + 1 if last else 1):
             each.number = number
         rows = [
-            (each.number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.said)
+            (each.number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.content)
             for each in (*last, *new)
         ]
         say(

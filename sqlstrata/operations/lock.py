@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from .clients import client, is_running, process, shown
+from .clients import client, is_running, process, readable
 from .driver import say, server_of
 from .failures import code_of
 
@@ -188,7 +188,7 @@ def _postgresql_holder(connection: sa.Connection) -> str | None:
         return "a connection that has just ended"
     parts = [
         f"server process {row.pid}",
-        shown(row.application_name or ""),
+        readable(row.application_name or ""),
         f"user {row.usename}" if row.usename else "",
     ]
     return ", ".join([*(each for each in parts if each), *([f"from {row.client_addr}"] if row.client_addr else [])])
@@ -257,13 +257,13 @@ def _mariadb_holder(connection: sa.Connection, token: str) -> str | None:
 def _other(connection: sa.Connection, token: str) -> str | None:
     """Who holds the row; None where the holder is dead and we have taken it over."""
     try:
-        said = connection.exec_driver_sql(f"SELECT said FROM {TABLE} WHERE number = 0").scalar()
-        if said is None:
+        row = connection.exec_driver_sql(f"SELECT said FROM {TABLE} WHERE number = 0").scalar()
+        if row is None:
             return "a run that has just ended"
-        holder = json.loads(said)
+        holder = json.loads(row)
         if _is_dead(connection, holder, json.loads(token)):
             query = f"UPDATE {TABLE} SET said = %s WHERE number = 0 AND said = %s"
-            mine = connection.exec_driver_sql(query, (token, said)).rowcount == 1
+            mine = connection.exec_driver_sql(query, (token, row)).rowcount == 1
             connection.commit()
             return None if mine else "another run"
     except sa.exc.DBAPIError as error:
@@ -272,7 +272,7 @@ def _other(connection: sa.Connection, token: str) -> str | None:
         return "a run that has just ended"
     finally:
         connection.rollback()
-    who = shown(f"process {holder['process']} on {holder['host']}")
+    who = readable(f"process {holder['process']} on {holder['host']}")
     return f"connection {holder['connection']} of {holder['account']}, {who}"
 
 

@@ -153,7 +153,7 @@ class _Run:
         source = str(step.revision.module.__file__)
 
         def go(**arguments: Any) -> None:
-            found = None if self.finished else journal.half(self.connection)
+            found = None if self.finished else journal.interrupted(self.connection)
             if found is not None and (found.revision, found.direction) != (revision, way):
                 raise CommandError(f"{_interrupted(found)} Finish or undo that first.")
             self.journal = journal.Journal(self.connection, revision, way, source, empty=found is None)
@@ -189,7 +189,7 @@ class _Run:
 
     def _settled(self) -> bool:
         """Undo a revision that was interrupted in the other direction. True where nothing else is left to do."""
-        found = journal.half(self.connection)
+        found = journal.interrupted(self.connection)
         self.connection.rollback()
         if found is None:
             return False
@@ -217,7 +217,7 @@ class _Run:
         return str(given or known.get(getattr(command, "__name__", ""), "up"))
 
 
-def _interrupted(found: journal.Half) -> str:
+def _interrupted(found: journal.Interrupted) -> str:
     way = found.direction.replace("up", "upgrade").replace("down", "downgrade").replace("undo", "undoing the")
     return f"Revision {found.revision} was interrupted during {way}."
 

@@ -6,19 +6,22 @@ The nodes that PyYAML composes become data beside a tree of marks; an `Entry` is
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
 from sqlstrata.errors import Where, WrongUse
 from sqlstrata.plan.values import FrozenDict, Key, Mark, Marks
-from sqlstrata.plan.words import TOP, kind, label
 from sqlstrata.secret import keep_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+TOP = "`database:`, `models:` and `stages:`, each with its keys"
+"""What a file must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +244,39 @@ def _at(node: yaml.Node, path: str, message: str, hint: str) -> WrongUse:
 
 def _tag(node: yaml.Node) -> str:
     return node.tag.replace("tag:yaml.org,2002:", "!!")
+
+
+# ------------------------------------------------ how errors call a value
+
+
+def label(key: tuple[str | int, ...]) -> str:
+    """Give the name of the value at a key, for the middle of a sentence."""
+    match key:
+        case ():
+            return "the file"
+        case ("stages", int(index)):
+            return f"stage {index + 1}"
+        case (*_, str(name), int(index)):
+            return f"item {index + 1} of `{name}`"
+        case _:
+            return f"`{key[-1]}`"
+
+
+def kind(value: object) -> str:
+    """Give what YAML made of a value, with its article."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case bytes():
+            return "binary data"
+        case date():
+            return "a date"
+        case Mapping():
+            return "a mapping"
+    return "a list"

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from sqlstrata.nearest import nearest_hint
+from sqlstrata.plan.document import TOP, kind
 from sqlstrata.plan.values import FrozenDict
-from sqlstrata.plan.words import TOP, kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from sqlstrata.migrate.rows import takes
 from sqlstrata.modules.turning import Turn, metadata_of, turns
 from sqlstrata.nearest import nearest
 from sqlstrata.plan import Plan, Stage
+from sqlstrata.plan.document import kind
 from sqlstrata.plan.values import HINTS, Key
-from sqlstrata.plan.words import kind
 from sqlstrata.revisions.refusal import refused
 from sqlstrata.revisions.revision import Revision, make
 from sqlstrata.schema.describe import describe, forget
