@@ -250,21 +250,14 @@ def _mentions(node: ast.stmt) -> Iterator[str]:
 
 
 def _only_binds(node: ast.stmt) -> bool:
-    """Whether a statement makes a value and binds it to names, and does nothing else."""
+    """Whether a statement makes a value, calling nothing but containers, and binds it to names."""
     match node:
-        case ast.FunctionDef(decorator_list=[]) | ast.AsyncFunctionDef(decorator_list=[]):
-            return True
-        case ast.ClassDef(decorator_list=[], keywords=[]) | ast.Delete():
-            return True
-        case ast.Assign(targets=targets):
-            return all(isinstance(each, ast.Name | ast.Tuple) for each in targets) and not _calls(node)
-        case ast.AnnAssign(target=ast.Name()) | ast.AugAssign(target=ast.Name()):
-            return not _calls(node)
-        case _:
-            return False
-
-
-def _calls(node: ast.stmt) -> bool:
-    """Whether a statement calls anything but what makes a container."""
-    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
-    return any(not (isinstance(each, ast.Name) and each.id in _CONTAINERS) for each in calls)
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return not node.decorator_list and not getattr(node, "keywords", ())
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            called = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+            return all(isinstance(each, ast.Name | ast.Tuple) for each in targets) and all(
+                isinstance(each, ast.Name) and each.id in _CONTAINERS for each in called
+            )
+    return isinstance(node, ast.Delete)

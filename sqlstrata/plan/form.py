@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Generic, NamedTuple, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -26,21 +26,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Wanted(NamedTuple):
+class Wanted:
     """What the value of a key must be, a line to copy, and what the values inside it must be, level by level."""
 
-    what: str
-    example: str
-    inside: tuple[str, ...] = ()
-
-    @property
-    def is_text(self) -> bool:
-        """Whether quotes would help where YAML reads another type."""
-        return not self.what.startswith(("a mapping", "a list", "true or false"))
+    def __init__(self, what: str, example: str, *inside: str) -> None:
+        self.what, self.example, self.inside = what, example, inside
+        self.is_text = not what.startswith(("a mapping", "a list", "true or false"))  # quotes help
 
 
 _SQL = "SQL text or SQL for each server"
 _SCRIPT = "SQL text, a list of it, or either for each server"
+_OF = "a mapping of"
 _STAGE = Wanted("a mapping", "- {name: usuario, enable: [usuario]}")
 
 
@@ -64,6 +60,7 @@ class ModelsForm(_Form, frozen=True):
 
 _Names = tuple[str, ...]
 _Mapping = dict[str, object]  # its values are read hint by hint
+_Script = str | tuple[object, ...] | _Mapping
 
 
 def _empty() -> _Mapping:
@@ -75,43 +72,45 @@ class StageForm(_Form, frozen=True):
 
     name: Annotated[str, Wanted("the stage's name", "name: usuario")]
     message: Annotated[str | UnsetType, Wanted("text", "message: Criação do modelo")] = UNSET
-    enable: Annotated[_Names, Wanted("a list of modules", "enable: [usuario]", ("the name of a module",))] = ()
-    disable: Annotated[_Names, Wanted("a list of modules", "disable: [usuario]", ("the name of a module",))] = ()
+    enable: Annotated[_Names, Wanted("a list of modules", "enable: [usuario]", "the name of a module")] = ()
+    disable: Annotated[_Names, Wanted("a list of modules", "disable: [usuario]", "the name of a module")] = ()
     rename: Annotated[
-        _Mapping,
-        Wanted("a mapping of old names to new ones", "rename: {usuarios.nome: nome_completo}", ("a new name",)),
+        _Mapping, Wanted(f"{_OF} old names to new ones", "rename: {usuarios.nome: nome_completo}", "a new name")
     ] = _empty()
     drop: Annotated[
-        _Names,
-        Wanted("a list of tables and columns", "drop: [usuarios.idade]", ("the name of a table or column",)),
+        _Names, Wanted("a list of tables and columns", "drop: [usuarios.idade]", "the name of a table or column")
     ] = ()
-    fill: Annotated[
-        _Mapping,
-        Wanted("a mapping of columns to SQL", "fill: {usuarios.email: \"''\"}", (_SQL, "SQL text")),
-    ] = _empty()
+    fill: Annotated[_Mapping, Wanted(f"{_OF} columns to SQL", "fill: {usuarios.email: \"''\"}", _SQL, "SQL text")] = (
+        _empty()
+    )
     cast: Annotated[
         _Mapping,
         Wanted(
-            "a mapping of columns to SQL",
+            f"{_OF} columns to SQL",
             "cast: {usuarios.idade: CAST(idade AS INTEGER)}",
-            (f"{_SQL}, or these under up and down", _SQL, "SQL text"),
+            f"{_SQL}, or these under up and down",
+            _SQL,
+            "SQL text",
         ),
     ] = _empty()
     data: Annotated[
-        str | tuple[object, ...] | _Mapping | UnsetType,
+        _Script | UnsetType,
         Wanted(
-            "a mapping of upgrade and downgrade to SQL",
+            f"{_OF} upgrade and downgrade to SQL",
             "data: {upgrade: UPDATE usuarios SET idade = 0}",
-            (_SCRIPT, "SQL text or a list of it", "SQL text"),
+            _SCRIPT,
+            "SQL text or a list of it",
+            "SQL text",
         ),
     ] = UNSET
     downgrade: Annotated[bool, Wanted("true or false", "downgrade: false")] = True
     rows: Annotated[
         _Mapping,
         Wanted(
-            "a mapping of tables to their rows",
+            f"{_OF} tables to their rows",
             "rows: {usuarios: [{nome: Alice}]}",
-            ("a list of rows", "a mapping of columns to values"),
+            "a list of rows",
+            f"{_OF} columns to values",
         ),
     ] = _empty()
 
@@ -123,7 +122,7 @@ class ConfigForm(_Form, frozen=True):
     models: Annotated[ModelsForm, Wanted("a mapping", "models: {package: project.models, base: 'base:Base'}")]
     stages: Annotated[tuple[StageForm, ...], Wanted("a list of stages", "stages: [{name: usuario, enable: [usuario]}]")]
     migrations: Annotated[str, Wanted("the path of a folder", "migrations: migrations")] = "migrations"
-    prove_on: Annotated[_Names, Wanted("a list of database URLs", "prove_on: [sqlite://]", ("a database URL",))] = (
+    prove_on: Annotated[_Names, Wanted("a list of database URLs", "prove_on: [sqlite://]", "a database URL")] = (
         "sqlite://",
     )
 
