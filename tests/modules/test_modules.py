@@ -102,8 +102,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             put(folder.joinpath(*package.split(".")), name, text)
         lines = ["database: {url: sqlite:///x.db}", "models:", f"  package: {package}", f"  base: {base}", "stages:"]
         for number, step in enumerate(steps, 1):
-            said = step if isinstance(step, dict) else {"enable": step}
-            lines += [f"  - name: s{number}", *(f"    {key}: {json.dumps(names)}" for key, names in said.items())]
+            keys = step if isinstance(step, dict) else {"enable": step}
+            lines += [f"  - name: s{number}", *(f"    {key}: {json.dumps(names)}" for key, names in keys.items())]
         (folder / "config.yaml").write_text("\n".join(lines), "utf-8")
         return read((folder / "config.yaml").relative_to(tmp_path))
 
@@ -439,8 +439,8 @@ def test_enums_sequences_and_views_go_with_the_stage(write: Write) -> None:
     assert {table.metadata for table in metadata.tables.values()} == {metadata}
     assert [each.metadata for each in metadata.get_schema_objects(sa.Enum)] == [metadata]
     assert [each.metadata for each in metadata.get_schema_objects(sa.Sequence)] == [metadata]
-    said = ddl(metadata, "postgresql+psycopg://")
-    assert sorted(each.split()[1] for each in said) == ["SEQUENCE", "TABLE", "TYPE", "VIEW"]
+    statements = ddl(metadata, "postgresql+psycopg://")
+    assert sorted(each.split()[1] for each in statements) == ["SEQUENCE", "TABLE", "TYPE", "VIEW"]
 
 
 @needs_2_1
@@ -467,15 +467,15 @@ def test_a_view_of_mapped_classes_outlasts_them(write: Write) -> None:
 
 def ddl(metadata: sa.MetaData, url: str) -> list[str]:
     """Say what create_all would emit on a server."""
-    said: list[str] = []
+    statements: list[str] = []
     dialect = sa.make_url(url).get_dialect()()
 
     def say(sql: sa.ExecutableDDLElement, *_: object, **__: object) -> None:
-        said.append(str(sql.compile(dialect=dialect)).strip())
+        statements.append(str(sql.compile(dialect=dialect)).strip())
 
     engine = sa.create_mock_engine(url, say)
     metadata.create_all(engine, checkfirst=False)
-    return said
+    return statements
 
 
 # ------------------------------------------------ the calling program stays as it was
@@ -534,12 +534,12 @@ def test_the_programs_mappers_can_still_be_configured(write: Write) -> None:
     """Even if a stage's own could not be: its relationship leads nowhere."""
     broken = f'{USUARIO}    amigos = relationship("Ninguem")\n'.replace("import Mapped", "import relationship, Mapped")
     plan = write(SHOP | {"usuario": broken}, [["usuario"], ["usuario_email"]])
-    said = []
+    found = []
     for _, metadata in turns(plan):
         configure_mappers()
-        said.append(schema(metadata))
+        found.append(schema(metadata))
     configure_mappers()
-    assert said == [US, US_EMAIL]
+    assert found == [US, US_EMAIL]
 
 
 def test_mappers_of_a_module_that_fails_are_gone_too(write: Write) -> None:
@@ -1291,7 +1291,7 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_plan_or_module_is_told_with_its_place(write: Write, case: str) -> None:
+def test_a_wrong_plan_or_module_is_reported_with_its_place(write: Write, case: str) -> None:
     """Where, what, and the nearest right name; no stack trace."""
     files, options, want = WRONG[case]
     chosen: dict[str, Any] = {"steps": [["usuario"]], **options}
@@ -1299,7 +1299,7 @@ def test_a_wrong_plan_or_module_is_told_with_its_place(write: Write, case: str) 
     assert text(refusal(plan)) == want
 
 
-def test_a_package_that_is_not_there_is_told_with_the_nearest(write: Write) -> None:
+def test_a_package_that_is_not_there_is_reported_with_the_nearest(write: Write) -> None:
     """Packages of the folder, at the same depth."""
     path = write(SHOP, package="app.models").path
     path.write_text(path.read_text().replace("app.models", "app.modelos"))
@@ -1325,7 +1325,7 @@ def test_a_module_in_place_of_the_package_is_refused(write: Write) -> None:
     )
 
 
-def test_places_are_told_as_the_user_named_the_configuration(write: Write) -> None:
+def test_places_are_reported_as_the_user_named_the_configuration(write: Write) -> None:
     """With `--config outro/config.yaml` a module's path begins with `outro`, too."""
     error = refusal(write(SHOP | {"usuario": "1 / 0\n"}, inside="outro"))
     assert (error.where, error.hint) == ("outro/estagios/usuario.py:1", "It is turned on at outro/config.yaml:7:14.")
@@ -1427,9 +1427,9 @@ def test_setup_database_creates_it_where_it_is_not(tmp_path: Path, monkeypatch: 
 
 def test_two_modules_with_one_text_are_each_in_their_own_file(write: Write) -> None:
     """A text is compiled once; what it raises where it stands for the second time names that place all the same."""
-    said = "import pathlib\n\nx = 1 // pathlib.Path(__file__).with_name('parte.txt').read_text().count('x')\n"
+    source = "import pathlib\n\nx = 1 // pathlib.Path(__file__).with_name('parte.txt').read_text().count('x')\n"
     plan = write(
-        {"base": BASE, "um/__init__": "", "um/a": said, "dois/__init__": "", "dois/a": said}, [["um.a"], ["dois.a"]]
+        {"base": BASE, "um/__init__": "", "um/a": source, "dois/__init__": "", "dois/a": source}, [["um.a"], ["dois.a"]]
     )
     for folder, content in (("um", "x"), ("dois", "")):
         (plan.folder / "estagios" / folder / "parte.txt").write_text(content)

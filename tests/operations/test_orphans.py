@@ -90,7 +90,7 @@ def test_only_what_ran_since_the_last_revision_is_looked_at(connection: sa.Conne
     assert looked == ["PRAGMA foreign_key_check(capas)", "-", "-", "-", "-", "PRAGMA foreign_key_check", "-"]
 
 
-def test_a_key_to_what_is_not_unique_is_told_with_the_table_that_has_it(connection: sa.Connection) -> None:
+def test_a_key_to_what_is_not_unique_is_reported_with_the_table_that_has_it(connection: sa.Connection) -> None:
     """SQLite itself says so with the first row only, which may be somebody else's."""
     orphans = Orphans(connection)
     orphans.look()

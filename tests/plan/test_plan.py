@@ -253,7 +253,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
 
 
 @pytest.mark.parametrize(("text", "place", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_what_is_wrong_is_told_with_its_place_and_a_way_out(
+def test_what_is_wrong_is_reported_with_its_place_and_a_way_out(
     read: Read, text: str | bytes, place: str, message: str
 ) -> None:
     with pytest.raises(WrongUse) as caught:
@@ -262,7 +262,7 @@ def test_what_is_wrong_is_told_with_its_place_and_a_way_out(
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_nests_without_end_is_told(read: Read) -> None:
+def test_a_file_that_nests_without_end_is_reported(read: Read) -> None:
     with pytest.raises(WrongUse, match="too deeply to be read"):
         read("[" * 5000 + "]" * 5000)
 
@@ -301,7 +301,7 @@ def test_every_key_of_a_form_says_what_it_must_be() -> None:
         ),
     ],
 )
-def test_a_driver_that_is_not_installed_is_told_with_its_extra(
+def test_a_driver_that_is_not_installed_is_reported_with_its_extra(
     read: Read, monkeypatch: pytest.MonkeyPatch, driver: str, text: str, message: str
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == driver else "found")
@@ -310,14 +310,14 @@ def test_a_driver_that_is_not_installed_is_told_with_its_extra(
     assert str(caught.value) == f"config.yaml:2:3: {message}"
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongUse) as caught:
         plan.read(Path("config.yaml"))
     assert str(caught.value) == "config.yaml: There is no such configuration file. Write one; `--config` names another."
 
 
-def test_the_files_beside_one_that_is_not_there_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_beside_one_that_is_not_there_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config.yml").write_text(HEAD + STAGE, encoding="utf-8")
     with pytest.raises(WrongUse) as caught:
@@ -339,7 +339,7 @@ def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text(HEAD, encoding="utf-8")
     with pytest.raises(WrongUse) as caught:
@@ -497,7 +497,7 @@ def test_a_stage_is_found_by_its_name(read: Read) -> None:
     assert read(FULL).stage("muda").message == "Muda"
 
 
-def test_a_stage_that_is_not_there_is_told_with_the_nearest_name(read: Read) -> None:
+def test_a_stage_that_is_not_there_is_reported_with_the_nearest_name(read: Read) -> None:
     with pytest.raises(WrongUse) as caught:
         read(FULL).stage("usuarios")
     assert str(caught.value) == "There is no stage `usuarios`. The nearest stage is `usuario`."
