@@ -18,9 +18,9 @@ __all__ = ["Produto", "Usuario", "setup_database"]
 
 
 def setup_database(url: str | URL | None = None) -> Session:
-    """Give a session on a database, by default config.yaml's; it is created, empty, where there is none.
+    """Give a session on a database, by default config.yaml's, which is created if it does not exist.
 
-    It gets no tables here: that is what migrations are for.
+    Migrations create its tables.
     """
     url = url or read(find()).database.url
     if not database_exists(url):

@@ -15,7 +15,7 @@ PEOPLE = {"Alice": 30, "Bob": 25}
 
 
 def add_people(session: Session) -> list[str]:
-    """Add those of Alice, 30, and Bob, 25, who are missing, and give their names; afterwards both are there."""
+    """Add those of Alice, 30, and Bob, 25, if they are missing, and give the names of the added ones."""
     there = set(session.scalars(sa.select(Usuario.nome)))
     missing = {nome: idade for nome, idade in PEOPLE.items() if nome not in there}
     session.add_all(Usuario(nome=nome, idade=idade) for nome, idade in missing.items())
@@ -24,7 +24,7 @@ def add_people(session: Session) -> list[str]:
 
 
 def main() -> int:
-    """Do all of it, and print what was done. The exit code is that of `inv`."""
+    """Do everything, and print what was done. The exit code is that of `inv`."""
     try:
         revisions = create_migration()
         print(f"Migrations: {', '.join(each.filename for each in revisions)}.")
@@ -33,7 +33,7 @@ def main() -> int:
             applied = apply_migration()
             print(f"Applied: {', '.join(applied)}." if applied else "Nothing to apply.")
             added = add_people(session)
-            print(f"Added: {', '.join(added)}." if added else "Alice and Bob are there already.")
+            print(f"Added: {', '.join(added)}." if added else "Alice and Bob already exist.")
             for usuario in session.scalars(sa.select(Usuario).order_by(Usuario.id)):
                 print(f"  {usuario.id}: {usuario.nome}, {usuario.idade}, {usuario.email or 'no e-mail'}")
     except SqlstrataError as error:

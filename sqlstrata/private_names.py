@@ -1,8 +1,7 @@
-"""Every private name of SQLAlchemy that the engine needs: SQLAlchemy has no public way to what they say or do.
+"""Every private name of SQLAlchemy that the engine needs, where there is no public API.
 
-Each is behind a function that says what it is for. Importing this module raises WrongUse where the installed SQLAlchemy
-has one of them no longer, or is older than what is supported; so nothing fails in the middle of its work. Those of the
-operations, which stand alone, are in `sqlstrata/operations/private_names.py`.
+Importing this module raises WrongUse where the installed SQLAlchemy lacks one of them, or is too old, so nothing fails
+halfway. Those of the operations are in `sqlstrata/operations/private_names.py`.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ __all__ = ["prefixes", "should_create"]
 
 Type = sa.types.TypeEngine[Any]
 MADE_AS_NUMBER = "_creation_order"
-"""The attribute that counts objects in the order in which they are made, all over the program."""
+"""The attribute that numbers objects in the order of their creation."""
 
 
 # --------------------------------------------------------------------------- MetaData
 
 
 def sequences_of(metadata: sa.MetaData) -> list[sa.Sequence]:
-    """The sequences that a MetaData makes."""
+    """The sequences of a MetaData."""
     return list(metadata._sequences.values())
 
 
@@ -39,7 +38,7 @@ def sequences_of(metadata: sa.MetaData) -> list[sa.Sequence]:
 
 
 def asks_for_null(column: sa.Column[Any]) -> bool | SchemaConst | None:
-    """The `nullable` that the column was given, which `column.nullable` does not tell from the one by default."""
+    """The `nullable` that the column was given; `column.nullable` may be the default."""
     return column._user_defined_nullable
 
 
@@ -57,13 +56,13 @@ def has_condition(element: sa.Constraint | sa.Index) -> bool:
 
 
 def excluded(constraint: postgresql.ExcludeConstraint) -> list[tuple[Any, str]]:
-    """The expressions of an exclusion, which is a set of columns in public, and their operators."""
+    """The expressions and operators of an exclusion constraint; public are only its columns."""
     return [(expression, operator) for expression, _, operator in constraint._render_exprs]
 
 
 @contextmanager
 def rules_kept(constraints: Iterable[sa.Constraint]) -> Iterator[None]:
-    """Put back, at the end, whether each constraint is a part of CREATE TABLE: AddConstraint marks it as none."""
+    """Restore, at the end, whether each constraint is part of CREATE TABLE: AddConstraint excludes it."""
     rules = [(each, each._create_rule) for each in constraints]
     try:
         yield
@@ -76,18 +75,18 @@ def rules_kept(constraints: Iterable[sa.Constraint]) -> Iterator[None]:
 
 
 def compilers(cls: type) -> object:
-    """What `sqlalchemy.ext.compiler` has put on this class itself; None where it has put nothing there."""
+    """What `sqlalchemy.ext.compiler` has registered on this class itself; None if nothing."""
     found = vars(cls).get("_compiler_dispatcher")
     return None if found is None else (found, dict(found.specs))
 
 
 def is_extended(*classes: type) -> bool:
-    """Whether `sqlalchemy.ext.compiler` has other words for one of these, or for a class that it inherits from."""
+    """Whether `sqlalchemy.ext.compiler` has a compiler for one of these, or for a base class of it."""
     return any(hasattr(cls, "_compiler_dispatcher") for cls in classes)
 
 
 def say_connected(dialect: Any) -> None:
-    """Have a dialect for MariaDB know what its first connection would set; 2.0 goes by the server's version."""
+    """Set on a dialect for MariaDB what its first connection would set; 2.0 uses the server's version."""
     for name in ("_support_default_function", "_support_float_cast"):
         if isinstance(getattr(type(dialect), name, None), bool):
             setattr(dialect, name, True)
@@ -97,17 +96,17 @@ def say_connected(dialect: Any) -> None:
 
 
 def registries() -> set[registry]:
-    """All registries of the program, which nothing lists in public."""
+    """All registries of the program."""
     return mapperlib._all_registries()
 
 
 def hide(one: registry) -> None:
-    """Let `configure_mappers` pass over a registry."""
+    """Have `configure_mappers` ignore a registry."""
     mapperlib._mapper_registries.pop(one, None)
 
 
 def show(one: registry) -> None:
-    """Let `configure_mappers` find it again."""
+    """Have `configure_mappers` find it again."""
     mapperlib._mapper_registries[one] = True
 
 
@@ -120,7 +119,7 @@ def mapped(one: registry) -> list[type]:
 
 
 def _expected() -> Iterator[tuple[object, str]]:
-    """What must be there, each private name with something that has it."""
+    """Each private name, with an object that must have it."""
     metadata = sa.MetaData()
     column = sa.Column("c", sa.Integer())
     yield from ((metadata, each) for each in ("_sequences", *NAMES_OF_METADATA))
@@ -131,10 +130,10 @@ def _expected() -> Iterator[tuple[object, str]]:
 
 
 def _check() -> None:
-    """Raise WrongUse where the installed SQLAlchemy cannot be worked with."""
+    """Raise WrongUse where the installed SQLAlchemy is not supported."""
     sentence = lacking(_expected())
     if sentence is not None:
-        raise WrongUse(sentence, hint="Install a version that is supported: `pip install sqlstrata` chooses one.")
+        raise WrongUse(sentence, hint="Install a supported version: `pip install sqlstrata` chooses one.")
 
 
 _check()

@@ -1,10 +1,8 @@
-"""What SQLAlchemy 2.0 and 2.1 do not have in common: the one place that depends on which of them is installed.
+"""The differences between SQLAlchemy 2.0 and 2.1, in one place.
 
-2.1 adds views and tables of queries (`CreateView`, `CreateTableAs`), says of what kind a table is (`Table.is_view`),
-can check for types alone before it creates (`CheckFirst`), has dialect options for identities and sequences, and keeps
-beside each column of a collection where it stands there. With 2.0 there is none of that in anybody's models. A MetaData
-of 2.1 keeps a list of its types, where in 2.0 they listen to its events. The operations,
-which stand alone, have their own such place (`private_names.make_no_types`).
+2.1 adds views and tables of queries (`CreateView`, `CreateTableAs`, `Table.is_view`), checks for types only
+(`CheckFirst`), dialect options for identities and sequences, and the position of each column in a collection. In 2.1 a
+MetaData has a list of its types; in 2.0 they listen to its events. The operations' part is in their `private_names`.
 """
 
 from __future__ import annotations
@@ -22,16 +20,16 @@ Classes = tuple[type, ...]
 
 
 def _classes(module: object, *names: str) -> Classes:
-    """Those of the classes that this version has, for isinstance()."""
+    """The classes that this version has, for isinstance()."""
     return tuple(getattr(module, name) for name in names if hasattr(module, name))
 
 
 VIEW_STATEMENTS = _classes(ddl, "CreateView", "DropView")
 COLUMN_PLACES = _classes(base, "_ColumnMetrics")
-"""Where in its table a column is, as a collection of columns keeps it."""
+"""The class of a column's position in a collection."""
 LISTENERS_OF_TYPES = (partial, *_classes(sa.util, "portable_instancemethod"))
 CHECK_TYPES: Any = schema.CheckFirst.TYPES if hasattr(schema, "CheckFirst") else True
-"""The `checkfirst` of create_all that asks for types, and not for tables; 2.0 asks for both, or for neither."""
+"""The `checkfirst` of create_all that checks for types only; 2.0 checks for types and tables, or for neither."""
 _CREATE_VIEW, _CREATE_TABLE_AS = _classes(ddl, "CreateView"), _classes(ddl, "CreateTableAs")
 
 
@@ -42,7 +40,7 @@ NAMES_OF_METADATA = ("_objects",) if _CREATE_VIEW else ()
 
 
 def types_of(metadata: sa.MetaData) -> list[Any]:
-    """The types that a MetaData makes; get_schema_objects() of 2.1 gives those of one schema only."""
+    """The types of a MetaData; get_schema_objects() of 2.1 gives those of one schema only."""
     if NAMES_OF_METADATA:
         return list(metadata._objects)
     owners = map(owner_of, metadata.dispatch.before_create)
@@ -50,7 +48,7 @@ def types_of(metadata: sa.MetaData) -> list[Any]:
 
 
 def owner_of(listener: Any) -> object:
-    """Whose method a listener is: those of types are partials in 2.1, and in 2.0 objects of a kind of their own."""
+    """The object whose method a listener is: a type's are partials in 2.1, and of a special class in 2.0."""
     function = getattr(listener, "func", listener)
     return getattr(function, "target", getattr(function, "__self__", None))
 
@@ -60,21 +58,18 @@ def is_view(table: sa.Table) -> bool:
 
 
 def maker(table: sa.Table) -> Any:
-    """The statement that makes a view, or a table of a query; None for any other table.
-
-    There is no public way to ask; 2.0 has no such tables.
-    """
+    """The statement that creates a view or a table of a query; None for other tables, and in 2.0."""
     return getattr(table, "_creator_ddl", None)
 
 
 def view_of(table: sa.Table) -> Any:
-    """The CreateView of a view; None for any other table."""
+    """The CreateView of a view; None for other tables."""
     made = maker(table)
     return made if isinstance(made, _CREATE_VIEW) else None
 
 
 def is_of_query(table: sa.Table) -> bool:
-    """Whether the table is made of a query's rows."""
+    """Whether the table is made from a query."""
     return isinstance(maker(table), _CREATE_TABLE_AS)
 
 
@@ -84,7 +79,7 @@ def drop_view(view: sa.Table) -> Any:
 
 
 def options(element: Any) -> Mapping[str, Any]:
-    """The options of an element that are for one dialect; in 2.0 identities and sequences have none."""
+    """The dialect options of an element; in 2.0 identities and sequences have none."""
     found: Mapping[str, Any] = getattr(element, "dialect_kwargs", {})
     return found
 
@@ -92,8 +87,7 @@ def options(element: Any) -> Mapping[str, Any]:
 def leave_columns_alone(dialect: Any) -> None:
     """Have a dialect compile columns without changing them.
 
-    For MariaDB, 2.0 makes a computed column of the models nullable when its DDL is asked for; 2.1 only says so in the
-    DDL.
+    For MariaDB, 2.0 makes a computed column of the models nullable when it compiles its DDL.
     """
     if _CREATE_VIEW:
         return
@@ -111,7 +105,7 @@ def leave_columns_alone(dialect: Any) -> None:
 
 
 def lacks(error: BaseException) -> bool:
-    """Whether the error says that SQLAlchemy has no such name, as where models for 2.1 meet 2.0."""
+    """Whether the error is a missing name of SQLAlchemy, as with models for 2.1 on 2.0."""
     if isinstance(error, ImportError):
         return (error.name or "").partition(".")[0] == "sqlalchemy"
     found = error.obj if isinstance(error, AttributeError) else None

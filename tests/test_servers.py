@@ -120,44 +120,44 @@ LEFT_OUT = [
 
 
 @pytest.mark.parametrize(("text", "meant", "names"), LEFT_OUT, ids=[case[0] for case in LEFT_OUT])
-def test_an_option_that_only_the_other_driver_has_is_left_out_and_named(text: str, meant: str, names: str) -> None:
+def test_an_option_that_only_the_other_driver_has_is_ignored_and_named(text: str, meant: str, names: str) -> None:
     given = urls.given(text)
     assert given.url == sa.make_url(meant)
-    assert given.left_out is not None
-    assert names in given.left_out
-    assert urls.note(text) == f"The URL {given.left_out}."
+    assert given.ignored is not None
+    assert names in given.ignored
+    assert urls.note(text) == f"The URL {given.ignored}."
 
 
 REFUSED = [
-    ("postgresql+asyncpg://u@h/d?database=other", "names two databases: d and other"),
-    ("postgresql+pg8000://u@h/d?database=other", "names two databases: d and other"),
-    ("postgresql+psycopg2://u@h/d?dbname=other", "names two databases: d and other"),
-    ("mysql+mysqldb://u@h/d?db=other", "names two databases: d and other"),
-    ("mysql+mysqlconnector://u@h/d?database=other", "names two databases: d and other"),
-    ("mariadb+mariadbconnector://u@h/d?db=other", "names two databases: d and other"),
-    ("postgres://u@h/d?host=other", "names its host twice"),
-    ("postgresql+asyncpg://u@h/d?host=other", "names its host twice"),
-    ("postgresql+asyncpg://u@/d?host=a&host=b", "names several servers"),
-    ("mysql+mysqlconnector://u@h/d?username=other", "names its username twice"),
-    ("mysql+mysqlconnector://u:p@h/d?password1=segredo9", "names its password twice"),
-    ("mysql+mysqldb://u@h/d?unix_socket=/s", "names the server h and by `unix_socket` one on this machine"),
-    ("mysql+mysqlconnector://u@h/d?failover=x", "the option `failover`, which cannot be carried over"),
-    ("postgresql+psycopg2://u@h/d?dsn=x", "the option `dsn`, which cannot be carried over"),
-    ("postgresql+asyncpg://u@h/d?dsn=x", "the option `dsn`, which cannot be carried over"),
-    ("postgresql+pg8000://u@h/d?unix_sock=/run/.s.PGSQL.5432", "names the server h and by `unix_sock` one on this"),
-    ("postgresql+pg8000://u@/d?unix_sock=/run/x", "`unix_sock`, which names no socket"),
-    ("postgresql+pg8000://u@h/d?ssl_context=true", "`ssl_context`, which cannot be carried over"),
+    ("postgresql+asyncpg://u@h/d?database=other", "has two databases: d and other"),
+    ("postgresql+pg8000://u@h/d?database=other", "has two databases: d and other"),
+    ("postgresql+psycopg2://u@h/d?dbname=other", "has two databases: d and other"),
+    ("mysql+mysqldb://u@h/d?db=other", "has two databases: d and other"),
+    ("mysql+mysqlconnector://u@h/d?database=other", "has two databases: d and other"),
+    ("mariadb+mariadbconnector://u@h/d?db=other", "has two databases: d and other"),
+    ("postgres://u@h/d?host=other", "has its host twice"),
+    ("postgresql+asyncpg://u@h/d?host=other", "has its host twice"),
+    ("postgresql+asyncpg://u@/d?host=a&host=b", "has several servers"),
+    ("mysql+mysqlconnector://u@h/d?username=other", "has its username twice"),
+    ("mysql+mysqlconnector://u:p@h/d?password1=segredo9", "has its password twice"),
+    ("mysql+mysqldb://u@h/d?unix_socket=/s", "has the server h, and with `unix_socket` one on this machine"),
+    ("mysql+mysqlconnector://u@h/d?failover=x", "the option `failover`, which cannot be translated"),
+    ("postgresql+psycopg2://u@h/d?dsn=x", "the option `dsn`, which cannot be translated"),
+    ("postgresql+asyncpg://u@h/d?dsn=x", "the option `dsn`, which cannot be translated"),
+    ("postgresql+pg8000://u@h/d?unix_sock=/run/.s.PGSQL.5432", "has the server h, and with `unix_sock` one on this"),
+    ("postgresql+pg8000://u@/d?unix_sock=/run/x", "`unix_sock`, which is not the path of a PostgreSQL socket"),
+    ("postgresql+pg8000://u@h/d?ssl_context=true", "`ssl_context`, which cannot be translated"),
     ("postgresql+asyncpg://u@h/d?ssl=require&sslmode=disable", "`ssl` and `sslmode`, which contradict each other"),
     ("postgresql+asyncpg://u@h/d?ssl=require&ssl=disable", "the option `ssl` more than once"),
     ("mysql://u@h/d?ssl_mode=VERIFY_CA", "`ssl_mode` without `ssl_ca`"),
-    ("mysql://u@h/d?ssl_mode=nada", "an option `ssl_mode` that no client of MariaDB knows"),
+    ("mysql://u@h/d?ssl_mode=nada", "has an unknown value for the option `ssl_mode`"),
     ("mysql+mysqlconnector://u@h/d?ssl_verify_identity=true", "`ssl_verify_identity` without `ssl_ca`"),
     ("mysql+mysqlconnector://u@h/d?ssl_disabled=talvez", "`ssl_disabled`, which must be true or false"),
-    ("mariadb+mariadbconnector://u@h/d?ssl_crl=/x", "`ssl_crl`, which cannot be carried over"),
+    ("mariadb+mariadbconnector://u@h/d?ssl_crl=/x", "`ssl_crl`, which cannot be translated"),
     ("sqlite+aiosqlite:///x.db?mode=ro", "the option `mode`"),
-    ("sqlite+aiosqlite:///file:x.db", "names a file: URI"),
-    ("cockroachdb://u@h/d", "is for `cockroachdb`, and that is not a kind of server that is supported"),
-    ("mssql+pymssql://u@h/d?database=other", "is for `mssql`, and that is not a kind of server that is supported"),
+    ("sqlite+aiosqlite:///file:x.db", "is a file: URI"),
+    ("cockroachdb://u@h/d", "uses `cockroachdb`, which is not supported"),
+    ("mssql+pymssql://u@h/d?database=other", "uses `mssql`, which is not supported"),
 ]
 
 
@@ -196,7 +196,7 @@ def local(tmp_path: Path) -> Project:
 def test_a_command_says_once_what_it_leaves_out(local: Project, tmp_path: Path) -> None:
     """In config.yaml with the place, however often the URL is used; of `--url`, the same; standard output is as ever."""
     url = f"sqlite+aiosqlite:///{tmp_path}/a.db?iter_chunk_size=9"
-    sentence = "has the option `iter_chunk_size` for aiosqlite; migrations run with pysqlite, and it is left out."
+    sentence = "has the option `iter_chunk_size` of aiosqlite, ignored by pysqlite."
     local.configure(database={"url": url}, prove_on=[url, url])
     for words, code in ((["up", "--json"], 0), (["status"], 0), (["check"], 0), (["verify"], 0)):
         done = inv(local, *words)
@@ -219,7 +219,7 @@ def test_a_heroku_url_from_the_environment_does(local: Project) -> None:
     assert read(local.config).database.url.startswith("postgresql+psycopg://")
     done = inv(local, "status", "--url", "mssql+pyodbc://u:segredo@h/d")
     assert (done.returncode, "segredo" in done.stderr) == (2, False)
-    assert "not a kind of server that is supported" in done.stderr
+    assert "uses `mssql`, which is not supported" in done.stderr
 
 
 # -------------------------------------------------------------- versions

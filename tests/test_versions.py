@@ -15,7 +15,7 @@ from sqlalchemy.engine.mock import MockConnection
 
 from sqlstrata.databases.dialects import NAMES, unmarked
 from sqlstrata.errors import WrongUse
-from sqlstrata.modules.turning import metadatas
+from sqlstrata.modules.turning import turns
 from sqlstrata.operations import private_names
 from sqlstrata.schema.describe import describe
 from sqlstrata.sqlalchemy_versions import types_of
@@ -88,7 +88,7 @@ def test_a_version_that_is_too_old_is_said_at_the_start(program: str, code: int,
 def test_a_model_with_a_name_that_sqlalchemy_lacks_is_told_which_one_is_installed(line: str, tmp_path: Path) -> None:
     plan = write(tmp_path / "shop", {"one": line}, [{"name": "one", "enable": ["one"]}]).plan()
     with pytest.raises(WrongUse) as caught:
-        list(metadatas(plan))
+        list(turns(plan))
     assert f"SQLAlchemy {sa.__version__} is installed" in str(caught.value.hint)
 
 
@@ -96,7 +96,7 @@ def test_a_model_with_a_name_that_sqlalchemy_lacks_is_told_which_one_is_installe
 def test_another_name_that_is_not_there_has_nothing_to_do_with_it(line: str, tmp_path: Path) -> None:
     plan = write(tmp_path / "shop", {"one": line}, [{"name": "one", "enable": ["one"]}]).plan()
     with pytest.raises(WrongUse) as caught:
-        list(metadatas(plan))
+        list(turns(plan))
     assert "SQLAlchemy" not in str(caught.value.hint)
 
 

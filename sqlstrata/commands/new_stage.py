@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.commands.yaml_edit import with_stage
 from sqlstrata.errors import WrongUse
-from sqlstrata.modules.turning import metadatas
+from sqlstrata.modules.turning import turns
 from sqlstrata.plan import Plan, read
 from sqlstrata.result import Line
 
@@ -74,7 +74,7 @@ def new_stage(
         again = read(plan.path)
         if again.stages[:-1] != plan.stages:
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
-        for _ in metadatas(again):  # undone where a module cannot be imported
+        for _ in turns(again):  # undone where a module cannot be imported
             pass
     return NewStage(name, plan.path, line, modules, tuple(missing.values()))
 

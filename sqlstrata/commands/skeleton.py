@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlstrata.errors import WrongUse
+from sqlstrata.nearest import nearest_hint
 from sqlstrata.plan import Plan
-from sqlstrata.plan.words import nearest
 
 _DECLARATIVE = '''\
 from __future__ import annotations
@@ -120,5 +120,7 @@ def _model(plan: Plan, folder: Path, name: str) -> _Class:
             if isinstance(node, ast.ClassDef):
                 known.setdefault(node.name, _Class(node.name, module))
     if name not in known:
-        raise WrongUse(f"No module of {plan.models.package} has a class {name}.", hint=nearest(name, known, "class"))
+        raise WrongUse(
+            f"No module of {plan.models.package} has a class {name}.", hint=nearest_hint(name, known, "class")
+        )
     return known[name]

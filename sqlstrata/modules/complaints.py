@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import traceback
 from typing import TYPE_CHECKING
@@ -10,55 +9,49 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from sqlstrata.errors import WrongUse
+from sqlstrata.nearest import nearest, nearest_hint
 from sqlstrata.sqlalchemy_versions import lacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlstrata.errors import Where
-    from sqlstrata.modules.imports import Imports
-    from sqlstrata.modules.passing import NotOn
+    from sqlstrata.modules.finder import Finder
+    from sqlstrata.modules.inits import NotOn
     from sqlstrata.modules.strays import Stray
     from sqlstrata.plan import Plan
-
-_SHOWN = 8  # names in a hint, before it says "and more"
 
 
 class Complaints:
     """The errors about the modules of one plan."""
 
-    def __init__(self, plan: Plan, imports: Imports) -> None:
-        self.plan, self.imports, self.package = plan, imports, plan.models.package
+    def __init__(self, plan: Plan, finder: Finder) -> None:
+        self.plan, self.finder, self.package = plan, finder, plan.models.package
 
     def no_package(self) -> WrongUse:
-        """The package is not there."""
         message = f"There is no package `{self.package}`."
         return WrongUse(message, where=self.plan.where("models", "package"), hint=self._near_package())
 
     def not_a_package(self) -> WrongUse:
-        """The package is a file."""
-        message = f"`{self.package}` is a module, and not a package."
-        hint = "Make it a folder, with a file for each step."
+        message = f"`{self.package}` is a module, not a package."
+        hint = "Make it a folder with one file for each step."
         return WrongUse(message, where=self.plan.where("models", "package"), hint=hint)
 
     def no_base_module(self) -> WrongUse:
-        """The module of the base is not there."""
         return self._no_module(self.plan.models.base_module, self.plan.where("models", "base"))
 
     def no_base(self, names: Iterable[str], *, there: bool) -> WrongUse:
-        """The base is not there, or is another thing; `names` are what could be meant."""
+        """The base does not exist, or is not a base; `names` are the bases of its module."""
         module, name = self.plan.models.base_module, self.plan.models.base_attribute
         message = f"The module `{module}` has no `{name}`."
         if there:
             message = f"`{module}:{name}` is neither a declarative base nor a MetaData."
-        return WrongUse(message, where=self.plan.where("models", "base"), hint=_nearest(name, names, "base"))
+        return WrongUse(message, where=self.plan.where("models", "base"), hint=nearest_hint(name, names, "base"))
 
     def no_module(self, module: str, index: int) -> WrongUse:
-        """A module that a stage turns on is not there."""
         return self._no_module(module, self._enabled(module, index))
 
     def fails(self, name: str, error: BaseException, hint: str) -> WrongUse:
-        """A module raises an error when it is imported."""
         message = f"The module `{self.short(name)}` fails on import: {_last_line(error)}"
         if lacks(error):
             hint = f"{hint} SQLAlchemy {sa.__version__} is installed; views (CreateView) need 2.1."
@@ -68,26 +61,25 @@ class Complaints:
         """Give the hint where a module is turned on."""
         return f"It is turned on at {self._enabled(module, index)}."
 
-    def not_on(self, error: NotOn, stage: str) -> WrongUse:
-        """A package's `__init__` works with a module that is off, and cannot do without."""
+    def not_on(self, error: NotOn, index: int) -> WrongUse:
+        """A package's `__init__` uses a module that is off, and cannot be executed without it."""
         module = self.short(error.module)
-        subject = f"`{error.name}`, which is asked for," if error.name else "The statement"
-        message = f"{subject} works with the module `{module}`, which is not on in stage `{stage}`"
-        message += "." if error.there is None else f", and with `{error.there}`, which is there."
-        hint = f"Turn `{module}` on with `enable`, or move that into a module of its own."
+        subject = f"`{error.name}`, which is imported," if error.name else "This statement"
+        message = f"{subject} uses the module `{module}`, which is not on in stage `{self.plan.stages[index].name}`"
+        message += "." if error.there is None else f", and also `{error.there}`, which is on."
+        hint = f"Turn `{module}` on with `enable`, or move this into a module of its own."
         return WrongUse(message, where=self._place(error.path, error.line), hint=hint)
 
     def stray(self, strays: Sequence[Stray], index: int) -> WrongUse:
-        """Tables and columns come from modules that are not on."""
         stray, stage = strays[0], self.plan.stages[index]
         module, links = self.short(stray.module), self._links(stray.module)
         message = f"The {stray} comes from the module `{module}`, which is not on in stage `{stage.name}`"
-        hint = f"Turn `{module}` on with `enable`, or move what makes it out of there."
+        hint = f"Turn `{module}` on with `enable`, or define it in another module."
         where: Where | str = self.plan.where("models", "base")
         if links:
             where = links[0][1]
-            message += f", and `{links[0][0]}` imports that"
-            message += "".join(f"; `{name}` imports `{links[i][0]}` ({at})" for i, (name, at) in enumerate(links[1:]))
+            message += f", but imported by `{links[0][0]}`"
+            message += "".join(f", which is imported by `{name}` ({at})" for name, at in links[1:])
             hint = f"Turn `{module}` on with `enable`, or do not import it in `{links[0][0]}`."
         names = [{"name": str(each).split("`")[1], "module": self.short(each.module)} for each in strays]
         return WrongUse(f"{message}.", where=where, hint=hint, strays=names)
@@ -113,56 +105,49 @@ class Complaints:
         """Give who imported a module, who imported that, and so on, each with its place."""
         links: list[tuple[str, str]] = []
         seen = {module}
-        while (asked := self.imports.asked.get(module)) is not None and asked.by not in seen:
-            links.append((self.short(asked.by), self._place(asked.path, asked.line)))
-            module = asked.by
+        while (by := self.finder.importers.get(module)) is not None and by.module not in seen:
+            links.append((self.short(by.module), self._place(by.path, by.line)))
+            module = by.module
             seen.add(module)
         return links
 
     def _place(self, path: str, line: int | None = None) -> str:
-        """Give a place in a file, its path as the user gave that of config.yaml."""
+        """Give a place in a file, relative like the path of config.yaml that the user gave."""
         relative = os.path.relpath(path, self.plan.folder)
         given = os.path.join(os.path.dirname(self.plan.where().path), relative)  # noqa: PTH118, PTH120 - text alone
         shown = path if relative.startswith(os.pardir) else given
         return shown if line is None else f"{shown}:{line}"
 
     def _raised_at(self, error: BaseException, name: str) -> str:
-        """Give the last place of the user's own in an error's traceback."""
+        """Give the last place in an error's traceback that is in the user's files."""
         if isinstance(error, SyntaxError) and error.filename:
             return self._place(error.filename, error.lineno or 1)
-        files = self.imports.sources.files()
+        files = self.finder.sources.files()
         frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in files]
         if frames:
             return self._place(frames[-1].filename, frames[-1].lineno or 1)
-        found = self.imports.sources.find(name)
+        found = self.finder.sources.find(name)
         return self._place(found.origin, 1) if found is not None and found.origin else name
 
     def _near_module(self, module: str) -> str:
-        near = difflib.get_close_matches(module.lower(), self.imports.sources.module_names(), n=1)
-        found = self.imports.sources.find(f"{self.package}.{near[0]}") if near else None
-        if found is None or found.origin is None:
-            return _nearest(module, self.imports.sources.module_names(), "module")
-        return f"The nearest module is `{near[0]}`, in {self._place(found.origin)}."
+        names = self.finder.sources.module_names()
+        near = nearest(module, names)
+        path = self.finder.sources.path(f"{self.package}.{near}") if near else ""
+        return (
+            f"The nearest module is `{near}`, in {self._place(path)}."
+            if path
+            else nearest_hint(module, names, "module")
+        )
 
     def _near_package(self) -> str:
         depth = len(self.package.split("."))
         folders = [path for path in self.plan.folder.glob("/".join("*" * depth)) if any(path.glob("*.py"))]
         names = sorted(".".join(path.relative_to(self.plan.folder).parts) for path in folders)
-        return _nearest(self.package, names, "package")
+        return nearest_hint(self.package, names, "package")
 
 
 def _last_line(error: BaseException) -> str:
     """Give the line that ends a traceback, as a sentence."""
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
-    first = said.strip().partition("\n")[0]
+    first = (error.msg if isinstance(error, SyntaxError) else str(error)).strip().partition("\n")[0]
     text = f"{type(error).__name__}: {first}" if first else type(error).__name__
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _nearest(word: str, names: Iterable[str], noun: str) -> str:
-    known = list(names)
-    if close := difflib.get_close_matches(word, known, n=1):
-        return f"The nearest {noun} is `{close[0]}`."
-    if not known:
-        return f"There is no {noun} there."
-    return f"The {noun}s are {', '.join(known[:_SHOWN])}{' and more' if len(known) > _SHOWN else ''}."

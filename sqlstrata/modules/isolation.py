@@ -1,7 +1,7 @@
-"""The program's own modules, put aside while a package is imported from the files of its folder.
+"""Keeping the modules that are imported for a plan apart from the program's own.
 
-What is read in the folder and is not the program's own is imported separately for each plan: the package of models,
-packages above it that are not loaded, and modules beside it. `Isolation.inside` is where these are, and only these.
+Imported separately are the package of models, packages above it that are not loaded, and modules beside it in the
+folder. They are in `sys.modules` only inside `Isolation.inside`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MISSING = object()
 
 
 class Isolation:
-    """The modules that are imported separately for one package, kept between two times inside."""
+    """The modules that are imported separately for one package, kept from one time inside to the next."""
 
     def __init__(self, folder: Path, package: str) -> None:
         parts = package.split(".")
@@ -42,14 +42,14 @@ class Isolation:
         return head in self._heads and (self.within(name) or head in self._roots or name in self._unloaded)
 
     def forget(self) -> None:
-        """Have no modules when this is next entered."""
+        """Begin without modules next time."""
         self._kept.clear()
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Have the modules that are kept here in place of the program's own.
+        """Replace the program's own modules by the separate ones.
 
-        Afterwards, however it ends, `sys.modules`, `sys.path` and the attributes of packages are as they were.
+        Afterwards, also after an error, `sys.modules`, `sys.path` and the attributes of packages are as they were.
         """
         edge = next(name for name in (*self.above, self.package) if self.owns(name))
         above, _, attribute = edge.rpartition(".")
@@ -71,13 +71,13 @@ class Isolation:
                 parent[attribute] = value
 
     def _taken(self) -> dict[str, ModuleType]:
-        """Take the modules that are imported separately out of the program."""
+        """Remove the modules that are imported separately from `sys.modules`, and give them."""
         return {name: sys.modules.pop(name) for name in list(filter(self.owns, sys.modules))}
 
     # ---- what the folder has
 
     def _read_here(self) -> Iterator[str]:
-        """Give the top-level names that are read in the folder: those that the program has not loaded from there."""
+        """Give the top-level names that are read from the folder, and that the program has not loaded from there."""
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             is_module = path.suffix == ".py" or (not path.suffix and (path / "__init__.py").is_file())
             if is_module and path.stem not in sys.stdlib_module_names and not self._has(path.stem):
@@ -88,7 +88,7 @@ class Isolation:
             yield root
 
     def _has(self, root: str) -> bool:
-        """Whether the program has loaded a top-level module, and from the folder."""
+        """Whether the program has loaded a top-level module from the folder."""
         module = sys.modules.get(root)
         file = getattr(module, "__file__", None)
         here = self.folder.resolve()
@@ -98,7 +98,7 @@ class Isolation:
 
 
 def found_in(path: Iterable[str], name: str) -> ModuleSpec | None:
-    """Find a module in folders; importlib's own finder wants a parent without an __init__ to be imported first."""
+    """Find a module in folders; importlib's own finder needs a parent without an __init__ to be imported first."""
     portions: list[str] = []
     for entry in path:
         finder = pkgutil.get_importer(entry)

@@ -1,4 +1,4 @@
-"""Tables and columns that come from modules that are not on."""
+"""Finding tables and columns that come from modules that are not on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlstrata.modules.imports import Imports
+    from sqlstrata.modules.finder import Finder
 
 Item = sa.Table | sa.Column[object]
 
@@ -41,10 +41,10 @@ class Stray:
 
 
 class Strays:
-    """What the modules of one stage after another attach to a schema though they are not on."""
+    """The tables and columns that modules attach to a schema without being on."""
 
-    def __init__(self, imports: Imports) -> None:
-        self.imports = imports
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
         self._found: list[Stray] = []
 
     def begin(self) -> None:
@@ -53,7 +53,7 @@ class Strays:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Collect what is attached to a schema while code of a module that is not on is being executed."""
+        """Collect what is attached to a schema while a module that is not on is executed."""
         # Before SQLAlchemy 2.0.37 one function cannot stop listening to two classes.
         heard = ((sa.Table, partial(self._note)), (sa.Column, partial(self._note)))
         for kind, listener in heard:
@@ -73,6 +73,6 @@ class Strays:
         return [each for each in found if each.table is each.item or each.table not in tables]
 
     def _note(self, item: Item, _: sa.MetaData | sa.Table, **__: object) -> None:
-        module = self.imports.responsible()
-        if module is not None and module not in self.imports.parts.on:
+        module = self.finder.running_module()
+        if module is not None and module not in self.finder.inits.on:
             self._found.append(Stray(item, module))

@@ -1,4 +1,4 @@
-"""Views that outlast the mapped classes that their SELECT was written with."""
+"""Keeping views valid after the mapped classes in their SELECT are gone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ EVENTS = ("before_create", "after_create", "before_drop", "after_drop")
 
 
 def keep(metadata: sa.MetaData) -> None:
-    """Have the views of a MetaData, and the DDL of its events, say from now on what they say now, on each server.
-
-    A SELECT of mapped classes can be compiled only as long as these are mapped.
-    """
+    """Compile the SELECTs of a MetaData's views, and of its events' DDL, now: while their classes are mapped."""
     for target in (metadata, *metadata.tables.values()):
         _keep_events(target.dispatch)
     for view in filter(is_view, metadata.tables.values()):
@@ -40,12 +37,12 @@ def _keep_events(dispatch: object) -> None:
                     setattr(listener, name, _kept(value))
 
 
-def _kept(selectable: sa.SelectBase) -> _Said:
-    return _Said({name: _text(selectable, name) for name in NAMES})
+def _kept(selectable: sa.SelectBase) -> _Compiled:
+    return _Compiled({name: _text(selectable, name) for name in NAMES})
 
 
-class _Said(sa.ClauseElement):
-    """A SELECT as the text that it is on each server; an error where it can be none there."""
+class _Compiled(sa.ClauseElement):
+    """A SELECT as its text on each server, or the error of compiling it."""
 
     inherit_cache = False
 
@@ -60,8 +57,8 @@ def _text(selectable: sa.SelectBase, name: str) -> str | Exception:
         return error
 
 
-@compiles(_Said)
-def _said(element: _Said, compiler: SQLCompiler, **_: object) -> str:
+@compiles(_Compiled)
+def _compiled(element: _Compiled, compiler: SQLCompiler, **_: object) -> str:
     text = element.texts[compiler.dialect.name]
     if isinstance(text, Exception):
         raise text

@@ -1,4 +1,4 @@
-"""Which operations a revision's function has, read from its text: a revision of ours has nothing else in it."""
+"""The operations in a revision's function, read from its source: our revisions contain nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import ModuleType
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a revision's function: what it is called, what it is about, and its lines."""
+    """One operation of a revision's function: its name, what it is about, and its lines."""
 
     name: str
     about: tuple[str, ...]
@@ -26,7 +26,7 @@ class Operation:
 
     @property
     def statements(self) -> list[ast.expr]:
-        """Of `run_sql`, the texts that are run here."""
+        """Of `run_sql`, the statements for MariaDB."""
         call = self.node.value if isinstance(self.node, ast.Expr) else None
         if not isinstance(call, ast.Call):
             return []
@@ -35,7 +35,7 @@ class Operation:
         return list(given.elts) if isinstance(given, ast.List | ast.Tuple) else [] if given is None else [given]
 
     def from_statement(self, first: int) -> Operation:
-        """Of `run_sql`, the same without its first texts."""
+        """Of `run_sql`, the same without its first statements."""
         call = ast.Call(
             ast.Attribute(ast.Name("op", ast.Load()), "run_sql", ast.Load()),
             [ast.List(self.statements[first:], ast.Load())],
@@ -50,11 +50,11 @@ class Operation:
 
     @property
     def keys(self) -> frozenset[tuple[str, ...]]:
-        """What it is about, in words that the operation on the way back shares."""
+        """What it is about, equal for the operation that reverses it."""
         kind = _KINDS.get(self.name, self.name)
         if kind == "rename":
             return frozenset({("rename", *sorted(self.about))})
-        return frozenset({(kind, *self.about[: _SAID.get(kind, 1)])})
+        return frozenset({(kind, *self.about[: _NAMES.get(kind, 1)])})
 
 
 _KINDS = {
@@ -63,11 +63,11 @@ _KINDS = {
     "rename_key": "rename", "move_table": "move", "add_foreign_key": "key", "drop_foreign_key": "key",
     "create_sequence": "sequence", "drop_sequence": "sequence",
 }  # fmt: skip
-_SAID = {"column": 2, "key": 99, "run_sql": 0}
+_NAMES = {"column": 2, "key": 99, "run_sql": 0}
 
 
 def operations(module: ModuleType, function: str) -> list[Operation]:
-    """The operations of `upgrade` or `downgrade`, in their order; a revision of ours has nothing else in it."""
+    """The operations of `upgrade` or `downgrade`, in order."""
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     body = next((n.body for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function), [])
     found = []
@@ -87,7 +87,7 @@ def operations(module: ModuleType, function: str) -> list[Operation]:
 
 
 def _within(call: ast.Call) -> ast.AST:
-    """The arguments that name what it is about: those before the first that only describes it."""
+    """The arguments that name what it is about."""
     plain = [arg for arg in call.args if not isinstance(arg, ast.Call) or _is_name(arg)]
     described = [] if isinstance(call.func, ast.Attribute) and call.func.attr == "change_table" else call.args[:2]
     return ast.List(elts=list(dict.fromkeys([*plain, *described])), ctx=ast.Load())

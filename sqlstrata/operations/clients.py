@@ -1,4 +1,4 @@
-"""The processes that hold a database: how one is named to a server, and what can be known of it on its own machine."""
+"""The processes that hold a database: the name that each gives to the server, and whether it is still running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CLIENT = re.compile(r"process (?P<process>\d+) on (?P<host>.+)")
 
 
 def process() -> dict[str, Any]:
-    """This process: its number, and the machine and, where there are such, the space of numbers that it is in."""
+    """This process: its id, and its machine with, on Linux, its namespace of ids."""
     space = Path("/proc/self/ns/pid")
     return {
         "process": os.getpid(),
@@ -21,12 +21,12 @@ def process() -> dict[str, Any]:
 
 
 def client() -> str:
-    """This process as `shown` reads it."""
+    """This process as `readable` reads it."""
     return "process {process} on {host}".format(**process())
 
 
-def shown(name: str) -> str:
-    """A process as `client` names it, for people; where it was one of this machine and has ended, that is said."""
+def readable(name: str) -> str:
+    """The name that `client` gives, for people; with a note where that process was on this machine and has ended."""
     found = _CLIENT.fullmatch(name)
     if found is None:
         return name
@@ -36,7 +36,7 @@ def shown(name: str) -> str:
 
 
 def is_running(process: int) -> bool:
-    """Whether there is such a process on this machine; in doubt there is."""
+    """Whether a process is running on this machine; True where that is unknown."""
     if os.name == "nt":  # signal 0 ends a process there
         return True
     try:

@@ -1,7 +1,7 @@
-"""Which change of type keeps a value, and how each server is told to make it.
+"""Which changes of type keep a value, and the SQL that converts it on each server.
 
-Only the pairs in _KEEPS are made; whether each single value survives is counted beforehand (rows.require_convertible).
-Everything else needs a `cast` in the stage: SQLite's CAST makes years of dates and 0 of words, and says nothing.
+Only the pairs in _KEEPS are converted; whether each value survives is checked first (rows.require_convertible). All
+others need a `cast` in the stage: SQLite's CAST silently makes years of dates and 0 of words.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-# With the class that LargeBinary has in common with the types of bytes that a dialect has of its own.
+# With the base class that LargeBinary shares with the binary types of dialects.
 _BINARY = sa.LargeBinary.__mro__[: sa.LargeBinary.__mro__.index(sa.types.TypeEngine)]
-# The first that fits, so narrower classes stand before those that they inherit from.
+# The first match counts, so subclasses come before the classes they inherit from.
 _FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("boolean", (sa.Boolean,)),
     ("enum", (sa.Enum,)),
@@ -48,7 +48,7 @@ _KEEPS = {
 
 
 def family(type_: sa.types.TypeEngine[Any]) -> str:
-    """The kind of value that a type holds, or its class where it is none of the usual."""
+    """The family of a type, or the name of its class where it has none."""
     if isinstance(type_, sa.TypeDecorator) and not isinstance(type_, sa.Interval):
         return family(type_.impl_instance)
     if isinstance(type_, postgresql.DOMAIN):
@@ -60,19 +60,19 @@ def family(type_: sa.types.TypeEngine[Any]) -> str:
 
 
 def convertible(old: sa.types.TypeEngine[Any], new: sa.types.TypeEngine[Any]) -> bool:
-    """Whether values of the one type can become values of the other without a `cast` that says how."""
+    """Whether values of one type can be converted to the other without a `cast`."""
     return keeps(family(old), family(new)) is not False
 
 
 def keeps(before: str, after: str) -> bool | None:
-    """For two families: None where they are one, True where values can cross, False where nobody knows how."""
+    """For two families: None where they are equal, else whether values can be converted."""
     return None if before == after else after in _KEEPS.get(before, ())
 
 
 def on_postgresql(value: str, old: sa.Column[Any], new: sa.Column[Any], target: str) -> str:
     """The USING expression.
 
-    By way of text where no value may cross, for there PostgreSQL may have no cast, and wants one for no rows, too.
+    By way of text where no value can be converted: PostgreSQL wants a cast even if there are no rows.
     """
     before, after = family(old.type), family(new.type)
     if {before, after} == {"integer", "boolean"}:
@@ -87,7 +87,7 @@ def on_postgresql(value: str, old: sa.Column[Any], new: sa.Column[Any], target: 
 
 
 def on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str:
-    """What is copied into the new table: a text, number or date as SQLAlchemy's SQLite types store it."""
+    """The expression to copy into the new table: a text, number or date as SQLAlchemy's SQLite types store it."""
     pair = family(old.type), family(new.type)
     match pair:
         case ("string", "integer") | ("numeric" | "float", "integer"):
@@ -121,7 +121,7 @@ def on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str:
 
 
 def on_mariadb(value: str, old: sa.Column[Any], new: sa.Column[Any], *, native_uuid: bool) -> str | None:
-    """The expression where MODIFY alone would not make the same of a value as the other servers; else None.
+    """The expression where MODIFY alone would convert differently from the other servers; else None.
 
     SQLAlchemy 2.0 has no `native_uuid` there: a UUID is its 32 digits.
     """
@@ -144,7 +144,7 @@ _UUID = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 
 
 def back_on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str | None:
-    """A condition that is true where the value would survive the way there and back; None where all do."""
+    """A condition that is true where the value survives conversion in both directions; None where all do."""
     pair = family(old.type), family(new.type)
     there = on_sqlite(value, old, new)
     match pair:

@@ -15,12 +15,12 @@ from .private_names import make_no_types
 
 @Operations.register_operation("create_table")
 class CreateTable(ops.CreateTableOp):
-    """Alembic's own, carried out by `_create_table`: Alembic exchanges an implementation only since 1.17."""
+    """Alembic's own, implemented by `_create_table`: Alembic can replace an implementation only since 1.17."""
 
 
 @Operations.implementation_for(CreateTable)
 def _create_table(operations: Operations, made: CreateTable) -> sa.Table:
-    """Indexes come in their order, MariaDB can have the computed columns, and no types are made by the way."""
+    """Create indexes in order, computed columns that MariaDB accepts, and no types."""
     leave_nullable_open(each for each in made.columns if isinstance(each, sa.Column))
     table = made.to_table(operations.get_context())
     make_no_types(table)
@@ -45,7 +45,7 @@ class _Inside(sa.Constraint):
 
 @compiles(_Inside)
 def _clause(element: _Inside, compiler: DDLCompiler, **_: object) -> str:
-    """What CREATE INDEX says but for the table: `UNIQUE INDEX name (columns)`."""
+    """CREATE INDEX without the table: `UNIQUE INDEX name (columns)`."""
     assert element.index.table is not None
     name = compiler.preparer.format_index(element.index)
     table = compiler.preparer.format_table(element.index.table)

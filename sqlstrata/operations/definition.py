@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 
 from . import private_names
-from .registry import operation
+from .registry import Writer, operation
 
 Element = sa.Column[Any] | sa.Constraint | sa.Index
 Text = str | sa.ColumnClause[object]
@@ -18,7 +18,7 @@ Text = str | sa.ColumnClause[object]
 
 @dataclass(frozen=True)
 class Added:
-    """A column, constraint or index that is not there yet; `fill` gives its value in the rows that are."""
+    """A new column, constraint or index; `fill` gives its value in existing rows."""
 
     element: Element
     fill: Text | None = None
@@ -26,7 +26,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Changed:
-    """A column or constraint that was another one; `cast` makes the new value of the old, `fill` replaces NULL."""
+    """A column or constraint that replaces another; `cast` converts the old value, `fill` replaces NULL."""
 
     element: Element
     was: Element
@@ -36,7 +36,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Removed:
-    """A column or constraint that is there still."""
+    """A column or constraint to drop."""
 
     element: Element
 
@@ -46,7 +46,7 @@ Mark = Added | Changed | Removed
 
 @operation
 def added(operations: Operations, element: Element, fill: Text | None = None) -> Added:
-    """This is new in the table."""
+    """Mark an element as new."""
     return Added(element, fill)
 
 
@@ -54,19 +54,19 @@ def added(operations: Operations, element: Element, fill: Text | None = None) ->
 def changed(
     operations: Operations, element: Element, was: Element, cast: Text | None = None, fill: Text | None = None
 ) -> Changed:
-    """This takes the place of what was."""
+    """Mark an element that replaces another."""
     return Changed(element, was, cast, fill)
 
 
 @operation
 def removed(operations: Operations, element: Element) -> Removed:
-    """This goes."""
+    """Mark an element to drop."""
     return Removed(element)
 
 
 @dataclass(frozen=True)
 class Change:
-    """One table before and after, and what lies between."""
+    """One table before and after a change, and the differences."""
 
     before: sa.Table
     after: sa.Table
@@ -90,6 +90,17 @@ class Change:
         return (mark for mark in self.marks if isinstance(mark, Removed))
 
 
+class Altered:
+    """A table that is changed with ALTER TABLE."""
+
+    def __init__(self, writer: Writer, change: Change) -> None:
+        self.writer, self.change = writer, change
+        self.where = writer.table(change.name, change.schema)
+
+    def alter(self, clauses: str) -> None:
+        self.writer.run(f"ALTER TABLE {self.where} {clauses}")
+
+
 def read(
     name: str,
     elements: Iterable[Element | Mark],
@@ -97,9 +108,9 @@ def read(
     options: Mapping[str, Any],
     was: Mapping[str, Any],
 ) -> Change:
-    """The table after the change, whole, and the table before it as far as it was another one.
+    """The whole table after the change, and the differing part of the table before it.
 
-    An element belongs to one table only, so the table before has what was changed or goes, and the primary key.
+    An element belongs to one table only, so the table before has the changed and removed elements, and the primary key.
     """
     given = list(elements)
     marks = tuple(each for each in given if isinstance(each, Added | Changed | Removed))
@@ -108,7 +119,7 @@ def read(
     old: list[Element] = [_old(each) for each in marks if not isinstance(each, Added)]
     if not any(isinstance(each.element, sa.PrimaryKeyConstraint) for each in marks):
         old.append(sa.PrimaryKeyConstraint(*after.primary_key.columns.keys()))
-    before = {key: value for key, value in {**options, **was}.items() if value is not None}  # None: there was none
+    before = {key: value for key, value in {**options, **was}.items() if value is not None}
     return Change(define(name, old, schema, before, after.columns.keys()), after, marks)
 
 
@@ -125,7 +136,7 @@ def define(
 ) -> sa.Table:
     """The table, in a MetaData of its own, with stand-ins for columns and tables that only its keys name.
 
-    `others` are columns that it has besides.
+    `others` are further columns.
     """
     given = list(elements)
     metadata = sa.MetaData()
@@ -141,7 +152,7 @@ def define(
 
 
 def leave_nullable_open(columns: Iterable[sa.Column[Any]]) -> None:
-    """Make computed columns as `Mapped[int]` does: without NOT NULL on MariaDB, which has none for them."""
+    """Make computed columns as `Mapped[int]` does: without NOT NULL on MariaDB, which does not allow it."""
     for column in columns:
         if column.computed is not None:
             private_names.leave_nullable_open(column)

@@ -1,4 +1,4 @@
-"""The server behind SQLAlchemy: which it is, and what is said to it past all who listen to the connection."""
+"""The server behind a SQLAlchemy connection, and statements that bypass SQLAlchemy's events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def server_of(dialect: str) -> str:
 def say(connection: sa.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
     """Run one statement in the connection's transaction, and give its rows. Raises the driver's own errors.
 
-    Unlike SQLAlchemy's it begins no transaction: where none is open, the driver decides.
+    It begins no transaction: if none is open, the driver decides.
     """
     raw = connection.connection.dbapi_connection
     assert raw is not None

@@ -1,10 +1,11 @@
-"""What env.py does: run the revisions in `versions/`, for `alembic` and for `inv` alike.
+"""What env.py runs: the revisions in `versions/`, both for `alembic` and for `inv`.
 
-On PostgreSQL each revision is a transaction. On SQLite all that a command runs is one (the driver by itself commits DDL
-as it goes), of which a revision that fails undoes its own part; with foreign keys off, because a rebuilt table would
-otherwise take its children along, and with each that could be broken looked at before a revision ends. One run at a
-time, whoever starts it: others wait (`-x wait=SECONDS`, 60 unless said), or stop and say who is at work. On MariaDB,
-where each DDL statement commits by itself, a run that was cut off is taken up where it ended.
+Only one run at a time: others wait (`-x wait=SECONDS`, 60 by default), or stop and name the active one.
+
+- PostgreSQL: each revision is a transaction.
+- SQLite: all revisions of a command are one transaction, in which a failing revision undoes its own part. Foreign keys
+  are off, because dropping a rebuilt table would delete its children, and checked before a revision ends.
+- MariaDB: each DDL statement commits; an interrupted run continues where it ended.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from .orphans import Orphans
 
 
 def run() -> None:
-    """Do what Alembic's command is to do, on the database that it is for, or write the SQL instead.
+    """Run Alembic's command on the database, or write the SQL instead (`--sql`).
 
     The database is `connection` in the configuration's attributes (a Connection or an Engine), else `alembic -x url=…`,
-    the variable DATABASE_URL, or sqlalchemy.url in alembic.ini. A transaction that is going on in a given connection is
-    the caller's: everything happens in it, and nothing is committed.
+    the variable DATABASE_URL, or sqlalchemy.url in alembic.ini. If a given connection is in a transaction, everything
+    happens in it, and nothing is committed.
     """
     config = context.config
     private_names.check()
@@ -49,7 +50,7 @@ def run() -> None:
 
 
 def url(config: Config) -> str:
-    """Where the database is. Raises CommandError where nobody says."""
+    """The database's URL. Raises CommandError where there is none."""
     given = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("DATABASE_URL")
     found = given or config.get_main_option("sqlalchemy.url")
     if not found:
@@ -62,7 +63,7 @@ def url(config: Config) -> str:
 
 @contextmanager
 def _connected(config: Config) -> Iterator[sa.Connection]:
-    """The connection that is given, one of the engine that is given, or one to the URL."""
+    """The given connection, one of the given engine, or one to the URL."""
     given = config.attributes.get("connection")
     if isinstance(given, sa.Connection):
         yield given
@@ -73,7 +74,7 @@ def _connected(config: Config) -> Iterator[sa.Connection]:
             yield connection
             return
         driver: Any = connection.connection.dbapi_connection
-        was, driver.isolation_level = driver.isolation_level, None  # the driver is to leave BEGIN and COMMIT to us
+        was, driver.isolation_level = driver.isolation_level, None  # so that the driver leaves BEGIN and COMMIT to us
         try:
             yield connection
         finally:
@@ -83,7 +84,7 @@ def _connected(config: Config) -> Iterator[sa.Connection]:
 
 @contextmanager
 def _transactional(engine: sa.Engine) -> Iterator[None]:
-    """Have SQLite's transactions begin when SQLAlchemy's do; those that write take the file's lock at once."""
+    """Begin SQLite's transactions when SQLAlchemy's begin; those that write lock the file at once."""
     if engine.dialect.name != "sqlite":
         yield
         return
@@ -103,10 +104,11 @@ def _transactional(engine: sa.Engine) -> Iterator[None]:
 
 
 def _run_alone(config: Config, connection: sa.Connection) -> None:
-    """Migrate the database: each revision whole or not at all, where the server has transactions for DDL.
+    """Migrate the database; each revision is atomic where the server has transactions for DDL.
 
-    On PostgreSQL a revision may need what one before it has committed, as a new value of an enum type; on SQLite, whose
-    lock goes with the transaction, all are one, unless somebody looks at the database between them (`alone`).
+    On PostgreSQL a revision may need what an earlier one has committed, such as a new value of an enum type. On SQLite,
+    whose lock ends with the transaction, all are one, except where the caller looks at the database in between
+    (`alone`).
     """
     sqlite = connection.dialect.name == "sqlite"
     keys_on = sqlite and _foreign_keys(connection, on=False)
@@ -127,10 +129,10 @@ def _run_alone(config: Config, connection: sa.Connection) -> None:
 
 
 def _run_inside(config: Config, connection: sa.Connection) -> None:
-    """Run in the caller's transaction, which is the lock and the way back."""
+    """Run in the caller's transaction, which serves as the lock and can be rolled back."""
     if connection.dialect.name == "sqlite" and say(connection, "PRAGMA foreign_keys")[0][0]:
-        message = "SQLite's foreign keys are on, and cannot be turned off inside of a transaction."
-        raise CommandError(f"{message} Begin it after `PRAGMA foreign_keys = OFF`, or give a connection without one.")
+        message = "SQLite's foreign keys are on, and cannot be turned off inside a transaction."
+        raise CommandError(f"{message} Begin it after `PRAGMA foreign_keys = OFF`, or pass a connection without one.")
     orphans = Orphans(connection)
     _configure(config, connection, orphans)
     try:
@@ -153,12 +155,12 @@ def _configure(config: Config, connection: sa.Connection, orphans: Orphans, **op
 
 
 def _is_table(element: Any, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
-    """Views that the models make are none of `alembic check`'s tables, and neither is what a run keeps for itself."""
+    """Whether `alembic check` compares the element: it skips the models' views and the table of the lock."""
     return not (kind == "table" and (getattr(element, "is_view", False) or name == TABLE))
 
 
 def _foreign_keys(connection: sa.Connection, *, on: bool) -> bool:
-    """Turn SQLite's foreign keys off or on, outside of any transaction, and say whether they were on."""
+    """Turn SQLite's foreign keys off or on, outside any transaction, and give whether they were on."""
     connection.rollback()
     ((was,),) = say(connection, "PRAGMA foreign_keys")
     say(connection, f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")

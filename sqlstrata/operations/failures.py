@@ -1,4 +1,4 @@
-"""What a driver's error says: that the connection is gone, that the server cannot work now, or that values do not do.
+"""Kinds of driver errors: a lost connection, a server that cannot work now, or values that do not fit.
 
 Only codes and classes are looked at: PostgreSQL's SQLSTATE, SQLite's names, MariaDB's numbers.
 """
@@ -13,7 +13,7 @@ Code = str | int
 
 
 def of_driver(error: BaseException) -> BaseException | None:
-    """The driver's own error: this one, or the one that SQLAlchemy's was made of; None for any other."""
+    """The driver's own error: this one, or the one that SQLAlchemy wraps; None for any other."""
     inner = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     module = sys.modules.get(type(inner).__module__.partition(".")[0])
     kind = getattr(module, "Error", None) if hasattr(module, "paramstyle") else None  # PEP 249 has both
@@ -21,7 +21,7 @@ def of_driver(error: BaseException) -> BaseException | None:
 
 
 def code_of(error: BaseException) -> Code | None:
-    """What the server calls the error; None where there is no code, and mostly no server that spoke."""
+    """The server's code for the error; None where there is none, mostly because the error is the driver's."""
     inner = of_driver(error)
     number = next(iter(getattr(inner, "args", ())), None)
     if isinstance(number, int):  # PyMySQL, which may have an SQLSTATE too, one for many numbers
@@ -41,7 +41,7 @@ _VALUE_CLASSES = ("22", "23", "SQLITE_CONSTRAINT")
 
 
 def blames_values(error: BaseException) -> bool:
-    """Whether it is values that do not do; what drivers refuse by themselves is values, too."""
+    """Whether values are the cause; what a driver itself refuses are values, too."""
     code = code_of(error)
     if code is None:
         return not is_lost(error)
@@ -50,9 +50,9 @@ def blames_values(error: BaseException) -> bool:
 
 _LOST: frozenset[Code] = frozenset(
     {
-        0,  # PyMySQL, of a connection that is closed already
-        *(2002, 2003, 2006, 2013, 2055),  # what a client finds out
-        *(1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031),  # what the server still says
+        0,  # PyMySQL, for a closed connection
+        *(2002, 2003, 2006, 2013, 2055),  # from the client
+        *(1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031),  # from the server
     }
 )
 _LOST_CLASSES = ("08", "57P")
@@ -65,7 +65,7 @@ def is_lost(error: BaseException) -> bool:
     code, inner = code_of(error), of_driver(error)
     if isinstance(code, str):
         return code.startswith(_LOST_CLASSES)
-    # What psycopg finds out about its connection has no SQLSTATE.
+    # Errors that psycopg itself finds have no SQLSTATE.
     names = {each.__name__ for each in type(inner).__mro__} if hasattr(inner, "sqlstate") else set[str]()
     return code in _LOST if code is not None else bool(names & {"OperationalError", "InterfaceError"})
 
@@ -73,9 +73,9 @@ def is_lost(error: BaseException) -> bool:
 _UNABLE: frozenset[Code] = frozenset(
     {
         *("55P03", "55006", "25P03", "25P04", "25006", "XX001", "XX002"),
-        *(1205, 1213, 1317, 1412, 1684, 1969),  # a lock that did not come, a statement that was stopped
+        *(1205, 1213, 1317, 1412, 1684, 1969),  # lock timeouts, stopped statements
         *(3, 5, 20, 28, 1021, 1028, 1030, 1037, 1038, 1041, 1114),  # memory and disk
-        *(1040, 1047, 1203, 1226, 1290, 1792, 1836),  # too many connections, or the server only reads
+        *(1040, 1047, 1203, 1226, 1290, 1792, 1836),  # too many connections, or a read-only server
     }
 )
 _UNABLE_CLASSES = (
@@ -86,6 +86,6 @@ _UNABLE_CLASSES = (
 
 
 def is_unable(error: BaseException) -> bool:
-    """Whether the server cannot do its work now, whatever it is asked; a lost connection is a case of that."""
+    """Whether the server cannot work now; this includes a lost connection."""
     code = code_of(error)
     return is_lost(error) or code in _UNABLE or (isinstance(code, str) and code.startswith(_UNABLE_CLASSES))

@@ -1,11 +1,14 @@
-"""MariaDB: which statements of a revision are done, so that one that was cut off is finished, or undone.
+"""MariaDB: a journal of a revision's statements, so that an interrupted revision can be finished or undone.
 
-MariaDB commits each DDL statement by itself. So each statement is written down: DDL before it runs, with what its
-tables look like (afterwards they look different, or it did not run: DDL is atomic), DML in its own transaction. What a
-revision asks of the database is written down with the answer. Running the revision again then skips what is done and
-hears the same answers, up to the point where it was cut off; so its guards hold for the rows as they were before.
+MariaDB commits each DDL statement.
 
-The journal is in rows 1… of the lock's table; they go with the transaction that writes the revision.
+1. Each statement is recorded: DDL before it runs, with the definitions of its tables (if they have not changed later,
+   it did not run: DDL is atomic), DML in its own transaction.
+2. Each query of the revision is recorded with its answer.
+3. When the revision is run again, recorded statements are skipped and recorded answers reused, up to the point where it
+   was interrupted. So its guards are evaluated on the rows as they were before.
+
+The journal is in rows 1… of the lock's table; they are deleted in the transaction that writes the version.
 """
 
 from __future__ import annotations
@@ -28,9 +31,9 @@ from .failures import is_unable
 from .lock import TABLE
 
 _DDL = re.compile(r"(CREATE|ALTER|DROP|RENAME|TRUNCATE|GRANT|REVOKE)\b", re.IGNORECASE)
-# What may run DDL without being it: written down before, as that is; where it ran none, it is undone with what it did.
+# What may run DDL without being DDL: recorded before, like DDL; where it ran none, it is rolled back.
 _RUNS = re.compile(r"(BEGIN\s+NOT\s+ATOMIC|CALL|EXECUTE|IF|CASE|FOR|LOOP|WHILE|REPEAT|DECLARE)\b", re.IGNORECASE)
-# What may stand before a statement: comments, among them those that the server reads, and settings for it alone.
+# What may precede a statement: comments, executable or not, and SET STATEMENT.
 _BEFORE = re.compile(
     r"(?:\s+|/\*M?!\d*|/\*.*?\*/|(?:--\s|#)[^\n]*(?:\n|\Z)|SET\s+STATEMENT\b.*?\bFOR\b)*", re.IGNORECASE | re.DOTALL
 )
@@ -38,27 +41,27 @@ _READS = re.compile(r"(SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC|USE|DO|ANALYZE|CHEC
 _WORD = re.compile(r"`((?:[^`]|``)+)`|(\w+)")
 _PAIR = re.compile(r"(`(?:[^`]|``)+`|\w+)\.(`(?:[^`]|``)+`|\w+)")
 _NAME = r"(?:`(?:[^`]|``)+`|\w+)"
-# A statement that changes how one table looks, or makes or drops it.
+# A statement that changes, creates or drops one table.
 _OF_ONE = re.compile(
     r"\s*(?:(?:CREATE|ALTER) TABLE (?!IF\b)|DROP TABLE (?=\S+$)|(?:CREATE (?:UNIQUE )?|DROP )INDEX [^()]+ ON )"
     rf"(?P<table>{_NAME}(?:\.{_NAME})?)(?=[\s(]|$)"
 )
 _PROGRAM = re.compile(r"\b(TRIGGER|FUNCTION|PROCEDURE|EVENT)\b", re.IGNORECASE)
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
-_OURS = "_strata_"  # in the names of temporary tables that operations make
+_OURS = "_strata_"  # in the names of the operations' temporary tables
 
 ALREADY = {1005, 1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1146, 1176, 1304, 1305, 1359, 1360, 1826, 4091, 4092}
-"""What the server says where there is nothing to undo: it is there already, or there is none."""
+"""The server's errors where there is nothing to do: something exists already, or does not exist."""
 
 
 def is_ddl(sql: str) -> bool:
-    """Whether the statement commits what was done before, because it changes the schema, or may run one that does."""
+    """Whether the statement is DDL, or may run DDL, and so commits what precedes it."""
     text = _bare(sql)
     return bool(_DDL.match(text) or _RUNS.match(text))
 
 
 def is_reading(sql: str) -> bool:
-    """Whether the statement changes nothing that stays."""
+    """Whether the statement changes nothing permanent."""
     return bool(_READS.match(_bare(sql)))
 
 
@@ -69,32 +72,33 @@ def _bare(sql: str) -> str:
 
 @dataclass
 class Entry:
-    """One statement, or one question with its answer. `line` is where in the revision it comes from."""
+    """One statement, or one query with its answer. `line` is its line in the revision."""
 
     number: int
     kind: str
     line: int
     done: bool
     hash: str
-    said: str
+    content: str
+    """The statement, or the answer, as JSON where it is more than text."""
 
     @property
     def counts(self) -> bool:
-        """Whether it has changed something that stays."""
+        """Whether it has changed something permanent."""
         return self.done and self.kind in {"ddl", "dml"}
 
 
 @dataclass
-class Half:
-    """A revision that was cut off on its way `up` or `down`, or while that was undone (`undo up`, `undo down`)."""
+class Interrupted:
+    """A revision that was interrupted on the way `up` or `down`, or while that was undone (`undo up`, `undo down`)."""
 
     revision: str
     direction: str
     entries: list[Entry]
 
 
-def half(connection: sa.Connection) -> Half | None:
-    """The revision that is half done; None where none is. Read-only."""
+def interrupted(connection: sa.Connection) -> Interrupted | None:
+    """The interrupted revision; None where there is none. Read-only."""
     if server_of(connection.dialect.name) != "mariadb" or not sa.inspect(connection).has_table(TABLE):
         return None
     columns = "number, kind, line, done, hash, said, revision, direction"
@@ -103,11 +107,11 @@ def half(connection: sa.Connection) -> Half | None:
     if not rows:
         return None
     entries = [Entry(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
-    return Half(rows[0][6], rows[0][7], entries)
+    return Interrupted(rows[0][6], rows[0][7], entries)
 
 
 class Journal:
-    """The journal of one revision on its way."""
+    """The journal of one running revision."""
 
     def __init__(
         self,
@@ -119,12 +123,12 @@ class Journal:
         tolerant: bool = False,
         empty: bool = False,
     ) -> None:
-        """`tolerant`: what is there already, or not there, is fine; `empty`: it is known that nothing is written."""
+        """`tolerant`: ignore what exists already, or does not exist; `empty`: the journal is known to be empty."""
         self.connection, self.revision, self.direction = connection, revision, direction
         self.source, self.tolerant = source, tolerant
         self.entries: list[Entry] = []
         if not empty:
-            found = half(connection)
+            found = interrupted(connection)
             self.entries = [] if found is None else found.entries
             self.settle()
         self.place = 0
@@ -133,11 +137,11 @@ class Journal:
     # ---------------------------------------------------------------- what is there
 
     def settle(self) -> None:
-        """Cut off what comes after the last thing that is done: it is asked, or made, again."""
+        """Remove what comes after the last applied statement: it is run again."""
         for entry in self.entries:
             if entry.kind == "ddl" and not entry.done:
-                before = json.loads(entry.said)
-                entry.done = self._looks(before["sql"]) != before["looks"]
+                before = json.loads(entry.content)
+                entry.done = self._definitions(before["sql"]) != before["looks"]
         last = max((n for n, entry in enumerate(self.entries) if entry.counts or entry.kind == "undo"), default=-1)
         self.entries = self.entries[: last + 1]
         number = self.entries[-1].number if self.entries else 0
@@ -146,7 +150,7 @@ class Journal:
         self.connection.commit()
 
     def _next(self, kind: str, sql: str) -> Entry | None:
-        """The entry of this statement or question, where it was written down; None where it is new."""
+        """The recorded entry of this statement or query; None where it is new."""
         while self.place < len(self.entries) and self.entries[self.place].kind == "undo":
             self.place += 1
         if self.place >= len(self.entries):
@@ -154,19 +158,19 @@ class Journal:
         entry = self.entries[self.place]
         if (entry.kind, entry.hash) != (kind, _hash(sql)):
             raise CommandError(
-                f"Revision {self.revision} was cut off, and does not do now what it did then: next was to be {kind} "
-                f"{' '.join(sql.split())[:200]}. Finish it by hand, and empty the table {TABLE}."
+                f"Revision {self.revision} was interrupted, and its file has changed since: the journal does not "
+                f"continue with {' '.join(sql.split())[:200]}. Finish it by hand, and empty the table {TABLE}."
             )
         self.place += 1
         return entry
 
-    # ------------------------------------------------------------------- questions
+    # --------------------------------------------------------------------- queries
 
     def answer(self, question: str, ask: Callable[[], Any]) -> Any:
-        """The answer that was written down; else ask, and write it down with the next statement."""
-        known = self._next("asked", question)
-        if known is not None:
-            return json.loads(known.said)
+        """The recorded answer; else ask, and record the answer with the next statement."""
+        recorded = self._next("asked", question)
+        if recorded is not None:
+            return json.loads(recorded.content)
         found = ask()
         rows = (
             [tuple(row) for row in found]
@@ -179,10 +183,10 @@ class Journal:
     # ------------------------------------------------------------------ statements
 
     def run(self, cursor: Any, sql: str, parameters: Any) -> bool:
-        """Run one statement, unless it is done. False where it is none that is written down."""
+        """Run one statement, unless it is recorded as applied. False for statements that are not recorded."""
         if is_reading(sql) or TABLE in sql or "alembic_version" in sql:
             return False
-        if not parameters and parameters is not None:  # then the driver would make one % of two
+        if not parameters and parameters is not None:  # without parameters the driver does not turn %% into %
             sql, parameters = sql.replace("%%", "%"), None
         kind = "temporary" if _OURS in sql else "ddl" if is_ddl(sql) else "dml"
         text = f"{sql} {parameters!r}" if parameters else sql
@@ -190,10 +194,10 @@ class Journal:
             return True
         entry = Entry(0, kind, self._line(), kind != "ddl", _hash(text), sql)
         if kind == "ddl":
-            entry.said = json.dumps({"sql": sql, "looks": self._looks(sql)})
+            entry.content = json.dumps({"sql": sql, "looks": self._definitions(sql)})
             self._write(entry)
             self._execute(cursor, sql, parameters)
-            entry.done = True  # is written with the next statement, and durable as late as if it were written now
+            entry.done = True  # is recorded with the next statement, which makes it durable no later
         else:
             self._execute(cursor, sql, parameters)
             self._write(entry) if kind == "dml" else self.waiting.append(entry)
@@ -211,13 +215,13 @@ class Journal:
                 raise
 
     def _write(self, entry: Entry) -> None:
-        """Write down what is waiting, and the entry; it is durable with the next commit, which DDL begins with."""
+        """Record what is waiting, and the entry; the next commit, with which DDL begins, makes it durable."""
         last = self.entries[-1:]
         new = [*self.waiting, entry]
         for number, each in enumerate(new, start=last[0].number + 1 if last else 1):
             each.number = number
         rows = [
-            (each.number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.said)
+            (each.number, each.kind, self.revision, self.direction, each.line, int(each.done), each.hash, each.content)
             for each in (*last, *new)
         ]
         say(
@@ -232,7 +236,7 @@ class Journal:
         self.waiting = []
 
     def tolerate(self, sql: str) -> None:
-        """Run a statement that may have been run before."""
+        """Run a statement that may have run before."""
         try:
             say(self.connection, sql)
         except self.connection.dialect.loaded_dbapi.Error as error:
@@ -240,9 +244,9 @@ class Journal:
                 raise
 
     def replace(self, kept: dict[int, int]) -> None:
-        """Write down, in place of all that is there, that it is being undone, and by what.
+        """Replace all entries by one: that the revision is being undone, and by which operations.
 
-        That is: the lines of operations on the way back, each with how many of its statements are left out.
+        kept: the lines of these operations, each with how many of its statements are skipped.
         """
         lines = json.dumps(kept)
         self.forget()
@@ -255,28 +259,28 @@ class Journal:
         self.connection.commit()
 
     def forget(self) -> None:
-        """The revision is done: nothing of it is to be remembered. The caller commits."""
+        """Delete all entries. The caller commits."""
         say(self.connection, f"DELETE FROM {TABLE} WHERE number > 0")
 
-    # ---------------------------------------------------------------------- looking
+    # ------------------------------------------------------------------ definitions
 
-    def _looks(self, sql: str) -> str:
-        """What the things that a statement names look like now."""
+    def _definitions(self, sql: str) -> str:
+        """A hash of the current definitions of everything that a statement names."""
         of_one = _OF_ONE.match(sql)
         if of_one:
-            return _hash(self._shown(of_one["table"]))
+            return _hash(self._definition(of_one["table"]))
         words = {(quoted or bare).replace("``", "`") for quoted, bare in _WORD.findall(sql)}
         there = {
             str(row[0]) for row in say(self.connection, _TABLES.format(", ".join(["%s"] * len(words))), sorted(words))
         }
         names = sorted(there & words - {TABLE})
-        seen = [names, *(self._shown("`" + name.replace("`", "``") + "`") for name in names)]
-        seen += [self._shown(f"{schema}.{name}") for schema, name in sorted(set(_PAIR.findall(sql)))]
+        seen = [names, *(self._definition("`" + name.replace("`", "``") + "`") for name in names)]
+        seen += [self._definition(f"{schema}.{name}") for schema, name in sorted(set(_PAIR.findall(sql)))]
         if _PROGRAM.search(sql):
             seen += [sorted(map(str, say(self.connection, query))) for query in _PROGRAMS]
         return _hash(json.dumps(seen, default=str))
 
-    def _shown(self, name: str) -> str:
+    def _definition(self, name: str) -> str:
         try:
             rows = say(self.connection, f"SHOW CREATE TABLE {name}")
         except self.connection.dialect.loaded_dbapi.Error as error:
@@ -286,7 +290,7 @@ class Journal:
         return _COUNTER.sub("", str(rows[0][1])) if rows else "-"
 
     def _line(self) -> int:
-        """Where in the revision we are."""
+        """The line of the revision that is running."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename != self.source:
             frame = frame.f_back
@@ -311,13 +315,13 @@ _open: list[Journal] = []
 
 
 def current() -> Journal | None:
-    """The journal of the revision that is running, where one is kept."""
+    """The journal of the running revision; None where none is kept."""
     return _open[-1] if _open else None
 
 
 @contextmanager
 def written(journal: Journal) -> Iterator[None]:
-    """Everything that the connection is told inside goes through the journal."""
+    """Inside, every statement of the connection goes through the journal."""
     engine = journal.connection.engine
 
     def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:

@@ -1,7 +1,7 @@
-"""Foreign keys. Where the server can add and drop them by ALTER, they go first and come last in a revision.
+"""Foreign keys on servers that can add and drop them: they are dropped first and added last in a revision.
 
-SQLite cannot: there a key is a part of its table's CREATE TABLE, so op.create_table and op.change_table deal with it,
-and the operations here do nothing.
+SQLite cannot: there a key is part of CREATE TABLE, so op.create_table and op.change_table handle it, and the operations
+here do nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .registry import Writer, operation
 def add_foreign_key(
     operations: Operations, table: str, key: sa.ForeignKeyConstraint, schema: str | None = None
 ) -> None:
-    """Add a foreign key to a table that is there."""
+    """Add a foreign key to an existing table."""
     writer = Writer(operations)
     if writer.server != "sqlite":
         define(table, [key], schema)
@@ -38,7 +38,7 @@ def drop_foreign_key(
 ) -> None:
     """Drop a foreign key; a nameless one is found by its columns.
 
-    MariaDB makes an index for a key and leaves it behind: it goes, too, unless `keeps_index` says that it is a model's.
+    MariaDB makes an index for a key and keeps it: it is dropped, too, unless `keeps_index`, for a model's own index.
     """
     writer = Writer(operations)
     if writer.server == "sqlite":
@@ -52,13 +52,13 @@ def drop_foreign_key(
     writer.run(f"ALTER TABLE {where} DROP FOREIGN KEY {writer.name(name)}")
     if not keeps_index:
         for index in _made_by(writer, table, schema, columns, {name, columns[0]} if key.name is None else {name}):
-            # An index that the model makes later takes the place of MariaDB's own; offline nobody can look.
+            # An index that the model makes later replaces MariaDB's own; offline that is unknown.
             there = " IF EXISTS" if writer.offline else ""
             writer.run(f"ALTER TABLE {where} DROP INDEX{there} {writer.name(index)}")
 
 
 def _name(writer: Writer, key: sa.ForeignKeyConstraint) -> str | None:
-    """The key's name, cut where the server would cut it."""
+    """The key's name, truncated as the server would."""
     if key.name is None:
         return None
     unquoted = copy.copy(writer.dialect.identifier_preparer)
@@ -74,7 +74,7 @@ def _find(writer: Writer, table: str, key: sa.ForeignKeyConstraint, schema: str 
     there = [
         each for each in writer.foreign_keys(table, schema) if each["constrained_columns"] == list(key.column_keys)
     ]
-    if len(there) == 1:  # whatever its target is called by now
+    if len(there) == 1:  # its target may have been renamed
         return str(there[0]["name"])
     for found in there:
         same_target = found["referred_table"] == targets[0][0].rpartition(".")[2]
@@ -84,7 +84,7 @@ def _find(writer: Writer, table: str, key: sa.ForeignKeyConstraint, schema: str 
 
 
 def guessed(writer: Writer, table: str, key: sa.ForeignKeyConstraint) -> str:
-    """The name that the server gives by its own rule, for SQL that is written without looking."""
+    """The name that the server gives by its own rule, for SQL that is written offline."""
     if writer.server == "postgresql":
         return f"{table}_{'_'.join(key.column_keys)}_fkey"
     return f"{table}_ibfk_1"

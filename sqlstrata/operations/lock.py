@@ -1,9 +1,9 @@
-"""One migration at a time on one database, whoever starts it and from wherever.
+"""One migration at a time on one database, from any process on any machine.
 
-SQLite: the file's own write lock, which `BEGIN IMMEDIATE` takes. PostgreSQL: an advisory lock of the session, which the
-server lets go of when the connection ends. MariaDB: a row under a unique key, because GET_LOCK does not hold across a
-Galera cluster; it says who wrote it, and whoever finds that one dead takes it over. The table goes when nothing is left
-to remember, so that a database at rest holds nothing of ours but Alembic's own table.
+- SQLite: the file's own write lock, which `BEGIN IMMEDIATE` takes.
+- PostgreSQL: an advisory lock of the session, which the server releases when the connection ends.
+- MariaDB: a row under a unique key, because GET_LOCK does not hold across a Galera cluster. The row names its holder,
+  and is taken over from a dead one. The table is dropped when it is no longer needed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from .clients import client, is_running, process, shown
+from .clients import client, is_running, process, readable
 from .driver import say, server_of
 from .failures import code_of
 
@@ -41,12 +41,12 @@ class Held(CommandError):
 
 @contextmanager
 def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
-    """Hold the database against all other migrations, for as long as the bracket.
+    """Lock the database against all other migrations.
 
-    Waits for another holder up to `wait` seconds, telling who it is; raises Held then. A transaction that is going
-    on is given up first; at the end the caller's is committed, or rolled back after an error. Nor does any statement
-    inside wait longer than that for somebody's lock on a table. A connection that was lost is not made again: the
-    server may still be at work for the old one, and that holds the database until it has ended.
+    Waits up to `wait` seconds for another holder, whom it names with `tell`; then raises Held. An open transaction is
+    rolled back first; at the end the caller's is committed, or rolled back after an error. No statement inside waits
+    longer than that for a table's lock. A lost connection is not made again: the server may still be working for the
+    old one, which holds the lock until it has ended.
     """
     connection.rollback()
     take, release = _SERVERS[server_of(connection.dialect.name)]
@@ -65,7 +65,7 @@ def held(connection: sa.Connection, wait: float, tell: Tell) -> Iterator[None]:
 
 
 def _asked(connection: sa.Connection, wait: float, tell: Tell, attempt: Callable[[], str | None]) -> None:
-    """Try until it is ours; `attempt` gives who has it, None once we have."""
+    """Try until we have the lock; `attempt` gives its holder, None once we have it."""
     end, announced = time.monotonic() + wait, set[str]()
     while True:
         holder = attempt()
@@ -85,7 +85,7 @@ def _asked(connection: sa.Connection, wait: float, tell: Tell, attempt: Callable
 
 
 def _take_sqlite(connection: sa.Connection, wait: float, tell: Tell) -> None:
-    """See that the write lock is free, and have every transaction wait for it."""
+    """Wait until the write lock is free, and have every transaction wait for it."""
     _busy_timeout(connection, 0)
     _asked(connection, wait, tell, lambda: _sqlite_writer(connection))
     _busy_timeout(connection, wait)
@@ -104,13 +104,13 @@ def _sqlite_writer(connection: sa.Connection) -> str | None:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether SQLite says that somebody else is writing."""
+    """Whether SQLite reports another writer."""
     original = getattr(error, "orig", None)
     return str(getattr(original, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 def sqlite_holder(connection: sa.Connection) -> str:
-    """Who writes to the file, where the system tells (Linux: /proc/locks)."""
+    """Who writes to the file, where the system shows that (Linux: /proc/locks)."""
     path = connection.engine.url.database
     try:
         place = os.stat(path or "")  # noqa: PTH116 - "" is no file
@@ -133,7 +133,7 @@ def _busy_timeout(connection: sa.Connection, seconds: float) -> None:
 
 
 def _release_sqlite(connection: sa.Connection, token: object) -> None:
-    """Nothing is held between transactions."""
+    """Do nothing: there is no lock between transactions."""
 
 
 # -------------------------------------------------------------------------- PostgreSQL
@@ -158,7 +158,7 @@ _NOTICED = {
 
 
 def _notice_lost_clients(connection: sa.Connection) -> None:
-    """Have the server end this session soon where its client is gone, unless somebody has set when it does."""
+    """Have the server end this session soon after its client is lost, unless that is configured already."""
     query = "SELECT name FROM pg_settings WHERE source = 'default' AND name = ANY(%s)"
     for name in connection.exec_driver_sql(query, (list(_NOTICED),)).scalars().all():
         try:
@@ -170,7 +170,7 @@ def _notice_lost_clients(connection: sa.Connection) -> None:
                 raise
 
 
-_NOT_HERE = "22023"  # what the server's operating system cannot do
+_NOT_HERE = "22023"  # not supported by the server's operating system
 
 
 def _postgresql_holder(connection: sa.Connection) -> str | None:
@@ -186,12 +186,12 @@ def _postgresql_holder(connection: sa.Connection) -> str | None:
         return None
     if row is None:
         return "a connection that has just ended"
-    told = [
+    parts = [
         f"server process {row.pid}",
-        shown(row.application_name or ""),
+        readable(row.application_name or ""),
         f"user {row.usename}" if row.usename else "",
     ]
-    return ", ".join([*(each for each in told if each), *([f"from {row.client_addr}"] if row.client_addr else [])])
+    return ", ".join([*(each for each in parts if each), *([f"from {row.client_addr}"] if row.client_addr else [])])
 
 
 def _release_postgresql(connection: sa.Connection, token: object) -> None:
@@ -202,18 +202,18 @@ def _release_postgresql(connection: sa.Connection, token: object) -> None:
 # ----------------------------------------------------------------------------- MariaDB
 
 _SILENCE = 600
-"""Seconds after which the server gives up a holder that says nothing: its machine is gone, or its network."""
+"""Seconds after which the server closes an idle holder's connection, whose machine or network may be gone."""
 _NO_TABLE, _DUPLICATE, _IN_THE_WAY = 1146, 1062, {1205, 1213}
 CREATE = (
     f"CREATE TABLE IF NOT EXISTS {TABLE} (number INT NOT NULL PRIMARY KEY, kind VARCHAR(16) NOT NULL,"
     " revision VARCHAR(64), direction VARCHAR(16), line INT, done INT, hash CHAR(64), said LONGTEXT)"
     " ENGINE=InnoDB CHARACTER SET utf8mb4"
 )
-"""Row 0 is the holder of the lock; the others are the journal of the stage that is going on."""
+"""Row 0 is the holder of the lock; the others are the journal of the running revision."""
 
 
 def number_of(error: sa.exc.DBAPIError) -> object:
-    """The server's own number of an error."""
+    """The server's error number."""
     return next(iter(getattr(error.orig, "args", ())), None)
 
 
@@ -255,35 +255,35 @@ def _mariadb_holder(connection: sa.Connection, token: str) -> str | None:
 
 
 def _other(connection: sa.Connection, token: str) -> str | None:
-    """Who holds the row; None where that one is dead and we have it now."""
+    """Who holds the row; None where the holder is dead and we have taken it over."""
     try:
-        said = connection.exec_driver_sql(f"SELECT said FROM {TABLE} WHERE number = 0").scalar()
-        if said is None:
+        row = connection.exec_driver_sql(f"SELECT said FROM {TABLE} WHERE number = 0").scalar()
+        if row is None:
             return "a run that has just ended"
-        holder = json.loads(said)
+        holder = json.loads(row)
         if _is_dead(connection, holder, json.loads(token)):
             query = f"UPDATE {TABLE} SET said = %s WHERE number = 0 AND said = %s"
-            mine = connection.exec_driver_sql(query, (token, said)).rowcount == 1
+            mine = connection.exec_driver_sql(query, (token, row)).rowcount == 1
             connection.commit()
-            return None if mine else "a run that was quicker"
+            return None if mine else "another run"
     except sa.exc.DBAPIError as error:
         if number_of(error) not in {_NO_TABLE, *_IN_THE_WAY}:
             raise
         return "a run that has just ended"
     finally:
         connection.rollback()
-    who = shown(f"process {holder['process']} on {holder['host']}")
+    who = readable(f"process {holder['process']} on {holder['host']}")
     return f"connection {holder['connection']} of {holder['account']}, {who}"
 
 
 def _is_dead(connection: sa.Connection, holder: dict[str, Any], mine: dict[str, Any]) -> bool:
-    """Whether a holder cannot do anything any more; in doubt it can.
+    """Whether a holder is certainly dead.
 
     Its connection counts, where we can see it: a server finishes a statement whose client is gone. On another node of a
-    cluster only the process can be looked at, and only on its own machine.
+    cluster only the process can be checked, and only on its own machine.
     """
     if holder["server"] == mine["server"]:
-        if mine["started"] > holder["started"] + 2:  # the server was started anew since
+        if mine["started"] > holder["started"] + 2:  # the server has been restarted
             return True
         if holder["account"] == mine["account"] or _sees_all(connection):
             query = "SELECT count(*) FROM information_schema.processlist WHERE id = %s"
@@ -293,13 +293,13 @@ def _is_dead(connection: sa.Connection, holder: dict[str, Any], mine: dict[str, 
 
 
 def _sees_all(connection: sa.Connection) -> bool:
-    """Whether other users' connections are shown to us."""
+    """Whether we can see other users' connections."""
     query = "SELECT count(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS'"
     return bool(connection.exec_driver_sql(query).scalar_one())
 
 
 def _release_mariadb(connection: sa.Connection, token: object) -> None:
-    """The table goes, unless it has a stage's journal to keep, or is not ours any more."""
+    """Drop the table, unless it has a journal, or the lock is no longer ours."""
     rows = connection.exec_driver_sql(f"SELECT number, said FROM {TABLE} ORDER BY number LIMIT 2").all()
     here = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
     mine = bool(rows) and rows[0][0] == 0 and rows[0][1] == token and json.loads(str(token))["connection"] == here

@@ -1,6 +1,6 @@
-"""MariaDB: one ALTER TABLE with all its clauses, because each DDL statement commits and one is atomic.
+"""op.change_table on MariaDB: one ALTER TABLE with all clauses, because each DDL statement commits and is atomic.
 
-What a column is must be said whole: MODIFY forgets default, comment and nullability if they are not said again.
+MODIFY needs the whole column: default, comment and nullability are lost if they are not repeated.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from .conversion import on_mariadb
-from .definition import Added, Change, Changed, Removed
+from .definition import Added, Altered, Change, Changed, Removed
 from .registry import MigrationStopped, Writer
 from .sqlite import expression
 
 
 def change(writer: Writer, change: Change) -> None:
-    """Cross types, fill what must not be NULL, then all clauses at once, then give new NOT NULL columns their values.
+    """Convert types, fill NULLs that are to be forbidden, alter everything at once, then fill new NOT NULL columns.
 
-    Checks and unique keys that go would still judge the values that cross or are filled in: then they go before.
+    Checks and unique keys to drop would apply to converted and filled values: then they are dropped first.
     """
     table = _Table(writer, change)
     off = [clause for mark in change.marks for clause in table.rules_off(mark)]
@@ -39,7 +39,7 @@ def change(writer: Writer, change: Change) -> None:
 
 
 def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
-    """Constraints that go before columns that go, columns before constraints that come."""
+    """Removed constraints, then columns, then new constraints."""
     kinds = (
         [mark for mark in change.marks if isinstance(mark, Removed) and not isinstance(mark.element, sa.Column)],
         [mark for mark in change.marks if isinstance(mark.element, sa.Column)],
@@ -48,16 +48,9 @@ def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
     return (mark for kind in kinds for mark in kind)
 
 
-class _Table:
-    def __init__(self, writer: Writer, change: Change) -> None:
-        self.writer, self.change = writer, change
-        self.where = writer.table(change.name, change.schema)
-
-    def alter(self, clauses: str) -> None:
-        self.writer.run(f"ALTER TABLE {self.where} {clauses}")
-
+class _Table(Altered):
     def clauses(self, mark: Added | Changed | Removed) -> Iterator[str]:
-        """What one mark adds to the ALTER TABLE."""
+        """The clauses of ALTER TABLE for one mark."""
         match mark.element:
             case sa.Column():
                 yield from self._column(mark, mark.element)
@@ -86,14 +79,14 @@ class _Table:
                 yield f"MODIFY COLUMN {text}"
 
     def fill(self) -> None:
-        """Give a value to NULLs that are about to be forbidden."""
+        """Fill NULLs that are about to be forbidden."""
         for mark in self.change.changed():
             if mark.fill is not None and self.crossing(mark) is None:
                 name, value = self.writer.name(str(mark.element.name)), expression(self.writer, mark.fill)
                 self.writer.run(f"UPDATE {self.where} SET {name} = {value} WHERE {name} IS NULL")
 
     def crossing(self, mark: Changed) -> str | None:
-        """How values cross, where MODIFY is not to decide it."""
+        """The expression that converts values, where MODIFY alone would be wrong."""
         if not isinstance(mark.was, sa.Column) or not isinstance(mark.element, sa.Column):
             return None
         if mark.cast is not None:
@@ -107,9 +100,9 @@ class _Table:
         return f"coalesce({value}, {expression(self.writer, mark.fill)})"
 
     def cast(self, marks: Sequence[Changed], off: Sequence[str]) -> None:
-        """Cross types by way of columns between, once `off` is off: MODIFY alone would convert in its own manner.
+        """Convert types by way of temporary columns, after dropping `off`.
 
-        A primary key steps aside for the while, because it can hold no NULL.
+        A primary key, which cannot hold NULL, is dropped meanwhile.
         """
         new = [mark.element for mark in marks if isinstance(mark.element, sa.Column)]
         old = [self.writer.type(mark.was) for mark in marks if isinstance(mark.was, sa.Column)]
@@ -132,14 +125,14 @@ class _Table:
         self.writer.run(f"UPDATE {self.where} SET {pairs}")
 
     def _free(self, count: int) -> list[str]:
-        """As many names as that, which no column of the table has."""
+        """Names that no column of the table has."""
         rows = [] if self.writer.offline else self.writer.fetch(f"SHOW COLUMNS FROM {self.where}")
         taken = {str(row[0]).lower() for row in rows}
         names = (f"_new_{number}" for number in range(1, len(taken) + count + 1))
         return [name for name in names if name not in taken][:count]
 
     def finish(self) -> None:
-        """Fill the columns that are new, and close them to NULL."""
+        """Fill new columns, and make them NOT NULL."""
         for mark in self.change.added():
             column = mark.element
             if isinstance(column, sa.Column) and mark.fill is not None:
@@ -151,7 +144,7 @@ class _Table:
     # ---------------------------------------------------------------- constraints
 
     def rules_off(self, mark: Added | Changed | Removed) -> Iterator[str]:
-        """What takes off a check or a unique key that goes or changes."""
+        """The clauses that drop a removed or changed check or unique key."""
         if isinstance(mark.element, sa.CheckConstraint | sa.UniqueConstraint):
             yield from (clause for clause in self._constraint(mark, mark.element) if clause.startswith("DROP "))
 
@@ -169,7 +162,7 @@ class _Table:
             yield f"ADD {after}"
 
     def _name(self, constraint: sa.Constraint) -> str:
-        """What follows DROP."""
+        """The constraint, as it is written after DROP."""
         if isinstance(constraint, sa.PrimaryKeyConstraint):
             return "PRIMARY KEY"
         kind = "INDEX" if isinstance(constraint, sa.UniqueConstraint) else "CONSTRAINT"
@@ -179,7 +172,7 @@ class _Table:
         return f"{kind} {self.writer.name(name)}"
 
     def _unique(self, constraint: sa.UniqueConstraint) -> str:
-        """A nameless unique key has the name of its first column, or that and a number."""
+        """The name that the server gave to a nameless unique key: its first column's, perhaps with a number."""
         columns = [column.name for column in constraint.columns]
         if not self.writer.offline:
             for index in self.writer.indexes(self.change.name, self.change.schema):
@@ -189,7 +182,7 @@ class _Table:
         return columns[0]
 
     def _check(self, constraint: sa.Constraint) -> str:
-        """The name that the server gave to a nameless check, found by what the server makes of its text."""
+        """The name that the server gave to a nameless check, found by the text that the server makes of it."""
         if self.writer.offline:
             return "CONSTRAINT_1"
         copy = self.writer.name("_strata_definition")
@@ -210,7 +203,7 @@ class _Table:
     # -------------------------------------------------------------------- options
 
     def options(self) -> list[str]:
-        """Engine, charset and the like, as CREATE TABLE would say them."""
+        """Engine, charset and the like, as in CREATE TABLE."""
         before, after = (self.writer.options(_bare(table)) for table in (self.change.before, self.change.after))
         if before == after:
             return []
@@ -219,13 +212,13 @@ class _Table:
         resets = ["CHARACTER SET=DEFAULT"] if gone & _CODING and not there & _CODING else []
         resets += [f"{name.upper()}={_WITHOUT[name]}" for name in sorted(gone & _WITHOUT.keys())]
         if not after and not resets:
-            raise MigrationStopped(f"The options of table {self.change.name} cannot be taken away: {before}.")
+            raise MigrationStopped(f"The options of table {self.change.name} cannot be removed: {before}.")
         return [*resets, *filter(None, [after])]
 
     def recoded(self) -> Iterator[str]:
-        """Columns of text that have the table's character set or collation, where that becomes another.
+        """Text columns with the table's character set or collation, where that changes.
 
-        MODIFY takes the one that the same ALTER TABLE gives; CONVERT TO would make columns with their own lose it.
+        MODIFY takes the one that the same ALTER TABLE gives; with CONVERT TO, columns with their own would lose it.
         """
         before, after = (_coding(table) for table in (self.change.before, self.change.after))
         marks = {mark.element.name: mark for mark in self.change.marks if isinstance(mark.element, sa.Column)}
@@ -240,7 +233,7 @@ class _Table:
 _CODING = {"charset", "default_charset", "character_set", "default_character_set", "collate", "default_collate"}
 _TEXT = re.compile(r"(?:(?:VAR)?CHAR|\w*TEXT|ENUM|SET)\b(?!.*(?:CHARACTER SET|COLLATE))", re.IGNORECASE)
 
-# What ALTER TABLE says for an option that a table is not to have any more; SHOW CREATE TABLE is silent of it then.
+# What removes an option from a table, and from SHOW CREATE TABLE.
 _WITHOUT = {
     **dict.fromkeys(("avg_row_length", "checksum", "delay_key_write", "key_block_size", "max_rows", "min_rows"), "0"),
     **dict.fromkeys(("encrypted", "page_checksum", "page_compressed", "pack_keys", "row_format"), "DEFAULT"),
@@ -249,22 +242,22 @@ _WITHOUT = {
 
 
 def _names(table: sa.Table) -> set[str]:
-    """Which options of MariaDB's a table has."""
+    """The names of a table's options for MariaDB."""
     return {name.lower().partition("_")[2] for name in table.kwargs if name.startswith(("mysql_", "mariadb_"))}
 
 
 def _coding(table: sa.Table) -> dict[str, object]:
-    """What the table says of its character set and collation."""
+    """The table's options for character set and collation."""
     return {name: value for name, value in table.kwargs.items() if name.partition("_")[2] in _CODING}
 
 
 def _bare(table: sa.Table) -> sa.Table:
-    """The table's options alone."""
+    """A table with only the options."""
     return sa.Table(table.name, sa.MetaData(), comment=table.comment, **table.kwargs)
 
 
 def _nullable(verb: str, names: Iterable[str], types: Iterable[str]) -> list[str]:
-    """What adds or modifies columns of these types, open to NULL."""
+    """The clauses that add or modify nullable columns of these types."""
     return [f"{verb} COLUMN {name} {type_} NULL" for name, type_ in zip(names, types, strict=True)]
 
 

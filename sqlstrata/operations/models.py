@@ -1,4 +1,4 @@
-"""The models that `alembic check` compares a database with; no other command looks at them, or at config.yaml."""
+"""The models that `alembic check` compares a database with; no other command reads them, or config.yaml."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from alembic.config import Config
 def last_stage(config: Config) -> sa.MetaData | None:
     """The last stage's MetaData, which `alembic check` compares the database with.
 
-    The stages are those of the config.yaml that `stages` in alembic.ini names; None without that line, and for commands
-    that do without the models.
+    The stages are those of the config.yaml that `stages` in alembic.ini names. None without that line, and for commands
+    that do not need the models.
     """
     path = config.get_main_option("stages")
     command = getattr(config.cmd_opts, "cmd", [None])[0]
@@ -43,13 +43,13 @@ def last_stage(config: Config) -> sa.MetaData | None:
     for each in on:
         import_module(f"{package}.{each}")
     metadata: sa.MetaData = getattr(base, "metadata", base)
-    # The models have their names by now. A revision's constraint without a name is to stay without one.
+    # The models have their names. A revision's constraint without a name must stay without one.
     metadata.naming_convention = sa.MetaData().naming_convention
     return metadata
 
 
 class Unread(MetaPathFinder, Loader):
-    """Finds modules that are not on, for a package's `__init__`: empty ones, with whatever name it takes from them."""
+    """Stands in for modules that are not on, for a package's `__init__`: modules with any name that it imports."""
 
     def __init__(self, names: set[str]) -> None:
         self.names = names
@@ -66,7 +66,7 @@ class Unread(MetaPathFinder, Loader):
         module.__getattr__ = name_of  # type: ignore[method-assign]
 
     def import_package(self, name: str) -> None:
-        """Import a package; who asks for the modules afterwards gets them as they are."""
+        """Import a package; the real modules can be imported afterwards."""
         sys.meta_path.insert(0, self)
         try:
             import_module(name)

@@ -1,6 +1,6 @@
-"""Every private name of SQLAlchemy and Alembic that the operations need, each where there is no public way.
+"""Every private name of SQLAlchemy and Alembic that the operations need, where there is no public API.
 
-`env.py` looks whether all of them are there before it runs a revision (`check`), so that none fails in its middle.
+`env.py` checks that they exist before it runs a revision (`check`), so that none fails halfway.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sqlalchemy.schema import SchemaConst
 
 OLDEST = {"SQLAlchemy": (2, 0, 40), "Alembic": (1, 13, 0)}
 NEWEST = {"SQLAlchemy": "2.1", "Alembic": "1.20"}
-"""The newest that the tests were run with; a newer one may do, if it has all that is needed."""
+"""The newest that are tested; a newer one may work, if it has these names."""
 Steps = Callable[..., Any]
 
 
 def prefixes(table: sa.Table) -> list[str]:
-    """What stands between CREATE and TABLE."""
+    """The words between CREATE and TABLE."""
     return [str(each) for each in table._prefixes]
 
 
@@ -32,24 +32,24 @@ def order_of(constraint: sa.Constraint) -> int:
 
 
 def should_create(constraint: sa.Constraint, compiler: Any) -> bool:
-    """Whether CREATE TABLE has the constraint on the compiler's server: ddl_if(), use_alter and the like say so."""
+    """Whether CREATE TABLE has the constraint on the compiler's server, by ddl_if(), use_alter and the like."""
     return constraint._should_create_for_compiler(compiler)
 
 
 def leave_nullable_open(column: sa.Column[Any]) -> None:
-    """Have a column forget that it was given `nullable`: once given, it cannot be taken back."""
+    """Unset a column's `nullable`, as if it had not been given."""
     column._user_defined_nullable = SchemaConst.NULL_UNSPECIFIED
 
 
 def named_columns(constraint: object) -> list[Any]:
-    """The columns, or their names, that a constraint was given and finds when it gets its table."""
+    """The columns, or their names, of a constraint that has no table yet."""
     return list(getattr(constraint, "_pending_colargs", ()))
 
 
 def make_no_types(table: sa.Table) -> None:
-    """Have the table make no enum types on PostgreSQL, which revisions make by themselves (`op.create_enum`).
+    """Have the table create no enum types on PostgreSQL, which revisions create with `op.create_enum`.
 
-    They say `create_type=False`, which SQLAlchemy 2.1 knows and 2.0 passes over.
+    They have `create_type=False`, which SQLAlchemy 2.0 ignores.
     """
     if hasattr(sa.Enum("a"), "create_type"):
         return
@@ -60,14 +60,14 @@ def make_no_types(table: sa.Table) -> None:
 
 
 def steps(context: MigrationContext) -> Steps:
-    """What plans Alembic's steps: nothing shows them before they run, or stops between two of them."""
+    """The function that plans Alembic's steps; there is no public way to see them, or to stop between two of them."""
     found = context._migrations_fn
     assert found is not None
     return found
 
 
 def replace_steps(context: MigrationContext, planned: Steps) -> None:
-    """Have Alembic take other steps."""
+    """Replace the function that plans Alembic's steps."""
     context._migrations_fn = planned
 
 
@@ -75,7 +75,7 @@ def replace_steps(context: MigrationContext, planned: Steps) -> None:
 
 
 def _expected() -> Iterator[tuple[object, str]]:
-    """What must be there, each private name with something that has it."""
+    """Each private name, with an object that must have it."""
     key = sa.UniqueConstraint("c")
     yield from ((sa.Table("t", sa.MetaData()), "_prefixes"), (sa.Column("c"), "_user_defined_nullable"))
     yield from ((key, each) for each in ("_creation_order", "_should_create_for_compiler", "_pending_colargs"))
@@ -83,7 +83,7 @@ def _expected() -> Iterator[tuple[object, str]]:
 
 
 def lacking(expected: Iterable[tuple[object, str]] = ()) -> str | None:
-    """What the installed libraries lack, of the operations' needs and of others', as a sentence."""
+    """A sentence about what the installed libraries lack; None where they have everything."""
     for library, version in (("SQLAlchemy", sa.__version__), ("Alembic", alembic.__version__)):
         if _numbers(version) < OLDEST[library]:
             return f"This version of {library}, {version}, is too old; {_supported(library)}."
@@ -97,7 +97,7 @@ def lacking(expected: Iterable[tuple[object, str]] = ()) -> str | None:
 
 
 def check() -> None:
-    """Raise CommandError where the installed libraries cannot be worked with."""
+    """Raise CommandError where the installed libraries are not supported."""
     sentence = lacking()
     if sentence is not None:
         raise CommandError(sentence)
@@ -108,7 +108,7 @@ def _supported(library: str) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with: 2.1.0b1 is a 2.1.0."""
+    """The numbers at the start of a version: of 2.1.0b1, (2, 1, 0)."""
     found: list[int] = []
     for part in version.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]

@@ -1,4 +1,4 @@
-"""How a function becomes an operation, and the writer through which operations speak to the server."""
+"""Registering functions as Alembic operations, and the writer of their SQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .private_names import should_create
 
 
 class MigrationStopped(CommandError):
-    """A revision that stops before its first statement, because of what the rows are.
+    """A revision stops before its first statement, because of the rows.
 
     `code` is the exit code of `inv`: 6 where values would be lost or invented, 9 where rows break a new rule.
     """
@@ -32,7 +32,7 @@ class MigrationStopped(CommandError):
 def operation(function: Callable[..., Any]) -> Callable[..., Any]:
     """Register `function(operations, …)` as `op.<its name>(…)`.
 
-    The public way is a class with a classmethod for each (Alembic, "Operation Plugins"); this makes that class.
+    Alembic's public way is a class with a classmethod for each ("Operation Plugins"); this makes that class.
     """
     name = function.__name__
 
@@ -46,7 +46,7 @@ def operation(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Statement(ExecutableDDLElement):
-    """SQL as it stands: unlike in sa.text(), a colon is a colon and a percent sign a percent sign."""
+    """Literal SQL: unlike in sa.text(), a colon is a colon and a percent sign a percent sign."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -88,7 +88,7 @@ class Writer:
         return self.table(name, schema or None)
 
     def compile(self, element: sa.sql.elements.CompilerElement) -> str:
-        """The element's DDL or SQL on this server, values written into the text."""
+        """The element's DDL or SQL on this server, with literal values."""
         text = element.compile(
             dialect=self.dialect,
             schema_translate_map=self.schemas or None,
@@ -114,21 +114,21 @@ class Writer:
         return str(compiler.process(part))
 
     def default(self, column: sa.Column[Any]) -> str | None:
-        """What would follow DEFAULT; None for a column without."""
+        """The column's DEFAULT; None without one."""
         text: str | None = self._compiler().get_column_default_string(column)
         return text
 
     def options(self, table: sa.Table) -> str:
-        """What CREATE TABLE would say behind the columns."""
+        """What CREATE TABLE has after the columns."""
         return str(self._compiler().post_create_table(table)).strip()
 
     def _compiler(self) -> Any:
         return self.dialect.ddl_compiler(self.dialect, sa.DDL(""))  # type: ignore[no-untyped-call]
 
     def run(self, sql: str) -> None:
-        """Carry out one statement."""
+        """Run one statement, or write it where offline."""
         if self.offline:
-            # Alembic's own way makes four spaces of each tab, also of one in a value.
+            # Alembic itself would turn each tab into four spaces, also in values.
             impl = self.operations.get_context().impl
             impl.static_output(f"{sql.strip()}{impl.command_terminator}")
         else:
@@ -136,7 +136,7 @@ class Writer:
 
     def fetch(self, sql: str) -> list[Any]:
         """The rows of a query; never called offline."""
-        options = {"no_parameters": True}  # the driver is not to look for % in it
+        options = {"no_parameters": True}  # so that % is not special
 
         def ask() -> list[Any]:
             return list(self.operations.get_bind().exec_driver_sql(sql, execution_options=options))
@@ -145,11 +145,11 @@ class Writer:
         return ask() if journal is None else list(journal.answer(sql, ask))
 
     def indexes(self, table: str, schema: str | None) -> list[dict[str, Any]]:
-        """The indexes that the table has; never called offline."""
+        """The table's indexes; never called offline."""
         return self._inspected("get_indexes", table, schema)
 
     def foreign_keys(self, table: str, schema: str | None) -> list[dict[str, Any]]:
-        """The foreign keys that the table has; never called offline."""
+        """The table's foreign keys; never called offline."""
         return self._inspected("get_foreign_keys", table, schema)
 
     def _inspected(self, what: str, table: str, schema: str | None) -> list[dict[str, Any]]:
@@ -168,9 +168,9 @@ class Writer:
 
 
 def single_percent(dialect: sa.Dialect) -> sa.Dialect:
-    """A copy of the dialect that writes % once; what runs the text doubles it again where the driver wants that."""
+    """A copy of the dialect that writes % once; running the text doubles it where the driver needs that."""
     plain = copy.copy(dialect)
-    for name in _remembered(type(plain)) & vars(plain).keys():  # how the original writes texts, % twice
+    for name in _remembered(type(plain)) & vars(plain).keys():  # they write % twice
         del vars(plain)[name]
     plain.paramstyle, plain.positional = "named", False
     plain.identifier_preparer = preparer = type(dialect.identifier_preparer)(plain)
@@ -181,6 +181,6 @@ def single_percent(dialect: sa.Dialect) -> sa.Dialect:
 
 
 def _remembered(cls: type) -> set[str]:
-    """The names under which objects of a class keep what they found out once."""
+    """The names of the class's memoized properties."""
     members = (member for each in cls.__mro__ for member in vars(each).items())
     return {name for name, value in members if isinstance(value, sa.util.memoized_property)}

@@ -1,7 +1,7 @@
-"""What must be true of the rows before a revision starts: counted before its first statement.
+"""Conditions on the rows, checked before a revision's first statement.
 
-So a revision that the rows would break stops with their number and an example while nothing has been touched, also on
-MariaDB, where each statement commits. Names are those before the revision. Offline there is nobody to ask.
+Where one does not hold, the revision stops with the number of rows and an example, and nothing has been changed, even
+on MariaDB, where each statement commits. Names are those before the revision. Offline nothing is checked.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ INVENTED, BROKEN = 6, 9
 
 @operation
 def require_no_nulls(operations: Operations, table: str, column: str, schema: str | None = None) -> None:
-    """No row has NULL in the column, which is to be NOT NULL."""
+    """No row has NULL in the column, which becomes NOT NULL."""
     writer = Writer(operations)
     _require_none(
         writer, table, schema, f"{writer.name(column)} IS NULL",
-        f"{column} is NULL, and is to be NOT NULL. Give the rows a value, or the stage a `fill` for {table}.{column}",
+        f"{column} is NULL but becomes NOT NULL. Update the rows, or add a `fill` for {table}.{column} to the stage",
         INVENTED,
     )  # fmt: skip
 
 
 @operation
 def require_no_rows(operations: Operations, table: str, why: str, schema: str | None = None) -> None:
-    """The table is empty, because nobody has said what its rows are to hold."""
+    """The table is empty."""
     _require_none(Writer(operations), table, schema, "1 = 1", why, INVENTED)
 
 
@@ -74,8 +74,8 @@ def require_unique(
         example = ", ".join(f"{column} = {value!r}" for column, value in zip(columns, values, strict=True))
         number = writer.fetch(f"SELECT count(*) FROM ({groups}) AS groups_of_rows")[0][0]
         raise MigrationStopped(
-            f"Table {_path(table, schema)}: {', '.join(columns)} is to be unique, and {number} "
-            f"{'value is' if number == 1 else 'values are'} there more than once, for example {example} "
+            f"Table {_path(table, schema)}: {', '.join(columns)} becomes unique, but {number} "
+            f"{'value is' if number == 1 else 'values are'} duplicated, for example {example} "
             f"in {count} rows. Nothing was changed.",
             BROKEN,
         )
@@ -110,8 +110,8 @@ def require_parents(
         values = writer.fetch(f"SELECT {names} {query} LIMIT 1")[0]
         example = ", ".join(f"{column} = {value!r}" for column, value in zip(columns, values, strict=True))
         raise MigrationStopped(
-            f"Table {_path(table, schema)}: {number} {_rows(number)} without a row in {path}, for example {example}. "
-            "Nothing was changed.",
+            f"Table {_path(table, schema)}: {number} {_rows(number)} without a matching row in {path}, "
+            f"for example {example}. Nothing was changed.",
             BROKEN,
         )
 
@@ -124,7 +124,7 @@ def require_convertible(
     was: sa.Column[Any],
     schema: str | None = None,
 ) -> None:
-    """Every value of the column survives the way to the new type and back."""
+    """Every value of the column survives conversion to the new type and back."""
     writer = Writer(operations)
     if writer.offline:
         return
@@ -132,10 +132,10 @@ def require_convertible(
     define(table, [was], schema)
     name = writer.name(was.name)
     what = f"{was.name} does not fit {writer.type(column)} without loss"
-    advice = f"Change the rows, or give the stage a `cast` for {table}.{was.name}"
+    advice = f"Update the rows, or add a `cast` for {table}.{was.name} to the stage"
     known = convertible(was.type, column.type)
     if not known:
-        what = f"{was.name} is {writer.type(was)}, and nobody has said how it becomes {writer.type(column)}"
+        what = f"{was.name} is {writer.type(was)}, which has no known conversion to {writer.type(column)}"
     try:
         lost = _lost(writer, table, schema, column, was) if known else f"{name} IS NOT NULL"
         if lost is not None:
@@ -150,7 +150,7 @@ def require_convertible(
 
 
 def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], old: sa.Column[Any]) -> str | None:
-    """The condition that a row meets whose value would be lost; None where none can be."""
+    """The condition for rows whose value would be lost; None where none can be."""
     name = writer.name(old.name)
     labels = getattr(new.type, "enums", None)
     if family(new.type) == "enum" and labels:
@@ -173,7 +173,7 @@ def _lost_on_postgresql(writer: Writer, name: str, old: sa.Column[Any], new: sa.
     kinds = family(old.type), family(new.type)
     there = on_postgresql(name, old, new, writer.type(new).partition(" COLLATE ")[0])
     if "json" in kinds:
-        return f"{name} IS NOT NULL AND ({there}) IS NULL"  # fails where it is no JSON
+        return f"{name} IS NOT NULL AND ({there}) IS NULL"  # fails where it is not JSON
     back = on_postgresql(f"({there})", new, old, writer.type(old).partition(" COLLATE ")[0])
     if kinds == ("string", "boolean"):
         return f"{name} IS NOT NULL AND {name} NOT IN ('true', 'false')"
@@ -187,7 +187,7 @@ def _lost_on_postgresql(writer: Writer, name: str, old: sa.Column[Any], new: sa.
 def _lost_on_mariadb(
     writer: Writer, table: str, schema: str | None, name: str, old: sa.Column[Any], new: sa.Column[Any]
 ) -> str | None:
-    """Tried on a temporary table: there, back, and compared byte by byte."""
+    """Convert in a temporary table, there and back, and compare byte by byte."""
     if family(new.type) == "json":
         return f"{name} IS NOT NULL AND NOT json_valid({name})"
     there = on_mariadb(name, old, new, native_uuid=writer.native_uuid)
@@ -199,7 +199,7 @@ def _lost_on_mariadb(
     writer.run(f"CREATE TEMPORARY TABLE {trial} (a {writer.type(old)}, b {writer.type(new)}, c {writer.type(old)})")
     try:
         writer.run(f"INSERT INTO {trial} (a) SELECT {name} FROM {writer.table(table, schema)}")
-        writer.run(f"UPDATE IGNORE {trial} SET b = a")  # what does not fit is counted below, not met as an error
+        writer.run(f"UPDATE IGNORE {trial} SET b = a")  # what does not fit is counted below
         writer.run(f"UPDATE IGNORE {trial} SET c = b")
         lost = writer.fetch(f"SELECT count(*), min(a) FROM {trial} WHERE NOT (BINARY a <=> BINARY c)")[0]
     finally:

@@ -1,6 +1,6 @@
-"""Running revisions online: one at a time, each exactly once, and none half done for good.
+"""Running revisions online: one run at a time, each revision exactly once, and interrupted ones finished or undone.
 
-`env.py` calls `run` where Alembic's own template calls `context.run_migrations()`.
+`env.py` calls `run` where Alembic's template calls `context.run_migrations()`.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from . import cut_off, journal
+from . import interrupted, journal
 from .driver import server_of
 from .lock import WAIT, Held, held, is_busy, number_of, sqlite_holder
 from .private_names import replace_steps, steps
 
 _ATTEMPTS = 4
 _STEP = "strata_step"
-_LOST = "The connection is lost; the next run knows from the journal how far it got."
+_LOST = "The connection was lost; the next run will read from the journal what was applied."
 _AGAIN = {"40001", "40P01", 1213}
-"""Serialization failure and deadlock: the server has undone the transaction, and asks to try it again."""
+"""Serialization failure and deadlock: the server has rolled the transaction back, and it can be tried again."""
 
 
 def run(environment: Any, connection: sa.Connection, look: Callable[[], None]) -> None:
-    """Do what Alembic's command is to do; where that may write to the database, alone, and after a `look` at it.
+    """Run Alembic's command; where it may write to the database, with the lock, and after calling `look`.
 
-    `environment` is `alembic.context`, configured. How long to wait for others is said by the attribute `wait` of the
-    configuration or by `-x wait=SECONDS`; a database that nobody else knows (attribute `alone`) needs no lock.
+    `environment` is `alembic.context`, configured. The attribute `wait` of the configuration, or `-x wait=SECONDS`, is
+    how long to wait for other runs; a database that nobody else uses (attribute `alone`) needs no lock.
     """
     given = environment.config.attributes
     if not migrates(environment):
         with environment.begin_transaction():
             environment.run_migrations()
         return
-    said = environment.get_x_argument(as_dictionary=True).get("wait")
-    wait = float(given.get("wait", WAIT if said is None else said))
+    option = environment.get_x_argument(as_dictionary=True).get("wait")
+    wait = float(given.get("wait", WAIT if option is None else option))
     alone = bool(given.get("alone"))
     with nullcontext() if alone else held(connection, wait, given.get("waiting", _tell)):
         look()
@@ -50,11 +50,11 @@ def run(environment: Any, connection: sa.Connection, look: Callable[[], None]) -
 
 
 def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - who runs Alembic is at a terminal
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - Alembic is run at a terminal
 
 
 def migrates(environment: Any) -> bool:
-    """Whether the command goes to a revision; `current` and `check` only look."""
+    """Whether the command goes to a revision; `current` and `check` only read."""
     try:
         environment.get_revision_argument()
     except KeyError:
@@ -63,7 +63,7 @@ def migrates(environment: Any) -> bool:
 
 
 class _Run:
-    """One of Alembic's commands."""
+    """One run of Alembic."""
 
     def __init__(self, environment: EnvironmentContext, connection: sa.Connection, *, alone: bool) -> None:
         self.environment, self.connection = environment, connection
@@ -77,7 +77,7 @@ class _Run:
         self.journal: journal.Journal | None = None
 
     def run(self) -> None:
-        """Run the steps, again where a deadlock undid one."""
+        """Run the steps, and again after a deadlock."""
         failures = 0
         if self.journaled and self._settled():
             return
@@ -103,7 +103,7 @@ class _Run:
                 return
 
     def _once(self) -> None:
-        """Run the steps; where they are one transaction, those before a step that fails stay."""
+        """Run the steps; where they are one transaction, those before a failing step are kept."""
         failed: Exception | None = None
         with self.environment.begin_transaction():
             try:
@@ -116,19 +116,19 @@ class _Run:
             raise failed
 
     def _taken_back(self) -> bool:
-        """Undo what a failed step did, and nothing else; False where there is nothing else, or it cannot be done."""
+        """Undo only the failed step; False where there is no other step, or that is not possible."""
         if not self.together or not self.finished:
             return False
         try:
             self.connection.exec_driver_sql(f"ROLLBACK TO {_STEP}")
-        except sa.exc.SQLAlchemyError:  # the server has given up the whole transaction already
+        except sa.exc.SQLAlchemyError:  # the server has already rolled back the whole transaction
             return False
         return True
 
     # ------------------------------------------------------------------------ steps
 
     def _steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
-        """Alembic's steps, each with a savepoint where they are all one transaction."""
+        """Alembic's steps, each with a savepoint where all are one transaction."""
         self.together = bool(context.impl.transactional_ddl) and not context.opts["transaction_per_migration"]
         self.finished = 0
         for step in self.planned(heads, context):
@@ -142,7 +142,7 @@ class _Run:
             self.finished += 1
 
     def _applied(self, **_: Any) -> None:
-        """The version is written: in the same transaction the journal ends."""
+        """Clear the journal in the transaction that writes the version."""
         if self.journal is not None:
             self.journal.forget()
             self.journal = None
@@ -153,9 +153,9 @@ class _Run:
         source = str(step.revision.module.__file__)
 
         def go(**arguments: Any) -> None:
-            found = None if self.finished else journal.half(self.connection)
+            found = None if self.finished else journal.interrupted(self.connection)
             if found is not None and (found.revision, found.direction) != (revision, way):
-                raise CommandError(f"Revision {found.revision} is half done ({found.direction}); that comes first.")
+                raise CommandError(f"{_interrupted(found)} Finish or undo that first.")
             self.journal = journal.Journal(self.connection, revision, way, source, empty=found is None)
             try:
                 with journal.written(self.journal):
@@ -167,43 +167,41 @@ class _Run:
         return go
 
     def _note(self, error: BaseException, step: Any, way: str, source: str) -> None:
-        """Say at the error which operations are in; where none is, forget that it was begun."""
+        """Note at the error which operations are applied; where none is, clear the journal."""
         self.journal = None
         try:
             self.connection.rollback()
-            if self.connection.invalidated:  # the server may still be at work for it; another one would be too early
+            if self.connection.invalidated:  # the server may still be working for it
                 error.add_note(_LOST)
                 return
             known = journal.Journal(self.connection, step.revision.revision, way, source)
             function = "upgrade" if way == "up" else "downgrade"
-            note = cut_off.told(known, step.revision.module, function, _line(error, source))
+            note = interrupted.report(known, step.revision.module, function, _line(error, source))
             if note is None:
                 known.forget()
                 self.connection.commit()
-                note = "Nothing of it is in."
+                note = "No statement was applied."
         except (sa.exc.SQLAlchemyError, self.connection.dialect.loaded_dbapi.Error):
             note = _LOST
         error.add_note(note)
 
-    # ---------------------------------------------------------------- half done before
+    # --------------------------------------------------------- interrupted before
 
     def _settled(self) -> bool:
-        """Undo a revision that was cut off on the other way than we go. True where that was all that is wanted."""
-        found = journal.half(self.connection)
+        """Undo a revision that was interrupted in the other direction. True where nothing else is left to do."""
+        found = journal.interrupted(self.connection)
         self.connection.rollback()
         if found is None:
             return False
         way = self._way()
         if way == "stamp":
-            raise CommandError(
-                f"Revision {found.revision} is half done ({found.direction}): upgrade or downgrade first."
-            )
+            raise CommandError(f"{_interrupted(found)} Upgrade or downgrade first.")
         if found.direction == way:
             return False
         with Operations.context(self.context):
-            cut_off.undo(self.connection, found, self._module(found.revision))
+            interrupted.undo(self.connection, found, self._module(found.revision))
         tell = self.environment.config.attributes.get("waiting", _tell)
-        tell(f"Revision {found.revision} was half done ({found.direction}); what was done of it is undone.")
+        tell(f"{_interrupted(found)} What was applied of it has been undone.")
         asked = getattr(self.environment.config.cmd_opts, "revision", None)
         return way == "down" and found.direction.endswith("up") and asked == "-1"
 
@@ -212,11 +210,16 @@ class _Run:
         return script.module
 
     def _way(self) -> str:
-        """Where the command goes: `up`, `down` or `stamp`."""
-        said = self.environment.config.attributes.get("way")
+        """The direction of the command: `up`, `down` or `stamp`."""
+        given = self.environment.config.attributes.get("way")
         command = getattr(self.environment.config.cmd_opts, "cmd", [None])[0]
         known = {"upgrade": "up", "downgrade": "down", "stamp": "stamp"}
-        return str(said or known.get(getattr(command, "__name__", ""), "up"))
+        return str(given or known.get(getattr(command, "__name__", ""), "up"))
+
+
+def _interrupted(found: journal.Interrupted) -> str:
+    way = found.direction.replace("up", "upgrade").replace("down", "downgrade").replace("undo", "undoing the")
+    return f"Revision {found.revision} was interrupted during {way}."
 
 
 def _line(error: BaseException, source: str) -> int:

@@ -1,8 +1,7 @@
-"""SQLite: what its ALTER TABLE cannot do is done by building the table anew beside the old one.
+"""op.change_table on SQLite: where ALTER TABLE is not enough, the table is rebuilt.
 
-The procedure is the one that SQLite's manual gives ("Making Other Kinds Of Table Schema Changes"), but the *old* table
-steps aside: so the new one is made by the very CREATE TABLE that the models give, and what other tables, views and
-triggers say of it stays true.
+The procedure is that of SQLite's manual ("Making Other Kinds Of Table Schema Changes"), but the *old* table is renamed:
+so the new one has exactly the models' CREATE TABLE, and references from other tables, views and triggers stay valid.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from .registry import MigrationStopped, Writer
 
 
 def change(writer: Writer, change: Change) -> None:
-    """Rebuild the table, if what changes is anything to SQLite at all; a `cast` is something to the rows."""
+    """Rebuild the table if the change makes a difference on SQLite; else only apply each `cast`."""
     if not any(_differs(writer, change, *pair) for pair in _pairs(change)) and not _options_differ(writer, change):
         _cast(writer, change)
         return
     kept = _Kept(writer, change)
     old = f"_before_{change.name}"
     where, aside = writer.table(change.name, change.schema), writer.table(old, change.schema)
-    writer.run("PRAGMA legacy_alter_table = ON")  # nobody else's text is to follow the old table
+    writer.run("PRAGMA legacy_alter_table = ON")  # so that no references follow the old table
     writer.run(f"ALTER TABLE {where} RENAME TO {writer.name(old)}")
     writer.run("PRAGMA legacy_alter_table = OFF")
     writer.run(writer.compile(CreateTable(change.after)))
@@ -42,7 +41,7 @@ def change(writer: Writer, change: Change) -> None:
 
 
 def _cast(writer: Writer, change: Change) -> None:
-    """Give columns that stay as they are the values that the stage wants: an enum without a CHECK is only text."""
+    """Convert the values of columns whose definition stays: an enum without a CHECK is only text."""
     table = writer.table(change.name, change.schema)
     for mark in change.changed():
         if isinstance(mark.element, sa.Column) and mark.cast is not None:
@@ -74,7 +73,7 @@ def _text(writer: Writer, element: Element | None) -> str | None:
 
 
 def _options_differ(writer: Writer, change: Change) -> bool:
-    """Whether STRICT, WITHOUT ROWID, AUTOINCREMENT or a prefix differ: what CREATE TABLE says around the columns."""
+    """Whether STRICT, WITHOUT ROWID, AUTOINCREMENT or a prefix differ."""
     empty = [sa.Table("t", sa.MetaData(), prefixes=prefixes(t), **t.kwargs) for t in (change.before, change.after)]
     before, after = (writer.compile(CreateTable(table)) for table in empty)
     return before != after or change.before.kwargs.get("sqlite_autoincrement") != change.after.kwargs.get(
@@ -83,7 +82,7 @@ def _options_differ(writer: Writer, change: Change) -> bool:
 
 
 def _copied(writer: Writer, change: Change) -> Iterator[tuple[str, str]]:
-    """Each column that the old rows have a value for, and the expression of that value."""
+    """Each column that is copied, with the expression of its value."""
     marks = {mark.element.name: mark for mark in change.marks if isinstance(mark.element, sa.Column)}
     for column in change.after.columns:
         name = writer.name(column.name)
@@ -94,7 +93,7 @@ def _copied(writer: Writer, change: Change) -> Iterator[tuple[str, str]]:
             if mark.fill is not None:
                 yield name, f"({expression(writer, mark.fill)})"
             elif column is change.after.autoincrement_column and column.server_default is None:
-                yield name, "rowid"  # other servers count the rows that are there, SQLite an INTEGER's alone
+                yield name, "rowid"  # other servers number existing rows, SQLite only those of INTEGER
         elif isinstance(mark, Changed):
             yield name, _value(writer, name, mark)
         else:
@@ -110,14 +109,14 @@ def _value(writer: Writer, name: str, mark: Changed) -> str:
 
 
 def expression(writer: Writer, text: Text) -> str:
-    """A `fill` or `cast` as it is written into a statement."""
+    """A `fill` or `cast` as SQL."""
     return text if isinstance(text, str) else writer.compile(text)
 
 
 class _Kept:
-    """What hangs on the table and would go with it: indexes and triggers made by hand, the AUTOINCREMENT counter.
+    """What would be dropped with the table: manual indexes and triggers, and the AUTOINCREMENT counter.
 
-    Raises MigrationStopped where the table has a column that no stage so far knows. Offline there is nothing to ask.
+    Raises MigrationStopped where the table has a column that no stage so far has. Offline nothing is checked.
     """
 
     def __init__(self, writer: Writer, change: Change) -> None:
@@ -130,7 +129,7 @@ class _Kept:
         strange = [row[1] for row in writer.fetch(f"PRAGMA table_xinfo({table})") if row[1] not in known]
         if strange:
             message = (
-                f"Table {change.name} must be rebuilt, and has a column that no stage knows so far: "
+                f"Table {change.name} must be rebuilt, but has a column that is in no stage so far: "
                 f"{', '.join(strange)}. Nothing was changed. Drop the column, or add it to the models."
             )
             raise MigrationStopped(message)

@@ -1,4 +1,4 @@
-"""op.change_table: a table as it is to stand, with marks on what is new, other or gone."""
+"""op.change_table: a table after a change, with marks on new, changed and removed elements."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def change_table(
     was: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> None:
-    """Make the table what the elements say.
+    """Change a table.
 
-    `elements` is the table as it is to stand, columns, constraints and indexes, those that are new in
-    `op.added(…)`, those that take another's place in `op.changed(…, was=…)`; what goes stands in `op.removed(…)`.
-    `options` are the table's, `was` those of them that had another value.
+    `elements` are the columns, constraints and indexes after the change: new ones in `op.added(…)`, changed ones in
+    `op.changed(…, was=…)`, and those to drop in `op.removed(…)`. `options` are the table's options after the change,
+    `was` the old values of changed ones.
 
-    SQLite rebuilds the table where its own ALTER TABLE cannot do it, and keeps rows, children, indexes, triggers and
-    the AUTOINCREMENT counter; PostgreSQL alters in place; MariaDB does all of it in one ALTER TABLE, which happens
-    whole or not at all. Foreign keys are op.add_foreign_key's and op.drop_foreign_key's there.
+    SQLite rebuilds the table where ALTER TABLE is not enough, and keeps rows, children, indexes, triggers and the
+    AUTOINCREMENT counter. PostgreSQL alters in place. MariaDB uses one ALTER TABLE, which is atomic. On both, foreign
+    keys are left to op.add_foreign_key and op.drop_foreign_key.
     """
     writer = Writer(operations)
     _SERVERS[writer.server](writer, read(name, elements, schema, options, was or {}))
@@ -39,7 +39,7 @@ def change_table(
 
 @operation
 def comment_table(operations: Operations, name: str, comment: str | None, schema: str | None = None) -> None:
-    """Give the table this comment, or none. SQLite has no comments."""
+    """Set or remove the table's comment. SQLite has no comments."""
     writer = Writer(operations)
     where = writer.table(name, schema)
     if writer.server == "postgresql":

@@ -1,4 +1,4 @@
-"""SQL given as text: for every server, or for each its own."""
+"""SQL text, for every server or for each server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .registry import MigrationStopped, Writer, operation
 def chosen(
     operations: Operations, default: str | None, sqlite: str | None, postgresql: str | None, mysql: str | None
 ) -> str | None:
-    """What was given for this server; `mysql` is meant for MariaDB, too."""
+    """The text for this server; `mysql` is for MariaDB."""
     server = server_of(operations.get_context().dialect.name)
     given = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}.get(server)
     return default if given is None else given
@@ -31,7 +31,7 @@ def sql(
     postgresql: str | None = None,
     mysql: str | None = None,
 ) -> sa.ColumnClause[object] | None:
-    """An SQL expression that servers spell differently; None where nothing is given for this one."""
+    """An SQL expression that differs by server; None where none is given for this one."""
     text = chosen(operations, default, sqlite, postgresql, mysql)
     return None if text is None else sa.literal_column(text)
 
@@ -45,7 +45,7 @@ def run_sql(
     postgresql: str | Sequence[str] | None = None,
     mysql: str | Sequence[str] | None = None,
 ) -> None:
-    """Run statements as they stand, colons and percent signs included; those given for this server, else `default`."""
+    """Run literal SQL, colons and percent signs included: that for this server, else `default`."""
     server = server_of(operations.get_context().dialect.name)
     given = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}.get(server)
     statements = default if given is None else given
@@ -55,7 +55,7 @@ def run_sql(
 
 
 class _NativeType(sa.types.UserDefinedType[object]):
-    """A type by the name that each server has for it."""
+    """A type with a name for each server."""
 
     cache_ok = True
 
@@ -79,12 +79,12 @@ def _native_type(type_: _NativeType, compiler: TypeCompiler, **_: object) -> str
 def native_type(
     operations: Operations, *, sqlite: str | None = None, postgresql: str | None = None, mysql: str | None = None
 ) -> _NativeType:
-    """A column type that SQLAlchemy has no word for, as each server writes it."""
+    """A column type that SQLAlchemy lacks, by its name on each server."""
     given = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mysql}
     return _NativeType(tuple((server, text) for server, text in given.items() if text is not None))
 
 
 @operation
 def irreversible(operations: Operations, why: str) -> None:
-    """Stop: this revision is not to be undone."""
+    """Stop: this revision cannot be undone."""
     raise MigrationStopped(f"{why} Nothing was changed.", code=6)

@@ -1,4 +1,4 @@
-"""Enum types and sequences: things of their own on PostgreSQL (and sequences on MariaDB), nothing on SQLite."""
+"""Enum types and sequences, which PostgreSQL has, MariaDB partly (sequences), and SQLite not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sqlite import expression
 
 @operation
 def create_enum(operations: Operations, name: str, *labels: str, schema: str | None = None) -> None:
-    """Create an enum type on PostgreSQL. Elsewhere an Enum column carries its values itself."""
+    """Create an enum type on PostgreSQL. On other servers an Enum column has its values itself."""
     writer = Writer(operations)
     if writer.server == "postgresql":
         values = ", ".join(writer.value(label) for label in labels)
@@ -25,18 +25,10 @@ def create_enum(operations: Operations, name: str, *labels: str, schema: str | N
 
 @operation
 def drop_enum(operations: Operations, name: str, schema: str | None = None) -> None:
-    """Drop an enum type on PostgreSQL, when no column has it any more."""
+    """Drop an enum type on PostgreSQL; no column may use it."""
     writer = Writer(operations)
     if writer.server == "postgresql":
         writer.run(f"DROP TYPE {writer.table(name, schema)}")
-
-
-@operation
-def rename_enum(operations: Operations, name: str, to: str, schema: str | None = None) -> None:
-    """Give an enum type another name on PostgreSQL; its columns follow."""
-    writer = Writer(operations)
-    if writer.server == "postgresql":
-        writer.run(f"ALTER TYPE {writer.table(name, schema)} RENAME TO {writer.name(to)}")
 
 
 @operation
@@ -49,13 +41,12 @@ def change_enum(
     keep: bool = False,
     schema: str | None = None,
 ) -> None:
-    """Give an enum type these labels, in this order, in these of its `columns`, on PostgreSQL.
+    """Change the labels of an enum type on PostgreSQL, in these of its `columns`.
 
-    Each of these is a table, a column and, where its values cross otherwise than as they are, the stage's `cast`.
-    A new type takes the place of the old: ALTER TYPE … ADD VALUE can neither take away nor reorder, and what it adds
-    cannot be used before the transaction ends. A column's default is taken off for the while, and stays off where it
-    names a label that goes; checks and partial indexes are taken off and put on again. Where the type has other
-    columns, which are to lose it, `keep` leaves the old one to them, called `<name>_before`.
+    Each of `columns` is a table, a column and, where its values are converted, the stage's `cast`. A new type replaces
+    the old one: ALTER TYPE … ADD VALUE can neither remove nor reorder, and what it adds cannot be used before the
+    transaction ends. Defaults are dropped and set again, except where they use a removed label; checks and partial
+    indexes are dropped and created again. With `keep` the old type stays, as `<name>_before`, for its other columns.
     """
     writer = Writer(operations)
     if writer.server != "postgresql":
@@ -81,7 +72,7 @@ def change_enum(
 
 
 def _held(writer: Writer, table: str, column: str) -> list[tuple[str, str]]:
-    """What compares the column with a label, and so with one of the old type: how it is taken off and put on again."""
+    """The checks and indexes that use the column: the statements that drop and create each."""
     where = writer.path(table)
     attribute = (
         f"(SELECT attnum FROM pg_attribute WHERE attrelid = {writer.value(where)}::regclass"
@@ -107,7 +98,7 @@ def _held(writer: Writer, table: str, column: str) -> list[tuple[str, str]]:
 
 def _retype(writer: Writer, where: str, column: str, new: str, *, array: bool, cast: Text | None) -> None:
     what, text, target = writer.name(column), *(("text[]", f"{new}[]") if array else ("text", new))
-    if cast is not None:  # it may give a value that only the new type has, and ask for one that only the old one had
+    if cast is not None:  # it may use labels of both types
         writer.run(f"{where} TYPE {text} USING {what}::{text}")
     value = what if cast is None else f"({expression(writer, cast)})"
     writer.run(f"{where} TYPE {target} USING {value}::{text}::{target}")
@@ -126,7 +117,7 @@ def _default(writer: Writer, table: str, column: str) -> tuple[str | None, bool]
 
 
 def _named(default: str) -> set[str]:
-    """The labels that a default names, by themselves or in an array's text."""
+    """The labels that a default uses, alone or in an array."""
     literals = [text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", default)]
     return {*literals, *(each.strip('"') for text in literals for each in text.strip("{}").split(","))}
 
@@ -149,7 +140,7 @@ def drop_sequence(operations: Operations, sequence: sa.Sequence) -> None:
 
 @operation
 def change_sequence(operations: Operations, sequence: sa.Sequence) -> None:
-    """Give a sequence these settings and leave its count as it is; what is not said is the server's default."""
+    """Change a sequence's settings, but not its current value; missing settings are the server's defaults."""
     writer = Writer(operations)
     if writer.server == "sqlite":
         return

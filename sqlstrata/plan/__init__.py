@@ -1,8 +1,9 @@
-"""config.yaml as a value: `read(path)` gives a Plan, or the first mistake as `file:line:column: what. what to do`.
+"""config.yaml as a value: `read(path)` gives a Plan, or raises WrongUse with the place of the first mistake.
 
-The text becomes data with marks (document), variables are expanded (variables), and msgspec checks the data, the path
-that it names finding the mark (form). What no type can say is checked one small function each: names and modules on
-and off (stages), what a stage allows and adds (hints), URLs and folders (places).
+1. document: the YAML text becomes data, each value with its line and column.
+2. variables: `${NAME}` is expanded.
+3. form: msgspec checks types and keys.
+4. stages, hints, places: what types cannot express, such as names, modules on and off, SQL, URLs and folders.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ __all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "find", "read"]
 
 
 def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
-    """Make a plan of a configuration file.
+    """Read a configuration file; environ has the values for `${NAME}`.
 
-    path is the file, absolute or relative to the working directory; environ has the values for `${NAME}`.
-    Nothing but the file is read: no module is imported, no database is touched. Raises WrongUse.
+    No module is imported and no database is touched. Raises WrongUse.
     """
     top = expanded(load(Path(path)), environ)
     config = form.config(top)

@@ -1,30 +1,32 @@
-"""The text of config.yaml → its data, each value with its place.
+"""The YAML text of config.yaml as frozen data, with the line and column of each value.
 
-The text is composed into YAML nodes, each of which knows its line and column; the nodes become plain, frozen data
-beside a tree of marks. Whoever reads the data walks it by `Entry`, which has the key, and so the mark, at hand.
+The nodes that PyYAML composes become data beside a tree of marks; an `Entry` is one value with the way to it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
 from sqlstrata.errors import Where, WrongUse
 from sqlstrata.plan.values import FrozenDict, Key, Mark, Marks
-from sqlstrata.plan.words import TOP, kind, label
 from sqlstrata.secret import keep_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+TOP = "`database:`, `models:` and `stages:`, each with its keys"
+"""What a file must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value of the file (a mapping is a FrozenDict, a list a tuple) and the way to it; its str is its name."""
+    """One value of the file (a mapping is a FrozenDict, a list a tuple) and the way to it; its str names it."""
 
     data: object
     marks: Marks
@@ -37,7 +39,7 @@ class Entry:
         return Entry(self.data[part], self.marks, (*self.key, part))  # type: ignore[index]
 
     def inside(self, name: str) -> tuple[Entry, ...]:
-        """Give what is in the mapping or list under a name, () where the name is left out."""
+        """Give the values in the mapping or list under a name; () where it is missing."""
         if not isinstance(self.data, FrozenDict) or name not in self.data:
             return ()
         inner = self[name]
@@ -46,12 +48,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The key under which the value stands."""
+        """The value's own key."""
         return str(self.key[-1])
 
     @property
     def text(self) -> str:
-        """The value, where it is known to be text."""
+        """The value as text."""
         return str(self.data)
 
     @property
@@ -77,7 +79,7 @@ def load(path: Path) -> Entry:
             raise WrongUse("The file is empty.", where=Where(str(path), 1, 1), hint=f"Write {TOP}.")
         data, mark = _plain(node, str(path), {})
     except RecursionError:
-        message = "The file has lists or mappings in each other more deeply than can be read."
+        message = "The file nests lists or mappings too deeply to be read."
         raise WrongUse(message, where=str(path), hint=f"Write {TOP}.") from None
     return Entry(data, Marks(str(path), mark))
 
@@ -97,14 +99,17 @@ def _text(path: Path) -> str:
         message = f"The configuration file cannot be read: {error.strerror}."
         raise WrongUse(message, where=str(path), hint="Look at its rights, or name another with `--config`.") from error
     except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode()
-        place = Where(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
         message = f"The file is not UTF-8: byte 0x{error.object[error.start]:02x}."
+        place = _end_of(error.object[: error.start].decode(), path)
         raise WrongUse(message, where=place, hint="Save it as UTF-8.") from None
 
 
+def _end_of(text: str, path: Path) -> Where:
+    return Where(str(path), text.count("\n") + 1, len(text) - text.rfind("\n"))
+
+
 def _compose(text: str, path: Path) -> yaml.Node | None:
-    """Compose with libyaml where PyYAML has it, ten times as fast; what it refuses, PyYAML's own parser explains."""
+    """Compose with libyaml where PyYAML has it, ten times as fast; PyYAML's own parser explains what it refuses."""
     try:
         try:
             return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -113,24 +118,23 @@ def _compose(text: str, path: Path) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(text, path, error) from None
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        place = Where(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
         message = f"The file has a character that YAML does not allow: U+{ord(text[error.position]):04X}."
-        raise WrongUse(message, where=place, hint='Take it out, or write it as an escape in "quotes".') from None
+        place = _end_of(text[: error.position], path)
+        raise WrongUse(message, where=place, hint='Remove it, or write it as an escape in "quotes".') from None
 
 
 def _not_yaml(text: str, path: Path, error: yaml.MarkedYAMLError) -> WrongUse:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    said = ", ".join(part for part in (error.context, error.problem) if part)
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
     around = text.splitlines()[line : line + 1]
-    hint = "Look at the indentation and the quotes here and in the line before."
+    hint = "Check the indentation and the quotes here and in the line before."
     if around and "${" in around[0]:
         hint = 'Inside [ ] and { } a variable needs quotes: "${NAME}".'
-    return WrongUse(f"This is not YAML: {said}.", where=Where(str(path), line + 1, column + 1), hint=hint)
+    return WrongUse(f"This is not valid YAML: {problem}.", where=Where(str(path), line + 1, column + 1), hint=hint)
 
 
-# Made once for each node, however many aliases lead to it; None stands for a node that is still being made.
+# One for each node, however many aliases lead to it; None while it is being made.
 _Made: TypeAlias = dict[int, tuple[object, Mark] | None]
 
 
@@ -140,7 +144,7 @@ def _plain(node: yaml.Node, path: str, made: _Made) -> tuple[object, Mark]:
         made[id(node)] = _branch(node, path, made)
     found = made[id(node)]
     if found is None:
-        raise _at(node, path, "This value contains itself.", "Write out what its alias (*) stands for.")
+        raise _at(node, path, "This value contains itself.", "Replace its alias (*) by what it stands for.")
     return found
 
 
@@ -154,11 +158,11 @@ def _branch(node: yaml.Node, path: str, made: _Made) -> tuple[object, Mark]:
         entries = _entries(node, path, made)
         inner: dict[Key, Mark] = {key: mark for key, (_, mark) in entries.items()}
         return FrozenDict({key: data for key, (data, _) in entries.items()}), _mark(node, inner)
-    raise _at(node, path, f"The tag {_tag(node)} means nothing here.", "Leave it out.")
+    raise _at(node, path, f"The tag {_tag(node)} is not supported here.", "Remove it.")
 
 
 def _entries(node: yaml.MappingNode, path: str, made: _Made) -> dict[str, tuple[object, Mark]]:
-    """Read a mapping: a key twice is refused, its own keys win over those that `<<` merges in, the first merge wins."""
+    """Read a mapping: duplicate keys are refused; own keys win over those that `<<` merges in, the first merge wins."""
     own: dict[str, tuple[object, Mark]] = {}
     merged: dict[str, tuple[object, Mark]] = {}
     for key_node, value_node in node.value:
@@ -168,8 +172,8 @@ def _entries(node: yaml.MappingNode, path: str, made: _Made) -> dict[str, tuple[
             continue
         key = _key(key_node, path)
         if key in own:
-            message = f"The key `{key}` stands here twice, first in line {own[key][1].line}."
-            raise _at(key_node, path, message, "Keep one of the two.")
+            message = f"The key `{key}` is a duplicate; it is first in line {own[key][1].line}."
+            raise _at(key_node, path, message, "Remove one of the two.")
         data, mark = _plain(value_node, path, made)
         own[key] = data, replace(mark, line=key_node.start_mark.line + 1, column=key_node.start_mark.column + 1)
     return {**merged, **own}
@@ -181,7 +185,12 @@ def _merge(node: yaml.Node, path: str, data: object, mark: Mark) -> list[tuple[s
     entries = []
     for source, around in zip(sources, marks, strict=True):
         if not isinstance(source, FrozenDict):
-            raise _at(node, path, "`<<` merges mappings, and this is none.", "Write `<<: *name` of a mapping.")
+            raise _at(
+                node,
+                path,
+                "`<<` merges mappings, and this is not one.",
+                "Write `<<: *name`, where `&name` is a mapping.",
+            )
         entries += [(name, (value, around.inner[name])) for name, value in source.items()]
     return entries
 
@@ -203,22 +212,16 @@ _MERGE = "tag:yaml.org,2002:merge"
 def _scalar(node: yaml.ScalarNode, path: str) -> object:
     if node.tag == "tag:yaml.org,2002:str":
         if stranger := _UNWRITABLE.search(node.value):
-            message = f"The text has the character U+{ord(stranger[0]):04X}, which no file or database can hold."
-            raise _at(node, path, message, "Take its escape out; above U+FFFF write it as \\U with eight digits.")
-        keep_url(_BRACES.sub("", node.value))  # whatever is wrong in the file, no error quotes its password
+            message = f"The text has the character U+{ord(stranger[0]):04X}, which no file or database can store."
+            raise _at(node, path, message, "Remove its escape; above U+FFFF write it as \\U with eight digits.")
+        keep_url(_BRACES.sub("", node.value))  # so that no error quotes its password
         return node.value
     if node.tag not in _SCALARS:
-        raise _at(node, path, f"The tag {_tag(node)} means nothing here.", "Leave it out.")
+        raise _at(node, path, f"The tag {_tag(node)} is not supported here.", "Remove it.")
     try:
         value: object = yaml.constructor.SafeConstructor().construct_object(node)
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-    ):  # whatever int(), date() and their like stumble on
-        kind = node.tag.rpartition(":")[2]
-        message = f"YAML cannot read this as a value of the kind {kind}."
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError):  # of int(), date() and the like
+        message = f"YAML cannot read this as a {node.tag.rpartition(':')[2]}."
         raise _at(node, path, message, "Correct it, or put it in quotes if it is text.") from None
     if isinstance(value, int | float) and not node.style and _SURPRISING.match(node.value):
         message = f"YAML reads `{node.value}` as the number {value}."
@@ -241,3 +244,39 @@ def _at(node: yaml.Node, path: str, message: str, hint: str) -> WrongUse:
 
 def _tag(node: yaml.Node) -> str:
     return node.tag.replace("tag:yaml.org,2002:", "!!")
+
+
+# ------------------------------------------------ how errors call a value
+
+
+def label(key: tuple[str | int, ...]) -> str:
+    """Give the name of the value at a key, for the middle of a sentence."""
+    match key:
+        case ():
+            return "the file"
+        case ("stages", int(index)):
+            return f"stage {index + 1}"
+        case (*_, str(name), int(index)):
+            return f"item {index + 1} of `{name}`"
+        case _:
+            return f"`{key[-1]}`"
+
+
+def kind(value: object) -> str:
+    """Give what YAML made of a value, with its article."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case bytes():
+            return "binary data"
+        case date():
+            return "a date"
+        case Mapping():
+            return "a mapping"
+    return "a list"

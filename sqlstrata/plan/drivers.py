@@ -1,8 +1,8 @@
-"""URLs of other drivers, as applications have them, turned into those of the driver that migrations run with.
+"""URLs of other drivers, translated for the driver that migrations run with.
 
-Of the options behind the `?`, those that our driver has under another name or in another form are translated. Those
-that concern the other driver alone are left out and reported. What could weaken TLS or lead to another server if it
-were left out is refused. Options that are not known here stay, for our driver to accept or refuse.
+Options that our driver has under another name or in another form are translated. Those that only concern the other
+driver are ignored, with a note. Those that could weaken TLS or lead to another server if they were ignored are refused.
+Unknown options stay, for our driver to accept or refuse.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from sqlstrata.servers import DIALECTS, kind_of
 
 LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 _SCHEMES = {"postgres": "postgresql"}
-"""Names that SQLAlchemy no longer takes, and hosts still give (Heroku)."""
+"""Names that SQLAlchemy no longer accepts but hosts still use (Heroku)."""
 
 
 class Unusable(ValueError):
-    """A URL that is refused: what is wrong (after "the URL"), what to write instead, and the option, if it is one."""
+    """A URL that is refused: what it does (after "the URL"), what to write instead, and the option, if it is one."""
 
     def __init__(self, does: str, hint: str, key: str | None = None) -> None:
         super().__init__(f"The URL {does}.")
@@ -32,16 +32,16 @@ class Unusable(ValueError):
 
 
 Translation: TypeAlias = "Callable[[URL, str], Mapping[str, str] | None]"
-"""What stands for an option of the URL with this value; None where nothing can, and it is left out."""
+"""Our driver's options for an option of the URL with this value; None where there are none, and it is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """Another driver's options: renamed ones, translated ones, those left out, and those that are refused."""
+    """Another driver's options: those renamed, translated, ignored, and refused with a hint."""
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     translated: Mapping[str, Translation] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,17 +60,17 @@ def _has_ca(url: URL) -> bool:
 
 
 def _require_ca(url: URL, key: str) -> None:
-    """PyMySQL looks at the server's name only where it has certificates to trust."""
+    """PyMySQL checks the server's name only where it has trusted certificates."""
     if not _has_ca(url):
-        does = f"has the option `{key}` without `ssl_ca`, and PyMySQL could not check the server's certificate"
-        raise Unusable(does, "Add `ssl_ca`, the file with the certificates to trust.", key)
+        does = f"has the option `{key}` without `ssl_ca`, so PyMySQL could not check the server's certificate"
+        raise Unusable(does, "Add `ssl_ca`, the file with the trusted certificates.", key)
 
 
 # ---------------------------------------------------------------- PostgreSQL
 
 
 def _sslmode(_: URL, value: str) -> Mapping[str, str]:
-    """Asyncpg's `ssl` takes libpq's words; true is not one of them, and meant often enough."""
+    """Asyncpg's `ssl` takes libpq's words; true is not one of them, but common."""
     return {"sslmode": {"true": "require", "false": "disable"}.get(value.lower(), value)}
 
 
@@ -91,24 +91,24 @@ def _keepalives(_: URL, value: str) -> Mapping[str, str]:
 
 
 def _socket(url: URL, value: str) -> Mapping[str, str]:
-    """pg8000 names the socket's file; libpq its folder, as a host, and the port that is in the file's name."""
+    """pg8000 takes the socket's file; libpq its folder, as a host, and the port in the file's name."""
     found = re.fullmatch(r"(/.*)/\.s\.PGSQL\.(\d+)", value)
     if url.host not in LOCAL:
         host = (url.host or "").rpartition("@")[2]
-        does = f"names the server {host} and by `unix_sock` one on this machine"
-        raise Unusable(does, "Leave one of the two out.", "unix_sock")
+        does = f"has the server {host}, and with `unix_sock` one on this machine"
+        raise Unusable(does, "Remove one of the two.", "unix_sock")
     if found is None:
-        does = "has the option `unix_sock`, which names no socket of PostgreSQL's"
+        does = "has the option `unix_sock`, which is not the path of a PostgreSQL socket"
         raise Unusable(does, "Write the folder of the socket as `host=/folder`.", "unix_sock")
     return {"host": found[1], "port": found[2]}
 
 
 _DSN = "Write the server and the database before the `?`."
 _SSLMODE = "Write `sslmode=require`, or `sslmode=verify-full` with `sslrootcert`."
-_LIBPQ = Driver(left_out=("async", "async_"), refused={"dsn": _DSN})
+_LIBPQ = Driver(ignored=("async", "async_"), refused={"dsn": _DSN})
 _ASYNCPG = Driver(
     translated={"ssl": _sslmode, "timeout": _seconds, "direct_tls": _direct},
-    left_out=(
+    ignored=(
         *("command_timeout", "server_settings", "statement_cache_size", "max_cached_statement_lifetime"),
         *("max_cacheable_statement_size", "prepared_statement_cache_size", "prepared_statement_name_func"),
         *("connection_class", "record_class", "loop", "async_fallback"),
@@ -118,7 +118,7 @@ _ASYNCPG = Driver(
 )
 _PG8000 = Driver(
     translated={"timeout": _seconds, "tcp_keepalive": _keepalives, "unix_sock": _socket},
-    left_out=("source_address", "startup_params"),
+    ignored=("source_address", "startup_params"),
     refused={"ssl_context": _SSLMODE, "ssl": _SSLMODE, "sock": _DSN},
 )
 
@@ -126,7 +126,7 @@ _PG8000 = Driver(
 
 
 def _ssl_mode(url: URL, value: str) -> Mapping[str, str]:
-    """The words of MySQL's clients. Where PyMySQL has certificates to trust it checks by them, name included."""
+    """The words of MySQL's clients. With trusted certificates PyMySQL checks by them, including the name."""
     words = {"DISABLED": {"ssl_disabled": "true"}, "PREFERRED": {}, "REQUIRED": {"ssl_check_hostname": "false"}}
     checked = {"VERIFY_CA": {"ssl_check_hostname": "false"}, "VERIFY_IDENTITY": {"ssl_check_hostname": "true"}}
     word = value.upper()
@@ -134,12 +134,12 @@ def _ssl_mode(url: URL, value: str) -> Mapping[str, str]:
         _require_ca(url, "ssl_mode")
     elif word not in words:
         hint = f"It must be one of {', '.join({**words, **checked})}."
-        raise Unusable("has an option `ssl_mode` that no client of MariaDB knows", hint, "ssl_mode")
+        raise Unusable("has an unknown value for the option `ssl_mode`", hint, "ssl_mode")
     return {**words, **checked}[word]
 
 
 def _verify_cert(url: URL, value: str) -> Mapping[str, str] | None:
-    """With certificates to trust PyMySQL always checks; without any, by those of the system."""
+    """With trusted certificates PyMySQL always checks; without any, by those of the system."""
     if _is_true("ssl_verify_cert", value):
         return {} if _has_ca(url) else {"ssl_verify_cert": "true"}
     return None if _has_ca(url) else {}
@@ -153,21 +153,21 @@ def _verify_identity(url: URL, value: str) -> Mapping[str, str]:
 
 
 def _ssl_disabled(_: URL, value: str) -> Mapping[str, str]:
-    """PyMySQL takes any text for true."""
+    """PyMySQL takes any text as true."""
     return {"ssl_disabled": "true"} if _is_true("ssl_disabled", value) else {}
 
 
 def _ssl(url: URL, value: str) -> Mapping[str, str]:
-    """PyMySQL requires TLS where any of its options is given."""
+    """PyMySQL requires TLS if any of its TLS options is given."""
     return {"ssl_check_hostname": "false"} if _is_true("ssl", value) and not _has_ca(url) else {}
 
 
 _SSL_MODE: Mapping[str, Translation] = {"ssl_mode": _ssl_mode, "ssl-mode": _ssl_mode}
-_NO_CRL = "PyMySQL has nothing like it. Leave it out if the migrations may go without, and write `ssl_ca`."
-_MYSQLDB = Driver(translated=_SSL_MODE, left_out=("auth_plugin", "compress", "multi_statements"))
+_NO_CRL = "PyMySQL has no such option. Remove it if the migrations can do without it, and write `ssl_ca`."
+_MYSQLDB = Driver(translated=_SSL_MODE, ignored=("auth_plugin", "compress", "multi_statements"))
 _ASYNC = Driver(
     translated=_SSL_MODE,
-    left_out=(
+    ignored=(
         *("echo", "loop", "auth_plugin", "async_fallback", "cursor_cls"),
         *("minsize", "maxsize", "pool_recycle"),
     ),
@@ -187,7 +187,7 @@ _CONNECTOR = Driver(
         "ssl_verify_identity": _verify_identity,
         "ssl_disabled": _ssl_disabled,
     },
-    left_out=(
+    ignored=(
         *("auth_plugin", "get_warnings", "raise_on_warnings", "buffered", "raw", "consume_results", "force_ipv6"),
         *("pool_name", "pool_size", "pool_reset_session", "compress", "converter_class", "converter_str_fallback"),
         *("use_pure", "conn_attrs", "kerberos_auth_mode", "krb_service_principal", "time_zone", "client_flags"),
@@ -199,7 +199,7 @@ _CONNECTOR = Driver(
 _MARIADBCONNECTOR = Driver(
     renamed={"username": "user", "default_file": "read_default_file", "default_group": "read_default_group"},
     translated={"ssl": _ssl, "ssl_verify_cert": _verify_cert, **_SSL_MODE},
-    left_out=(
+    ignored=(
         *("compress", "plugin_dir", "reconnect", "status_callback", "tls_version", "converter", "prefetch_size"),
         *("pool_name", "pool_size", "pool_reset_connection", "pool_validation_interval", "dictionary", "named_tuple"),
     ),
@@ -209,7 +209,7 @@ _MARIADBCONNECTOR = Driver(
 _DRIVERS: Mapping[str, Mapping[str, Driver]] = {
     "sqlite": {
         "pysqlite": Driver(),
-        "aiosqlite": Driver(left_out=("async_fallback", "iter_chunk_size", "loop")),
+        "aiosqlite": Driver(ignored=("async_fallback", "iter_chunk_size", "loop")),
     },
     "postgresql": {
         **dict.fromkeys(("psycopg", "psycopg_async", "psycopg2", "psycopg2cffi"), _LIBPQ),
@@ -226,45 +226,44 @@ _DRIVERS: Mapping[str, Mapping[str, Driver]] = {
     },
 }
 _USUAL = {"sqlite": "pysqlite", "postgresql": "psycopg2", "mariadb": "mysqldb"}
-"""SQLAlchemy's own choice, where a URL names no driver."""
+"""SQLAlchemy's default where a URL names no driver."""
 
 
 def ours(url: URL) -> tuple[URL, str | None]:
-    """The URL for the driver that migrations run with, and what was left out: a sentence's end, after "the URL".
+    """The URL for the driver that migrations run with, and which options are ignored, as a sentence's end.
 
-    Raises Unusable for a kind of server or a driver that is not known, or an option that cannot be left out.
+    Raises Unusable for an unsupported server or driver, or an option that cannot be ignored.
     """
     dialect, _, driver = url.drivername.partition("+")
     dialect = _SCHEMES.get(dialect, dialect)
     if dialect not in DIALECTS:
-        does = f"is for `{dialect}`, and that is not a kind of server that is supported"
-        raise Unusable(does, f"Those that are: {servers.listed()}.")
+        raise Unusable(f"uses `{dialect}`, which is not supported", f"Supported are {servers.listed()}.")
     kind = kind_of(dialect)
     known = _DRIVERS[kind.name]
     if driver and driver not in known:
-        does = f"asks for the driver `{driver}`, and migrations are not tested with it"
+        does = f"uses the driver `{driver}`, which is not supported"
         raise Unusable(does, f"Write {kind.drivername(dialect)}://.")
     name = driver or _USUAL[kind.name]
-    made, left_out = _translated(url, known[name])
-    return made.set(drivername=kind.drivername(dialect)), _report(left_out, name, kind.driver)
+    made, ignored = _translated(url, known[name])
+    return made.set(drivername=kind.drivername(dialect)), _report(ignored, name, kind.driver)
 
 
 def _translated(url: URL, driver: Driver) -> tuple[URL, list[str]]:
-    """The URL with our driver's options, and the names of those that were left out."""
-    left_out = []
+    """The URL with our driver's options, and the names of the ignored ones."""
+    ignored = []
     for key in url.query:
         if key in driver.refused:
-            raise Unusable(f"has the option `{key}`, which cannot be carried over", driver.refused[key], key)
+            raise Unusable(f"has the option `{key}`, which cannot be translated", driver.refused[key], key)
         if key in driver.renamed:
             url = _replaced(url, key, {driver.renamed[key]: url.query[key]})
         elif key in driver.translated:
             new = driver.translated[key](url, _one(url, key))
             url = _replaced(url, key, new or {})
-            left_out += [key] if new is None else []
-        elif key in driver.left_out:
+            ignored += [key] if new is None else []
+        elif key in driver.ignored:
             url = url.difference_update_query([key])
-            left_out.append(key)
-    return url, left_out
+            ignored.append(key)
+    return url, ignored
 
 
 def _one(url: URL, key: str) -> str:
@@ -275,21 +274,19 @@ def _one(url: URL, key: str) -> str:
 
 
 def _replaced(url: URL, key: str, new: Mapping[str, str | tuple[str, ...]]) -> URL:
-    """The URL with other options in one's place. Raises Unusable where one of them is there with another value."""
+    """The URL with other options in place of one. Raises Unusable where one of them is there with another value."""
     rest = url.difference_update_query([key])
     for name, value in new.items():
         if rest.query.get(name, value) != value:
             does = f"has the options `{key}` and `{name}`, which contradict each other"
-            raise Unusable(does, "Leave one of the two out.", key)
+            raise Unusable(does, "Remove one of the two.", key)
     if "host" in new:  # a socket in the place of this machine's name
         rest = URL.create(rest.drivername, rest.username, rest.password, None, None, rest.database, rest.query)
     return rest.update_query_dict(new)
 
 
-def _report(left_out: list[str], driver: str, ours: str) -> str | None:
-    if not left_out:
+def _report(ignored: list[str], driver: str, ours: str) -> str | None:
+    if not ignored:
         return None
-    names = ", ".join(f"`{each}`" for each in left_out)
-    options = "the option" if len(left_out) == 1 else "the options"
-    verb = "it is" if len(left_out) == 1 else "they are"
-    return f"has {options} {names} for {driver}; migrations run with {ours}, and {verb} left out"
+    options = "the option" if len(ignored) == 1 else "the options"
+    return f"has {options} {', '.join(f'`{each}`' for each in ignored)} of {driver}, ignored by {ours}"

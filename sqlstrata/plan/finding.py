@@ -1,4 +1,4 @@
-"""Where the plan is, if nobody says: as Invoke finds tasks.py, in the working directory or a folder above."""
+"""Finding config.yaml as Invoke finds tasks.py: in the working directory, then in the folders above."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ NAME = "config.yaml"
 
 
 def find(given: str | Path | None = None) -> Path:
-    """The path of the plan: the one that is given, or the first of these.
+    """Give the path of config.yaml: the given one, or the first of these.
 
-    The variable SQLSTRATA_CONFIG, the variable CONFIG where it names a file that exists (other programs use that name,
-    too), config.yaml in the working directory, and then in the folders above. Where there is none, `config.yaml`.
+    SQLSTRATA_CONFIG, CONFIG where it is a file that exists (other programs use that name, too), config.yaml in the
+    working directory, and then in the folders above. Where there is none, `config.yaml`.
     """
     chosen = given or os.environ.get("SQLSTRATA_CONFIG")
     if chosen:

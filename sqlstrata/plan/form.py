@@ -1,16 +1,20 @@
-"""The forms that msgspec checks the file's data against, and what it stumbles on, told with its place."""
+"""Every key of config.yaml in one list: its type, its default, and how errors describe it.
+
+msgspec checks the file's data against these forms. What it stumbles on is reported with its place.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sqlstrata.nearest import nearest_hint
+from sqlstrata.plan.document import TOP, kind
 from sqlstrata.plan.values import FrozenDict
-from sqlstrata.plan.words import TOP, kind, nearest, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,49 +26,135 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Wanted:
+    """What the value of a key must be, a line to copy, and what the values inside it must be, level by level."""
+
+    def __init__(self, what: str, example: str, *inside: str) -> None:
+        self.what, self.example, self.inside = what, example, inside
+        self.is_text = not what.startswith(("a mapping", "a list", "true or false"))  # quotes help
+
+
+_SQL = "SQL text or SQL for each server"
+_SCRIPT = "SQL text, a list of it, or either for each server"
+_OF = "a mapping of"
+_STAGE = Wanted("a mapping", "- {name: usuario, enable: [usuario]}")
+
+
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
 class DatabaseForm(_Form, frozen=True):
-    """What `database` may say."""
+    """The keys of `database`."""
 
-    url: str
-    protected: bool = False
+    url: Annotated[str, Wanted("a database URL", "url: sqlite:///exemplo.db")]
+    protected: Annotated[bool, Wanted("true or false", "protected: false")] = False
 
 
 class ModelsForm(_Form, frozen=True):
-    """What `models` may say."""
+    """The keys of `models`."""
 
-    package: str
-    base: str
+    package: Annotated[str, Wanted("the name of a package", "package: project.models")]
+    base: Annotated[str, Wanted("module:attribute", "base: base:Base")]
+
+
+_Names = tuple[str, ...]
+_Mapping = dict[str, object]  # its values are read hint by hint
+_Script = str | tuple[object, ...] | _Mapping
+
+
+def _empty() -> _Mapping:
+    return msgspec.field(default_factory=dict)
 
 
 class StageForm(_Form, frozen=True):
-    """What a stage may say; what is `object` here is looked at hint by hint."""
+    """The keys of a stage."""
 
-    name: str
-    message: str | UnsetType = UNSET
-    enable: tuple[str, ...] = ()
-    disable: tuple[str, ...] = ()
-    rename: dict[str, object] = msgspec.field(default_factory=dict)
-    drop: tuple[str, ...] = ()
-    fill: dict[str, object] = msgspec.field(default_factory=dict)
-    cast: dict[str, object] = msgspec.field(default_factory=dict)
-    data: str | tuple[object, ...] | dict[str, object] | UnsetType = UNSET
-    downgrade: bool = True
-    rows: dict[str, object] = msgspec.field(default_factory=dict)
+    name: Annotated[str, Wanted("the stage's name", "name: usuario")]
+    message: Annotated[str | UnsetType, Wanted("text", "message: Criação do modelo")] = UNSET
+    enable: Annotated[_Names, Wanted("a list of modules", "enable: [usuario]", "the name of a module")] = ()
+    disable: Annotated[_Names, Wanted("a list of modules", "disable: [usuario]", "the name of a module")] = ()
+    rename: Annotated[
+        _Mapping, Wanted(f"{_OF} old names to new ones", "rename: {usuarios.nome: nome_completo}", "a new name")
+    ] = _empty()
+    drop: Annotated[
+        _Names, Wanted("a list of tables and columns", "drop: [usuarios.idade]", "the name of a table or column")
+    ] = ()
+    fill: Annotated[_Mapping, Wanted(f"{_OF} columns to SQL", "fill: {usuarios.email: \"''\"}", _SQL, "SQL text")] = (
+        _empty()
+    )
+    cast: Annotated[
+        _Mapping,
+        Wanted(
+            f"{_OF} columns to SQL",
+            "cast: {usuarios.idade: CAST(idade AS INTEGER)}",
+            f"{_SQL}, or these under up and down",
+            _SQL,
+            "SQL text",
+        ),
+    ] = _empty()
+    data: Annotated[
+        _Script | UnsetType,
+        Wanted(
+            f"{_OF} upgrade and downgrade to SQL",
+            "data: {upgrade: UPDATE usuarios SET idade = 0}",
+            _SCRIPT,
+            "SQL text or a list of it",
+            "SQL text",
+        ),
+    ] = UNSET
+    downgrade: Annotated[bool, Wanted("true or false", "downgrade: false")] = True
+    rows: Annotated[
+        _Mapping,
+        Wanted(
+            f"{_OF} tables to their rows",
+            "rows: {usuarios: [{nome: Alice}]}",
+            "a list of rows",
+            f"{_OF} columns to values",
+        ),
+    ] = _empty()
 
 
 class ConfigForm(_Form, frozen=True):
-    """What the file may say."""
+    """The keys of the file."""
 
-    database: DatabaseForm
-    models: ModelsForm
-    stages: tuple[StageForm, ...]
-    migrations: str = "migrations"
-    servers: tuple[str, ...] | UnsetType = UNSET
-    prove_on: tuple[str, ...] | UnsetType = UNSET
+    database: Annotated[DatabaseForm, Wanted("a mapping", "database: {url: sqlite:///exemplo.db}")]
+    models: Annotated[ModelsForm, Wanted("a mapping", "models: {package: project.models, base: 'base:Base'}")]
+    stages: Annotated[tuple[StageForm, ...], Wanted("a list of stages", "stages: [{name: usuario, enable: [usuario]}]")]
+    migrations: Annotated[str, Wanted("the path of a folder", "migrations: migrations")] = "migrations"
+    servers: Annotated[
+        _Names | UnsetType,
+        Wanted("a list of kinds of servers", "servers: [sqlite, postgresql]", "the name of a kind of server"),
+    ] = UNSET
+    prove_on: Annotated[
+        _Names | UnsetType, Wanted("a list of database URLs", "prove_on: [sqlite://]", "a database URL")
+    ] = UNSET
+
+
+def wanted(key: tuple[Key, ...]) -> Wanted:
+    """Give what the value at a key, such as ("stages", 2, "fill", "usuarios.email"), must be."""
+    match key:
+        case ("database", str(name), *inside):
+            found = _described(DatabaseForm)[name]
+        case ("models", str(name), *inside):
+            found = _described(ModelsForm)[name]
+        case ("stages", int(), str(name), *inside):
+            found = _described(StageForm)[name]
+        case ("stages", int()):
+            return _STAGE
+        case (name, *inside):
+            found = _described(ConfigForm)[str(name)]
+        case _:
+            return Wanted("a mapping", TOP)
+    if not inside:
+        return found
+    level = -1 if isinstance(inside[-1], int) else len(inside) - 1  # what is in a list is of the last level
+    return Wanted(found.inside[level], found.example)
+
+
+@cache
+def _described(form: type[msgspec.Struct]) -> dict[str, Wanted]:
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(form, include_extras=True).items()}
 
 
 class _ByServer(_Form, Generic[T], frozen=True):
@@ -80,7 +170,7 @@ SCRIPT = cast("type[object]", str | tuple[str, ...] | _ByServer[str | tuple[str,
 
 
 def config(top: Entry) -> ConfigForm:
-    """Check the whole file but for its hints. Raises WrongUse."""
+    """Check the whole file except its hints. Raises WrongUse."""
     _fields(top, ConfigForm)
     _fields(top["database"], DatabaseForm)
     _fields(top["models"], ModelsForm)
@@ -92,29 +182,24 @@ def config(top: Entry) -> ConfigForm:
 
 def _fields(entry: Entry, form: type[msgspec.Struct]) -> None:
     given = keys(entry, form.__struct_fields__)
-    for name in _required(form):
-        if name not in given:
-            example = wanted((*entry.key, name)).example
-            raise entry.wrong(f"{entry} has no `{name}`.", f"Add it, as in `{example}`.")
-
-
-@cache
-def _required(form: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(field.name for field in msgspec.structs.fields(form) if field.required)
+    for field in msgspec.structs.fields(form):
+        if field.required and field.name not in given:
+            example = wanted((*entry.key, field.name)).example
+            raise entry.wrong(f"{entry} has no `{field.name}`.", f"Add it, as in `{example}`.")
 
 
 def keys(entry: Entry, known: Sequence[str]) -> tuple[str, ...]:
-    """Give the keys of a mapping. Raises WrongUse where it is none, or has a key that is not known."""
+    """Give the keys of a mapping. Raises WrongUse where it is not one, or has an unknown key."""
     if not isinstance(entry.data, FrozenDict):
         raise _misfit(entry)
     for name in entry.data:
         if name not in known:
-            raise entry[name].wrong(f"`{name}` is not a key of {entry}.", nearest(name, known, "key"))
+            raise entry[name].wrong(f"`{name}` is not a key of {entry}.", nearest_hint(name, known, "key"))
     return tuple(entry.data)
 
 
 def checked(entry: Entry, form: type[T]) -> T:
-    """Give a value as msgspec reads it. Raises WrongUse at the very value that it stumbles on."""
+    """Give a value as msgspec reads it. Raises WrongUse with the place of the value that it refuses."""
     try:
         return msgspec.convert(entry.data, form)
     except msgspec.ValidationError as error:
@@ -124,7 +209,7 @@ def checked(entry: Entry, form: type[T]) -> T:
 
 
 def _stumbled(error: msgspec.ValidationError) -> tuple[Key, ...]:
-    """Read the path `$.stages[0].name` that ends msgspec's message: it has no other place; what it says is not used."""
+    """Read the path `$.stages[0].name` that ends msgspec's message, and is nowhere else; the rest is not used."""
     path = str(error).rpartition("`$")[2].rstrip("`") if "`$" in str(error) else ""
     return tuple(name or int(index) for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path))
 
@@ -134,7 +219,7 @@ def _misfit(entry: Entry) -> WrongUse:
     hint = f"Write it as in `{want.example}`." if entry.key else f"Write {TOP}."
     if entry.data is None:
         return entry.wrong(f"{entry} is empty and must be {want.what}.", hint)
-    if want.text and entry.source and not isinstance(entry.data, str):
+    if want.is_text and entry.source and not isinstance(entry.data, str):
         message = f"{entry} must be {want.what}, but YAML reads `{entry.source}` as {kind(entry.data)}."
         return entry.wrong(message, f'Put it in quotes: "{entry.source}".')
     return entry.wrong(f"{entry} must be {want.what}, not {kind(entry.data)}.", hint)

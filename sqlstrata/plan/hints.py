@@ -1,4 +1,4 @@
-"""What a stage allows and adds, hint by hint. Each function reads one entry of a hint, or raises WrongUse."""
+"""The hints of a stage: renames, drops, fills, casts, data and rows. Each function reads one, or raises WrongUse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class _Shape(NamedTuple):
-    """How many parts a name has, what it names, and how it is written."""
+    """How many parts a name has, what it is the name of, and how it is written."""
 
     parts: range
     what: str
@@ -31,7 +31,7 @@ _ANY = _Shape(range(1, 4), "a table or column", "table, table.column or schema.t
 _COLUMN = _Shape(range(2, 4), "a column", "table.column or schema.table.column")
 _TABLE = _Shape(range(1, 3), "a table", "table or schema.table")
 _RENAMED = _Shape(range(1, 3), "a table or column", "the new name alone, or schema.table for a table")
-_RENAMED_COLUMN = _Shape(range(1, 2), "a column inside its table", "the new name alone")
+_RENAMED_COLUMN = _Shape(range(1, 2), "a column without its table", "the new name alone")
 _COLUMN_PARTS = 3  # schema.table.column: with fewer the name may be a table's
 
 
@@ -47,24 +47,24 @@ def each(stage: Entry, hint: str, read: Callable[[Entry], T]) -> FrozenDict[str,
 
 
 def rename(entry: Entry) -> str:
-    """Give the new name. Whether the old one, `a.b`, is a table in a schema or a column shows in the models alone."""
+    """Give the new name. Only the models show whether the old one, `a.b`, is a table in a schema or a column."""
     old, new = entry.name, checked(entry, str)
     _fits(entry, old, _ANY)
     parts = old.split(".")
     column = len(parts) == _COLUMN_PARTS
     _fits(entry, filled(entry), _RENAMED_COLUMN if column else _RENAMED)
     if new == (parts[-1] if column else old):
-        raise entry.wrong(f"`{old}` is renamed to itself.", "Take it out, or write its new name.")
+        raise entry.wrong(f"`{old}` is renamed to itself.", "Remove it, or write its new name.")
     return new
 
 
 def drop(stage: Entry) -> tuple[str, ...]:
-    """Read `drop` whole: each name in it once."""
+    """Read all of `drop`."""
     names: list[str] = []
     for entry in stage.inside("drop"):
         _fits(entry, filled(entry), _ANY)
         if entry.text in names:
-            raise entry.wrong(f"`{entry.text}` stands twice in `drop`.", "Take one of them out.")
+            raise entry.wrong(f"`{entry.text}` is in `drop` twice.", "Remove one of the two.")
         names.append(entry.text)
     return tuple(names)
 
@@ -73,7 +73,7 @@ def rows(entry: Entry) -> tuple[Mapping[str, object], ...]:
     """Give a table's rows."""
     _fits(entry, entry.name, _TABLE)
     checked(entry, tuple[dict[str, object], ...])
-    return entry.data  # type: ignore[return-value]  # as was just checked
+    return entry.data  # type: ignore[return-value]  # it was just checked
 
 
 # ------------------------------------------------ SQL
@@ -86,13 +86,13 @@ def fill(entry: Entry) -> Sql:
 
 
 def cast(entry: Entry) -> Cast:
-    """Give the SQL that casts a column, each way; SQL that names no way is for the way up."""
+    """Give the SQL that casts a column, up and down; SQL without a direction is for the upgrade."""
     _fits(entry, entry.name, _COLUMN)
     return Cast(**_both(entry, ("up", "down"), EXPRESSION))
 
 
 def data(entry: Entry) -> tuple[Sql, Sql]:
-    """Give the SQL for both ways; SQL that names no way is for the way up."""
+    """Give the SQL for upgrade and downgrade; SQL without a direction is for the upgrade."""
     ways = _both(entry, ("upgrade", "downgrade"), SCRIPT)
     return ways.get("upgrade", Sql()), ways.get("downgrade", Sql())
 
@@ -105,7 +105,7 @@ def _both(entry: Entry, ways: tuple[str, str], form: type[object]) -> dict[str, 
 
 
 def _sql(entry: Entry, form: type[object]) -> Sql:
-    """Read SQL, or some for each server, in the form that is asked for."""
+    """Read SQL, the same for every server or each server's own."""
     if not isinstance(entry.data, FrozenDict):
         checked(entry, form)
         return Sql(default=_texts(entry))
@@ -134,10 +134,10 @@ def _texts(entry: Entry) -> tuple[str, ...]:
 def _text(entry: Entry) -> str:
     text = filled(entry)
     if found := _OF_TRANSACTIONS.match(text):
-        message = f"{entry} says {found[1].upper()}, and the transaction is not the stage's to begin or end."
-        raise entry.wrong(message, "Take it out: a stage is in the database whole, or not at all.")
+        message = f"{entry} has {found[1].upper()}, but a stage cannot begin or end the transaction."
+        raise entry.wrong(message, "Remove it: a stage is applied as a whole or not at all.")
     return text
 
 
 def _empty(entry: Entry) -> WrongUse:
-    return entry.wrong(f"{entry} is empty.", "Write the SQL, or take the key out.")
+    return entry.wrong(f"{entry} is empty.", "Write the SQL, or remove the key.")

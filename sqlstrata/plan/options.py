@@ -1,8 +1,8 @@
-"""The options behind the `?` of a database URL: which one is wrong, and where in config.yaml it stands.
+"""The options after the `?` of a database URL: which one is wrong, and its place in config.yaml.
 
-Drivers report a wrong option as a bug of the caller, as a server that does not answer, or not at all. What can be seen
-without a connection is refused before one is opened (`require`); what may be right for another version of the driver
-is looked at only after a connection has failed (`fault`), and so are libpq's environment variables.
+Drivers report a wrong option as a TypeError, as a server that does not answer, or not at all. What is certainly wrong
+is refused before a connection is opened (`require`); what another version of the driver may accept is checked only
+after a connection has failed (`fault`), and so are libpq's environment variables.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OBJECTS = {
     "mysql": ("auth_plugin_map", "conv", "cursorclass", "compress", "named_pipe", "defer_connect", "port", "ssl"),
     "postgresql": ("context", "cursor_factory", "row_factory"),
 }
-"""What the drivers take from Python code alone; no text can stand for it."""
+"""Options whose values are Python objects, which no text can express."""
 _SQLITE = ("cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout", "uri")
 _TLS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _WORDS = {
@@ -49,7 +49,7 @@ _WORDS = {
     "ssl_min_protocol_version": _TLS,
     "ssl_max_protocol_version": _TLS,
 }
-"""The words that libpq takes (its documentation, 34.1.2); a later one may take more."""
+"""The words that libpq accepts (its documentation, 34.1.2); a later version may accept more."""
 _NUMBERS = {
     "mysql": ("max_allowed_packet",),
     "postgresql": (
@@ -58,39 +58,35 @@ _NUMBERS = {
     ),
 }
 _VARIABLES = {
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "sslcrl": "PGSSLCRL",
-    "sslcrldir": "PGSSLCRLDIR",
-    "servicefile": "PGSERVICEFILE",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "port": "PGPORT",
-    "sslmode": "PGSSLMODE",
-    "sslnegotiation": "PGSSLNEGOTIATION",
-    "sslcertmode": "PGSSLCERTMODE",
-    "gssencmode": "PGGSSENCMODE",
-    "channel_binding": "PGCHANNELBINDING",
-    "load_balance_hosts": "PGLOADBALANCEHOSTS",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
-    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    key: "PGCONNECT_TIMEOUT" if key == "connect_timeout" else f"PG{key.replace('_', '').upper()}"
+    for key in (
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "sslcrldir",
+        "servicefile",
+        "connect_timeout",
+        "port",
+        *_WORDS,
+    )
 }
+"""libpq's environment variables for these options."""
 _LAST_PORT = 65535
 _REFUSED: dict[object, str] = {1115: "charset", 1231: "sql_mode", 1273: "collation"}
-"""MariaDB's numbers for a value that it does not know, and the option that it comes from."""
+"""MariaDB's error numbers for an unknown value, and the option that it comes from."""
 
 _places: dict[tuple[str, str], Where] = {}
 
 
 def remember(url: URL, where: Where) -> None:
-    """Keep where in config.yaml the options of a URL stand, for errors that name one of them."""
+    """Keep the place in config.yaml of a URL's options, for errors about one of them."""
     for key, value in _pairs(url):
         _places[key, value] = where
 
 
 def require(url: URL) -> None:
-    """Refuse an option that no driver can do anything with. Nothing is connected. Raises WrongUse that names it."""
+    """Refuse an option that no version of the driver can use, without connecting. Raises WrongUse that names it."""
     kind = _kind(url)
     for key, value in _pairs(url):
         reason = _unusable(url, kind, key, value)
@@ -99,9 +95,9 @@ def require(url: URL) -> None:
 
 
 def fault(url: URL, code: object = None) -> WrongUse | None:
-    """The error for the option, or libpq's variable, because of which a connection can only have failed.
+    """The error for the option, or libpq's variable, that explains why a connection has failed.
 
-    `code` is the number of MariaDB's error. None where all options look right.
+    `code` is MariaDB's error number. None where all options look right.
     """
     kind = _kind(url)
     given = dict(_pairs(url))
@@ -113,8 +109,8 @@ def fault(url: URL, code: object = None) -> WrongUse | None:
         value = os.environ.get(variable, "")
         reason = _missing(kind, key, value) or _unfit(kind, key, value, {})
         if value and key not in given and reason:
-            message = f"The environment variable {variable} is `{value}`, and {reason}."
-            return WrongUse(message, hint="Correct it, or take it out of the environment.")
+            message = f"The environment variable {variable} is `{value}`, but {reason}."
+            return WrongUse(message, hint="Correct it, or unset it.")
     return None
 
 
@@ -129,16 +125,16 @@ def _pairs(url: URL) -> Iterator[tuple[str, str]]:
 
 
 def _wrong(key: str, value: str, reason: str) -> WrongUse:
-    message = f"The URL's option `{key}` is `{value}`, and {reason}."
-    hint = f"Correct what stands behind `{key}=` in the URL, or take the option out."
+    message = f"The URL's option `{key}` is `{value}`, but {reason}."
+    hint = f"Correct `{key}=` in the URL, or remove the option."
     return WrongUse(message, where=_places.get((key, value)), hint=hint, option=key)
 
 
 def _unusable(url: URL, kind: str, key: str, value: str) -> str:
-    """Why the option cannot be used, whatever version the driver has; nothing where it can."""
+    """Why no version of the driver can use the option; empty where one can."""
     if key in _OBJECTS.get(kind, ()):
-        return "this driver takes it from Python code alone"
-    if kind == "sqlite" and key not in _SQLITE:  # with `uri` it is SQLite's own, which ignores what it does not know
+        return "this driver accepts it from Python code only"
+    if kind == "sqlite" and key not in _SQLITE:  # with `uri`, SQLite reads the options, and ignores unknown ones
         return "" if "uri" in url.query else "SQLite's driver has no such option"
     return _missing(kind, key, value) or _not_read(url, key)
 
@@ -153,35 +149,35 @@ def _missing(kind: str, key: str, value: str) -> str:
     if not os.path.lexists(path):
         return f"there is no such {'file' if file else 'folder'}{shown}"
     if path.is_dir() != folder:
-        return f"that is {'a folder' if file else 'no folder'}{shown}"
+        return f"that is {'a folder' if file else 'not a folder'}{shown}"
     return "" if os.access(path, os.R_OK) else f"it cannot be read{shown}"
 
 
 def _is_no_path(key: str, value: str) -> bool:
-    """libpq: `system` stands for the system's own certificates, and an engine holds a key, as engine:name."""
+    """libpq: `system` is the system's certificates, and engine:name a key in an engine."""
     return (key, value) == ("sslrootcert", "system") or (key == "sslkey" and ":" in value)
 
 
 def _not_read(url: URL, key: str) -> str:
-    """What SQLAlchemy says of the option's value when it reads it for the driver."""
+    """Why SQLAlchemy cannot convert the option's value for the driver."""
     alone = url.set(query={key: url.query[key]})
     try:
         alone.get_dialect()().create_connect_args(alone)
     except (ArgumentError, TypeError, ValueError) as error:
         return f"it cannot be read: {str(error).rstrip('.')}"
-    except ModuleNotFoundError:  # the driver: whoever makes the engine says so
+    except ModuleNotFoundError:  # the driver: making the engine reports that
         return ""
     return ""
 
 
 def _unfit(kind: str, key: str, value: str, given: dict[str, str]) -> str:
-    """Why the option's value does not do, as far as the driver's documentation says."""
+    """Why the option's value is wrong, according to the driver's documentation."""
     if kind == "postgresql" and value and key in _WORDS and value not in _WORDS[key]:
         return f"it must be one of {', '.join(_WORDS[key])}"
     if key in _NUMBERS.get(kind, ()) and value and not _is_number(value):
         return "it must be a whole number"
     if key == "port" and value.isdecimal() and not 0 < int(value) <= _LAST_PORT:
-        return f"there are no ports beyond {_LAST_PORT}"
+        return f"the highest port is {_LAST_PORT}"
     if key == "charset" and kind == "mysql" and not _is_charset(value):
         return "PyMySQL has no such character set"
     return _not_loaded(key, value, given.get("ssl_key") or given.get("sslkey"))
@@ -192,12 +188,12 @@ def _is_number(value: str) -> bool:
 
 
 def _is_charset(value: str) -> bool:
-    known = import_module("pymysql.charset")  # the driver is there only where it is used
+    known = import_module("pymysql.charset")  # the driver is only installed where it is used
     return known.charset_by_name(value) is not None
 
 
 def _not_loaded(key: str, value: str, private: str | None) -> str:
-    """What is said of a file that should hold certificates, a key or PyMySQL's options, or of the ciphers' names."""
+    """Why a file of certificates, of a key or of PyMySQL's options cannot be loaded, or the ciphers are unknown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     loads: dict[str, Callable[[], object]] = {
         "ssl_ca": lambda: context.load_verify_locations(cafile=value),
@@ -224,7 +220,7 @@ def _no_password() -> str:
 
 
 def _locked(private: str | None) -> bool:
-    """Whether the private key is encrypted, so that it cannot be looked at without its password."""
+    """Whether the private key is encrypted, so that it cannot be checked without its password."""
     with suppress(OSError):
         return bool(private) and b"ENCRYPTED" in Path(str(private)).read_bytes()
     return False

@@ -1,4 +1,4 @@
-"""Where things are: the package of the models, the folder of the migrations, the databases."""
+"""The package of the models, the folder of the migrations, and the databases: read and checked, not opened."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from msgspec import UNSET
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from sqlstrata.nearest import nearest_hint
 from sqlstrata.plan import options, urls
 from sqlstrata.plan.drivers import Unusable
 from sqlstrata.plan.values import Models
-from sqlstrata.plan.words import nearest
 from sqlstrata.secret import is_ambiguous, keep_url
 from sqlstrata.servers import DIALECTS, KINDS, kind_of
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A database's URL, and a sentence about what was left out of it, if anything was."""
+    """A database's URL, and a sentence about its ignored options, if it has any."""
 
     url: str
     note: str | None = None
@@ -42,7 +42,7 @@ def models(entry: Entry, form: ModelsForm) -> Models:
         raise entry["package"].wrong(message, "Write it as in an import: `package: project.models`.")
     match = re.fullmatch(r"(\w+(?:\.\w+)*):(\w+)", form.base)
     if match is None:
-        message = f"`{form.base}` does not say module:attribute."
+        message = f"`{form.base}` is not module:attribute."
         raise entry["base"].wrong(message, "Write the module inside the package, as in `base: base:Base`.")
     return Models(form.package, match[1], match[2])
 
@@ -51,7 +51,7 @@ def migrations(top: Entry, folder: Path, name: str) -> Path:
     """Read `migrations`, relative to a folder. Raises WrongUse where that folder is in it."""
     path = Path(os.path.normpath(folder / name))
     if path == folder or path in folder.parents:
-        message = "`migrations` must be a folder of its own, for it is replaced whole."
+        message = "`migrations` must be a separate folder, because `rebuild` replaces it."
         raise top["migrations"].wrong(message, "Write it as in `migrations: migrations`.")
     return path
 
@@ -63,7 +63,7 @@ def prove_on(top: Entry, folder: Path, form: ConfigForm, database: Place) -> tup
         return (Place("sqlite://" if is_file else database.url),)
     if not form.prove_on:
         message = "`prove_on` is empty, so nothing would be proved."
-        hint = "Name a server, as in `prove_on: [sqlite://]`, or leave the key out."
+        hint = "Name a server, as in `prove_on: [sqlite://]`, or remove the key."
         raise top["prove_on"].wrong(message, hint)
     return tuple(url(server, folder) for server in top.inside("prove_on"))
 
@@ -78,7 +78,11 @@ def servers(top: Entry, form: ConfigForm, database: Place, proved: Sequence[Plac
         raise top["servers"].wrong("`servers` is empty.", "Name the kinds of servers, as in `servers: [sqlite]`.")
     for entry in given:
         if entry.text not in KINDS:
-            hint = f"Write `{key}`." if (key := _renamed(entry.text)) else nearest(entry.text, KINDS, "kind of server")
+            hint = (
+                f"Write `{key}`."
+                if (key := _renamed(entry.text))
+                else nearest_hint(entry.text, KINDS, "kind of server")
+            )
             raise entry.wrong(f"`{entry.text}` is not a kind of server.", hint)
     names = [entry.text for entry in given]
     for place, name in used.items():
@@ -108,7 +112,7 @@ def url(entry: Entry, folder: Path) -> Place:
     options.remember(given.url, entry.where)
     is_file = given.url.get_backend_name() == "sqlite"
     made = _sqlite(entry, folder, given.url) if is_file else _served(entry, given.url)
-    return Place(made, given.left_out and f"{entry.where}: {_capital(f'{entry} {given.left_out}')}.")
+    return Place(made, given.ignored and f"{entry.where}: {_capital(f'{entry} {given.ignored}')}.")
 
 
 def _capital(text: str) -> str:
@@ -118,7 +122,7 @@ def _capital(text: str) -> str:
 def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
     if given.host or given.username:
         hint = "Write it as in sqlite:///exemplo.db, or sqlite:////folder/exemplo.db."
-        raise entry.wrong(f"{entry} has two slashes, and SQLite takes three.", hint)
+        raise entry.wrong(f"{entry} has two slashes, but SQLite needs three.", hint)
     if given.database in (None, "", ":memory:"):
         return _as_written(entry, given)
     path = os.path.normpath(folder / given.database)
@@ -128,19 +132,19 @@ def _sqlite(entry: Entry, folder: Path, given: URL) -> str:
 def _served(entry: Entry, given: URL) -> str:
     kind = kind_of(given.get_backend_name())
     if "@" in (given.host or "") or is_ambiguous(entry.text):
-        hint = "In a user's name or password write %40 for `@`."
+        hint = "In a user name or password write %40 for `@`."
         raise entry.wrong(f"{entry} has a second `@` before its host.", hint)
     if entry.key == ("database", "url") and not given.database:
-        hint = f"Add the database's name, as in {given.drivername}://user@host/exemplo."
-        raise entry.wrong(f"{entry} names a server and no database.", hint)
+        hint = f"Add it, as in {given.drivername}://user@host/exemplo."
+        raise entry.wrong(f"{entry} has no database name.", hint)
     if importlib.util.find_spec(kind.driver) is None:
-        message = f"{entry} is for {kind.title}, and its driver {kind.driver} is not installed."
+        message = f"{entry} uses {kind.title}, but its driver {kind.driver} is not installed."
         raise entry.wrong(message, f'Run `pip install "{kind.requirement}"`.')
     return _as_written(entry, given)
 
 
 def _as_written(entry: Entry, given: URL) -> str:
-    """The URL for our driver, otherwise as it stands in the file unless an option or the database's name has moved."""
+    """The URL for our driver, otherwise as written, unless options had to be translated."""
     text = entry.text.strip()
     written = make_url(text)
     if written.set(drivername=given.drivername) != given:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from sqlstrata.nearest import nearest_hint
 from sqlstrata.plan import hints
-from sqlstrata.plan.form import filled
+from sqlstrata.plan.form import filled, wanted
 from sqlstrata.plan.values import Sql, Stage
-from sqlstrata.plan.words import nearest, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,20 +40,20 @@ def stages(top: Entry, forms: tuple[StageForm, ...]) -> tuple[Stage, ...]:
 
 
 def _named(entry: Entry, seen: Mapping[str, int]) -> None:
-    """Refuse a stage's name that is no slug, has a meaning of its own, is too long for a file, or was seen before."""
+    """Refuse a stage's name that is not a slug, is reserved, is too long for a file name, or was seen before."""
     if not re.fullmatch("[a-z][a-z0-9_]*", entry.text):
         plain = unicodedata.normalize("NFKD", entry.text).encode("ascii", "ignore").decode().lower()
         slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")
-        message = f"`{entry.text}` is not a stage's name: a to z, 0 to 9 and _, a letter first."
+        message = f"`{entry.text}` is not a stage name: use a to z, 0 to 9 and _, beginning with a letter."
         raise entry.wrong(message, f"Write it as in `name: {slug or 'usuario'}`.")
     if entry.text == "base":
-        message = "A stage cannot be called `base`, which is what stands before the first stage."
+        message = "A stage cannot be named `base`, which is the state before the first stage."
         raise entry.wrong(message, "Give it another name.")
     if len(entry.text) > _LONGEST_NAME:
-        message = f"This stage's name has {len(entry.text)} letters, and so no file can have it."
-        raise entry.wrong(message, f"Take no more than {_LONGEST_NAME}.")
+        message = f"This stage's name has {len(entry.text)} letters, too many for a file name."
+        raise entry.wrong(message, f"Use at most {_LONGEST_NAME}.")
     if entry.text in seen:
-        message = f"There are two stages `{entry.text}`, the first in line {seen[entry.text]}."
+        message = f"There are two stages `{entry.text}`; the first is in line {seen[entry.text]}."
         raise entry.wrong(message, "Give one of them another name.")
 
 
@@ -63,16 +63,16 @@ def _turned(entry: Entry, stage: str, before: Mapping[str, str]) -> dict[str, st
     for item in entry.inside("disable"):
         module = _module(item)
         if module not in on:
-            message = f"The module `{module}` is off already when stage `{stage}` turns it off."
-            raise item.wrong(message, nearest(module, on, "module that is on"))
+            message = f"The module `{module}` is not on, so stage `{stage}` cannot turn it off."
+            raise item.wrong(message, nearest_hint(module, on, "module that is on"))
         del on[module]
     for item in entry.inside("enable"):
         module = _module(item)
         if on.get(module) == stage:
-            raise item.wrong(f"The module `{module}` is turned on twice in this stage.", "Take one of them out.")
+            raise item.wrong(f"The module `{module}` is turned on twice in this stage.", "Remove one of the two.")
         if module in on:
-            message = f"The module `{module}` is on already, since stage `{on[module]}`."
-            raise item.wrong(message, "Take it out, or turn it off first with `disable`.")
+            message = f"The module `{module}` is already on, since stage `{on[module]}`."
+            raise item.wrong(message, "Remove it, or turn it off first with `disable`.")
         on[module] = stage
     return on
 
@@ -88,12 +88,12 @@ def _module(entry: Entry) -> str:
 
 def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
     if not (form.enable or form.disable or form.data is not UNSET):
-        message = f"The stage `{form.name}` turns no module on or off and carries no `data`."
-        raise entry.wrong(message, "Add `enable`, `disable` or `data`, or take the stage out.")
+        message = f"The stage `{form.name}` turns no module on or off and has no `data`."
+        raise entry.wrong(message, "Add `enable`, `disable` or `data`, or remove the stage.")
     upgrade, downgrade = (Sql(), Sql()) if form.data is UNSET else hints.data(entry["data"])
     if downgrade and not form.downgrade:
-        message = f"The stage `{form.name}` cannot be undone, so its SQL for the downgrade would never run."
-        raise entry["data"]["downgrade"].wrong(message, "Take it out, or `downgrade: false`.")
+        message = f"The stage `{form.name}` has `downgrade: false`, so its SQL for the downgrade would never run."
+        raise entry["data"]["downgrade"].wrong(message, "Remove it, or remove `downgrade: false`.")
     return Stage(
         name=form.name,
         message=form.name if form.message is UNSET else filled(entry["message"]).strip(),

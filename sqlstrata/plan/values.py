@@ -1,4 +1,4 @@
-"""What config.yaml says, as values: they are frozen, do no I/O, and know where in the file they stand."""
+"""The contents of config.yaml as frozen values, which know their places in the file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 from sqlstrata.errors import Where, WrongUse
-from sqlstrata.plan.words import nearest
+from sqlstrata.nearest import nearest_hint
 from sqlstrata.servers import DIALECTS, KINDS, dialects_of, key_of, kind_of
 
 if TYPE_CHECKING:
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 Key: TypeAlias = str | int
+ALLOWED = ("drop", "fill", "cast")
+"""The keys of a stage that allow what could lose or invent values."""
+HINTS = ("rename", *ALLOWED)
+"""The keys of a stage that name tables and columns that change."""
 
 
 class FrozenDict(dict[K, V]):
-    """A dict that stays as it was made: it goes wherever a dict goes (JSON, bound parameters, pickle)."""
+    """A dict that cannot be changed; unlike other frozen mappings it can be JSON, bound parameters and pickles."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        message = "a plan does not change; make a new one"
+        message = "a plan cannot be changed; make a new one"
         raise TypeError(message)
 
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
@@ -36,7 +40,7 @@ class FrozenDict(dict[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where one value of the file stands (a mapping's entry: its key), how it is spelled, and what lies inside it."""
+    """The place of one value (a mapping's entry: of its key), its spelling, and the marks of the values inside it."""
 
     line: int
     column: int
@@ -68,7 +72,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """SQL statements or one expression: the same for every server (default), or each server's own. False if none."""
+    """SQL statements or one expression: for every server (default), or for each server. False where there is none."""
 
     sqlite: tuple[str, ...] | None = None
     postgresql: tuple[str, ...] | None = None
@@ -76,7 +80,7 @@ class Sql:
     default: tuple[str, ...] | None = None
 
     def on(self, dialect: str) -> tuple[str, ...]:
-        """Give what is meant for a dialect, by SQLAlchemy's name for it; MariaDB reads mysql. () where nothing is."""
+        """Give the SQL for a dialect, by SQLAlchemy's name; MariaDB reads mysql. () where there is none."""
         texts = getattr(self, key_of(dialect)) if dialect in DIALECTS else None
         return (self.default or ()) if texts is None else texts
 
@@ -91,7 +95,7 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """How a column's values cross a change of type, each way; a plain text in the file is `up` alone."""
+    """How a column's values are converted in a change of type, up and down."""
 
     up: Sql | None = None
     down: Sql | None = None
@@ -99,7 +103,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step in the life of the models: the modules turned on and off, and what it allows and adds."""
+    """One step in the evolution of the models: the modules turned on and off, and the hints."""
 
     name: str
     message: str
@@ -113,12 +117,12 @@ class Stage:
     downgrade_sql: Sql = Sql()
     reversible: bool = True
     rows: Mapping[str, tuple[Mapping[str, object], ...]] = FrozenDict()
-    modules: tuple[str, ...] = ()  # all that are on after this stage, in the order in which they were turned on
+    modules: tuple[str, ...] = ()  # all that are on after this stage, in the order they were turned on
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The development database. The URL holds its password, so that it is never part of the repr."""
+    """The development database. The URL contains its password, so it is not part of the repr."""
 
     url: str = field(repr=False)
     protected: bool = False
@@ -135,7 +139,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that config.yaml says, with paths made absolute and URLs made complete."""
+    """The contents of config.yaml, with absolute paths and complete URLs."""
 
     path: Path
     folder: Path
@@ -148,7 +152,7 @@ class Plan:
     servers: tuple[str, ...] = tuple(KINDS)
     """The kinds of servers that the history is written for, by the names in `sqlstrata.servers`."""
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """Sentences for whoever runs a command, such as what was left out of a URL."""
+    """Sentences to print, such as which options of a URL are ignored."""
 
     @property
     def dialects(self) -> tuple[str, ...]:
@@ -174,4 +178,4 @@ class Plan:
             if stage.name == name:
                 return stage
         names = [stage.name for stage in self.stages]
-        raise WrongUse(f"There is no stage `{name}`.", hint=nearest(name, names, "stage"))
+        raise WrongUse(f"There is no stage `{name}`.", hint=nearest_hint(name, names, "stage"))

@@ -37,7 +37,7 @@ def _expand(entry: Entry, environ: Mapping[str, str]) -> object:
         return entry.data
     text = _BRACES.sub(lambda match: _value(entry, match[1], environ), entry.data)
     keep_url(text)
-    if entry.key == ("database", "protected") and text != entry.data:  # a variable has no other way to say true
+    if entry.key == ("database", "protected") and text != entry.data:  # variables are text
         return yaml.SafeLoader.bool_values.get(text.lower(), text)
     return text
 
@@ -45,10 +45,10 @@ def _expand(entry: Entry, environ: Mapping[str, str]) -> object:
 def _value(entry: Entry, inside: str, environ: Mapping[str, str]) -> str:
     match = _VARIABLE.fullmatch(inside)
     if match is None:
-        hint = "Write ${NAME} or ${NAME:-default}; a dollar sign that is meant as one is %24 in a URL."
-        raise entry.wrong(f"{entry} has a `${{…}}` that names no variable.", hint)
+        hint = "Write ${NAME} or ${NAME:-default}; in a URL, a literal dollar sign is %24."
+        raise entry.wrong(f"{entry} has a `${{…}}` that is not the name of a variable.", hint)
     name, default = match.groups()
     if default is None and name not in environ:
-        hint = f"Set it, or say what holds without it: ${{{name}:-default}}."
+        hint = f"Set it, or give a default: ${{{name}:-default}}."
         raise entry.wrong(f"The environment variable {name} is not set.", hint)
     return environ.get(name) or default or ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -14,9 +13,10 @@ from sqlstrata.diff import Hints, Migration, Need, diff
 from sqlstrata.errors import WrongUse
 from sqlstrata.migrate.rows import takes
 from sqlstrata.modules.turning import Turn, metadata_of, turns
+from sqlstrata.nearest import nearest
 from sqlstrata.plan import Plan, Stage
-from sqlstrata.plan.values import Key
-from sqlstrata.plan.words import kind
+from sqlstrata.plan.document import kind
+from sqlstrata.plan.values import HINTS, Key
 from sqlstrata.revisions.refusal import refused
 from sqlstrata.revisions.revision import Revision, make
 from sqlstrata.schema.describe import describe, forget
@@ -149,7 +149,7 @@ def _all_used(plan: Plan, index: int, before: Schema, after: Schema, used: Colle
 
 
 def _hints(stage: Stage) -> Iterator[tuple[str, str]]:
-    for key in ("rename", "drop", "fill", "cast"):
+    for key in HINTS:
         yield from ((key, name) for name in getattr(stage, key))
 
 
@@ -268,5 +268,5 @@ def _no_value(plan: Plan, key: tuple[Key, ...], column: sa.Column[Any], server: 
 
 
 def _nearest(word: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(names), n=1)
-    return f"Did you mean `{near[0]}`?" if near else "Take the line out."
+    near = nearest(word, names)
+    return f"Did you mean `{near}`?" if near else "Take the line out."

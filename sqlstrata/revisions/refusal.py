@@ -10,9 +10,9 @@ import yaml
 from sqlstrata.diff import Need
 from sqlstrata.errors import Refused
 from sqlstrata.plan import Sql, Stage
+from sqlstrata.plan.values import ALLOWED
 
 Value = str | Mapping[str, "Value"] | None
-_KEYS = ("drop", "fill", "cast")
 
 
 def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
@@ -20,10 +20,10 @@ def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
     lines, told = [], []
     for stage in {stage.name: stage for stage, _ in needs}.values():
         mine = [need for each, need in needs if each.name == stage.name]
-        whole = {key: _whole(stage, key, [need for need in mine if need.key == key]) for key in _KEYS}
+        whole = {key: _whole(stage, key, [need for need in mine if need.key == key]) for key in ALLOWED}
         told += [{"stage": stage.name, "key": n.key, "name": n.name, "value": whole[n.key][n.name]} for n in mine]
         lines.append(f"  - name: {stage.name}")
-        for key in dict.fromkeys(key for key in _KEYS for need in mine if need.key == key):
+        for key in dict.fromkeys(key for key in ALLOWED for need in mine if need.key == key):
             lines += _lines(key, whole[key], replaces=bool(getattr(stage, key)))
     reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
     number = len(needs)

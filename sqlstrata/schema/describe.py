@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateSequence
 
 from sqlstrata.databases.dialects import dialect
 from sqlstrata.errors import WrongUse
-from sqlstrata.plan.words import nearest
+from sqlstrata.nearest import nearest_hint
 from sqlstrata.private_names import prefixes, sequences_of
 from sqlstrata.schema.columns import column_of, enum_key, is_made_by_itself, sequence_source
 from sqlstrata.schema.constraints import constraint_of, index_of, place
@@ -132,7 +132,7 @@ def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
     word, tables = error.column_name, table.metadata.tables
     targets = (key.target_fullname.rpartition(".") for key in table.foreign_keys)
     there = (tables[path].columns for path, _, column in targets if column == word and path in tables)
-    return nearest(word, next(columns for columns in there if word not in columns).keys(), "column")
+    return nearest_hint(word, next(columns for columns in there if word not in columns).keys(), "column")
 
 
 # --------------------------------------------------------------------------- options

@@ -12,6 +12,7 @@ from invoke import Collection
 
 from sqlstrata.databases import database, removal
 from sqlstrata.program import StrictProgram
+from sqlstrata.servers import KINDS
 from tests.commands.running import (
     MODULES,
     STAGES,
@@ -48,7 +49,7 @@ def inv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return write(tmp_path / "projeto", MODULES, STAGES)
+    return write(tmp_path / "projeto", MODULES, STAGES, servers=tuple(KINDS))
 
 
 @pytest.fixture

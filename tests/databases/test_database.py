@@ -123,21 +123,21 @@ def test_a_select_survives_a_change_of_its_table(server: str) -> None:
         ("sqlite:///%00.db", "This is not a database URL. Write it as postgresql+psycopg://user@host:5432/name."),
         (
             "oracle+oracledb://u:segredo@host/x",
-            "The URL is for `oracle`, and that is not a kind of server that is supported."
-            " Those that are: SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://).",
+            "The URL uses `oracle`, which is not supported."
+            " Supported are SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://).",
         ),
         (
             "mssql://u:segredo@host/x",
-            "The URL is for `mssql`, and that is not a kind of server that is supported."
-            " Those that are: SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://).",
+            "The URL uses `mssql`, which is not supported."
+            " Supported are SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://).",
         ),
         (
             "mysql+pyodbc://u:segredo@host/x",
-            "The URL asks for the driver `pyodbc`, and migrations are not tested with it. Write mysql+pymysql://.",
+            "The URL uses the driver `pyodbc`, which is not supported. Write mysql+pymysql://.",
         ),
         (
             "postgresql+nosuch://u:segredo@host/x",
-            "The URL asks for the driver `nosuch`, and migrations are not tested with it. Write postgresql+psycopg://.",
+            "The URL uses the driver `nosuch`, which is not supported. Write postgresql+psycopg://.",
         ),
     ],
 )

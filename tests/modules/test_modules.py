@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import configure_mappers
 
 from sqlstrata.errors import WrongUse
-from sqlstrata.modules.turning import metadata_of, metadatas, unlisted
+from sqlstrata.modules.turning import metadata_of, turns, unlisted
 from sqlstrata.plan import read
 from tests.versions import needs_2_1
 
@@ -102,8 +102,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             put(folder.joinpath(*package.split(".")), name, text)
         lines = ["database: {url: sqlite:///x.db}", "models:", f"  package: {package}", f"  base: {base}", "stages:"]
         for number, step in enumerate(steps, 1):
-            said = step if isinstance(step, dict) else {"enable": step}
-            lines += [f"  - name: s{number}", *(f"    {key}: {json.dumps(names)}" for key, names in said.items())]
+            keys = step if isinstance(step, dict) else {"enable": step}
+            lines += [f"  - name: s{number}", *(f"    {key}: {json.dumps(names)}" for key, names in keys.items())]
         (folder / "config.yaml").write_text("\n".join(lines), "utf-8")
         return read((folder / "config.yaml").relative_to(tmp_path))
 
@@ -129,7 +129,7 @@ def schema(metadata: sa.MetaData) -> Schema:
 
 def schemas(plan: Plan) -> list[Schema]:
     """Say the schema of every stage."""
-    return [schema(metadata) for _, metadata in metadatas(plan)]
+    return [schema(metadata) for _, metadata in turns(plan)]
 
 
 def refusal(plan: Plan) -> WrongUse:
@@ -183,7 +183,7 @@ def test_each_stage_has_what_its_modules_make(write: Write) -> None:
 def test_stages_come_with_their_schemas_in_order(write: Write) -> None:
     """The stage that is given beside a schema is the plan's."""
     plan = write(SHOP)
-    assert tuple(stage for stage, _ in metadatas(plan)) == plan.stages
+    assert tuple(stage for stage, _ in turns(plan)) == plan.stages
 
 
 def test_modules_are_imported_in_the_order_in_which_they_are_turned_on(write: Write) -> None:
@@ -221,7 +221,7 @@ def test_a_helper_may_change_the_convention_of_the_base(write: Write) -> None:
         "after": USUARIO.replace("estagios.base", "estagios.models_base"),
     }
     steps: list[Step] = [["before"], {"disable": ["before"], "enable": ["convention_after", "after"]}]
-    keys = [m.tables["usuarios"].primary_key.name for _, m in metadatas(write(files, steps, base="models_base:Base"))]
+    keys = [m.tables["usuarios"].primary_key.name for _, m in turns(write(files, steps, base="models_base:Base"))]
     assert keys == [None, "pk_usuarios"]
 
 
@@ -341,7 +341,7 @@ def test_the_applications_own_sqlmodel_classes_stay_mapped(write: Write, applica
     usuario = application.load(plan, "estagios.usuario").Usuario
     table, convention = usuario.__table__, SQLModel.metadata.naming_convention
     try:
-        (_, metadata), *_ = metadatas(plan)
+        (_, metadata), *_ = turns(plan)
         assert metadata is not SQLModel.metadata
         assert metadata.tables["usuarios"] is not table
         assert SQLModel.metadata.tables["usuarios"] is table is usuario.__table__
@@ -357,7 +357,7 @@ def test_what_a_stage_does_to_sqlmodels_metadata_is_gone_with_it(write: Write) -
     """A naming convention that one stage sets is neither the next plan's nor the program's."""
     plan = write(SQLMODEL, [["convencao", "usuario"], {"disable": ["convencao"]}], base="base:SQLModel")
     for _ in range(2):
-        keys = [metadata.tables["usuarios"].primary_key.name for _, metadata in metadatas(plan)]
+        keys = [metadata.tables["usuarios"].primary_key.name for _, metadata in turns(plan)]
         assert keys == ["pk_usuarios", None]
 
 
@@ -367,9 +367,9 @@ def test_sqlmodel_that_the_base_itself_changes_is_untouched_afterwards(tmp_path:
     write(SQLMODEL | {"base": base}, [["usuario"]], base="base:SQLModel")
     code = """
         from pathlib import Path
-        from sqlstrata.modules.turning import metadatas
+        from sqlstrata.modules.turning import turns
         from sqlstrata.plan import read
-        (_, metadata), = metadatas(read(Path("config.yaml")))
+        (_, metadata), = turns(read(Path("config.yaml")))
         from sqlmodel import SQLModel
         print(metadata.tables["usuarios"].primary_key.name, len(SQLModel.metadata.tables), end=" ")
         print("pk" in SQLModel.metadata.naming_convention)
@@ -435,12 +435,12 @@ def test_enums_sequences_and_views_go_with_the_stage(write: Write) -> None:
         visao = CreateView(select(tintas.c.cor), "visao", metadata=SQLModel.metadata)
     """
     plan = write(SQLMODEL | {"tinta": textwrap.dedent(more)}, [["tinta"]], base="base:SQLModel")
-    (_, metadata), *_ = metadatas(plan)
+    (_, metadata), *_ = turns(plan)
     assert {table.metadata for table in metadata.tables.values()} == {metadata}
     assert [each.metadata for each in metadata.get_schema_objects(sa.Enum)] == [metadata]
     assert [each.metadata for each in metadata.get_schema_objects(sa.Sequence)] == [metadata]
-    said = ddl(metadata, "postgresql+psycopg://")
-    assert sorted(each.split()[1] for each in said) == ["SEQUENCE", "TABLE", "TYPE", "VIEW"]
+    statements = ddl(metadata, "postgresql+psycopg://")
+    assert sorted(each.split()[1] for each in statements) == ["SEQUENCE", "TABLE", "TYPE", "VIEW"]
 
 
 @needs_2_1
@@ -455,7 +455,7 @@ def test_a_view_of_mapped_classes_outlasts_them(write: Write) -> None:
     """
     plan = write({"base": BASE, "usuario": USUARIO, "visao": textwrap.dedent(more)}, [["usuario", "visao"]])
     query = "SELECT usuarios.nome, count(*) AS quantos \nFROM usuarios \nWHERE usuarios.nome != '100%{}' GROUP BY usuarios.nome"
-    for metadata in (*(each for _, each in metadatas(plan)), metadata_of(plan, 0)):
+    for metadata in (*(each for _, each in turns(plan)), metadata_of(plan, 0)):
         assert [each.split()[1:3] for each in ddl(metadata, "sqlite://")] == [
             ["TABLE", "usuarios"],
             ["VIEW", "visao"],
@@ -467,15 +467,15 @@ def test_a_view_of_mapped_classes_outlasts_them(write: Write) -> None:
 
 def ddl(metadata: sa.MetaData, url: str) -> list[str]:
     """Say what create_all would emit on a server."""
-    said: list[str] = []
+    statements: list[str] = []
     dialect = sa.make_url(url).get_dialect()()
 
     def say(sql: sa.ExecutableDDLElement, *_: object, **__: object) -> None:
-        said.append(str(sql.compile(dialect=dialect)).strip())
+        statements.append(str(sql.compile(dialect=dialect)).strip())
 
     engine = sa.create_mock_engine(url, say)
     metadata.create_all(engine, checkfirst=False)
-    return said
+    return statements
 
 
 # ------------------------------------------------ the calling program stays as it was
@@ -489,7 +489,7 @@ def test_the_applications_modules_and_classes_stay_the_same_objects(
     usuario = application.load(plan, "estagios.usuario").Usuario
     before, path, finders = dict(sys.modules), list(sys.path), list(sys.meta_path)
     attributes = dict(vars(sys.modules["estagios"]))
-    for _ in metadatas(plan):
+    for _ in turns(plan):
         assert {name: module for name, module in sys.modules.items() if before.get(name) is not module} == {}
         assert before.keys() == sys.modules.keys()
         assert (sys.path, sys.meta_path) == (path, finders)
@@ -534,12 +534,12 @@ def test_the_programs_mappers_can_still_be_configured(write: Write) -> None:
     """Even if a stage's own could not be: its relationship leads nowhere."""
     broken = f'{USUARIO}    amigos = relationship("Ninguem")\n'.replace("import Mapped", "import relationship, Mapped")
     plan = write(SHOP | {"usuario": broken}, [["usuario"], ["usuario_email"]])
-    said = []
-    for _, metadata in metadatas(plan):
+    found = []
+    for _, metadata in turns(plan):
         configure_mappers()
-        said.append(schema(metadata))
+        found.append(schema(metadata))
     configure_mappers()
-    assert said == [US, US_EMAIL]
+    assert found == [US, US_EMAIL]
 
 
 def test_mappers_of_a_module_that_fails_are_gone_too(write: Write) -> None:
@@ -597,7 +597,7 @@ def test_a_schema_stays_valid_after_its_modules_have_gone(write: Write) -> None:
             connection.execute(sa.text("CREATE TABLE da_metadata (id INTEGER)"))
     """
     plan = write(SHOP | {"tinta": textwrap.dedent(module)}, [["tinta"]])
-    (_, metadata), *_ = metadatas(plan)
+    (_, metadata), *_ = turns(plan)
     gc.collect()
     with sa.create_engine("sqlite://").connect() as connection:
         metadata.create_all(connection)
@@ -616,7 +616,7 @@ def test_two_folders_with_packages_of_one_name_do_not_mix(write: Write, applicat
     one = write(SHOP, inside="a")
     two = write(SHOP | {"usuario": USUARIO.replace("nome", "apelido")}, inside="b")
     application.load(one, "estagios.usuario")
-    pairs = [(schema(a), schema(b)) for (_, a), (_, b) in zip(metadatas(one), metadatas(two), strict=True)]
+    pairs = [(schema(a), schema(b)) for (_, a), (_, b) in zip(turns(one), turns(two), strict=True)]
     assert pairs[0] == (US, {"usuarios": ["id", "apelido"]})
     assert sys.modules["estagios.usuario"].Usuario.__table__.c.keys() == ["id", "nome"]
 
@@ -849,7 +849,7 @@ def test_a_helper_package_passes_its_names_on(write: Write) -> None:
         "tipos.textos": "from sqlalchemy import String\nCurto = String(10)\n",
         "usuario_email": "from estagios.tipos import Curto\n" + EMAIL.replace("String(50)", "Curto"),
     }
-    (*_, (_, metadata)) = metadatas(write(files))
+    (*_, (_, metadata)) = turns(write(files))
     assert str(metadata.tables["usuarios"].c.email.type) == "VARCHAR(10)"
 
 
@@ -929,7 +929,7 @@ def test_what_an_init_makes_of_modules_that_are_on_is_there(write: Write, case: 
 )
 def test_a_statement_of_an_init_waits_for_the_modules_that_it_works_with(write: Write, line: str) -> None:
     plan = write(SHOP | {"__init__": f"from .produto import Produto\n{line}\n"}, [["usuario"], ["produto"]])
-    comments = [{key: table.comment for key, table in each.tables.items()} for _, each in metadatas(plan)]
+    comments = [{key: table.comment for key, table in each.tables.items()} for _, each in turns(plan)]
     assert comments == [{"usuarios": None}, {"usuarios": None, "produtos": "x"}]
 
 
@@ -937,28 +937,28 @@ BOTH: dict[str, tuple[str, str, int, str]] = {
     "an event of the base": (
         "from sqlalchemy import event\nfrom .base import Base\nfrom .produto import Produto\n"
         '@event.listens_for(Base.metadata, "after_create")\ndef depois(*_, **__):\n    print(Produto)\n',
-        "", 5, "and with `Base`, which is there",
+        "", 5, "and also `Base`, which is on.",
     ),
     "a loop": (
         f"{PASSES}for each in (Produto, Usuario):\n    each.__table__.comment = 'x'\n",
-        "", 3, "and with `Usuario`, which is there",
+        "", 3, "and also `Usuario`, which is on.",
     ),
     "a loop over a list": (
         f"{PASSES}MODELS = [Produto, Usuario]\nfor each in MODELS:\n    each.__table__.comment = 'x'\n",
-        "", 4, "and with `Usuario`, which is there",
+        "", 4, "and also `Usuario`, which is on.",
     ),
     "a try": (
         "from .base import Base\ntry:\n    from .produto import Produto\n    Base.feito = True\n"
         "except ImportError:\n    pass\n",
-        "", 2, "and with `Base`, which is there",
+        "", 2, "and also `Base`, which is on.",
     ),
     "a call": (
         f"def feito(*_):\n    pass\n{PASSES}FEITO = feito(Usuario, Produto)\n",
-        "", 5, "and with `Usuario`, which is there",
+        "", 5, "and also `Usuario`, which is on.",
     ),
     "the base by way of a model": (
         "from .produto import Produto\nProduto.metadata.naming_convention = {}\n",
-        "", 2, "and with `metadata`, which is there",
+        "", 2, "and also `metadata`, which is on.",
     ),
     "a list that is asked for": (f"{PASSES}MODELS = [Produto, Usuario]\n", "from estagios import MODELS", 3, "`MODELS`"),
     "a list that is asked for in a try": (
@@ -972,10 +972,10 @@ BOTH: dict[str, tuple[str, str, int, str]] = {
         f"{PASSES}def todos():\n    return [Produto, Usuario]\n", "from estagios import todos\ntodos()", 3, "`todos`",
     ),
     "a loop that looks into modules": (
-        f'{WALK}vars(importlib.import_module(f"{{__name__}}.{{m.name}}"))\n', "", 3, "The statement",
+        f'{WALK}vars(importlib.import_module(f"{{__name__}}.{{m.name}}"))\n', "", 3, "This statement",
     ),
     "a function that imports": (
-        "def classe():\n    from .produto import Produto\n    return Produto\nUMA = classe()\n", "", 2, "The statement",
+        "def classe():\n    from .produto import Produto\n    return Produto\nUMA = classe()\n", "", 2, "This statement",
     ),
 }  # fmt: skip
 
@@ -989,9 +989,9 @@ def test_an_init_that_cannot_do_without_a_module_that_is_off_is_refused(write: W
     error = refusal(write(files, [["usuario"], ["produto"]]))
     place = "vendas/__init__.py" if "package in it" in case else "__init__.py"
     assert error.where == f"estagios/{place}:{line}"
-    assert "works with the module `produto`, which is not on in stage `s1`" in error.message
+    assert "uses the module `produto`, which is not on in stage `s1`" in error.message
     assert words in error.message
-    assert error.hint == "Turn `produto` on with `enable`, or move that into a module of its own."
+    assert error.hint == "Turn `produto` on with `enable`, or move this into a module of its own."
 
 
 # ------------------------------------------------ what comes from modules that are not on
@@ -1040,8 +1040,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"], ["produto"]],
         (
             "estagios/usuario.py:1: The table `produtos` comes from the module `produto`, which is not on "
-            "in stage `s1`, and "
-            "`usuario` imports that. Turn `produto` on with `enable`, or do not import it in `usuario`."
+            "in stage `s1`, but "
+            "imported by `usuario`. Turn `produto` on with `enable`, or do not import it in `usuario`."
         ),
     ),
     "a table of a module that no stage turns on": (
@@ -1049,8 +1049,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"]],
         (
             "estagios/usuario.py:1: The table `produtos` comes from the module `produto`, which is not on "
-            "in stage `s1`, and "
-            "`usuario` imports that. Turn `produto` on with `enable`, or do not import it in `usuario`."
+            "in stage `s1`, but "
+            "imported by `usuario`. Turn `produto` on with `enable`, or do not import it in `usuario`."
         ),
     ),
     "a table of a module that has been turned off": (
@@ -1058,8 +1058,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"], {"disable": ["usuario"], "enable": ["produto"]}],
         (
             "estagios/produto.py:1: The table `usuarios` comes from the module `usuario`, which is not on "
-            "in stage `s2`, and "
-            "`produto` imports that. Turn `usuario` on with `enable`, or do not import it in `produto`."
+            "in stage `s2`, but "
+            "imported by `produto`. Turn `usuario` on with `enable`, or do not import it in `produto`."
         ),
     ),
     "a column": (
@@ -1068,7 +1068,7 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         (
             "estagios/produto.py:3: The column `usuarios.email` comes from the module `usuario_email`, "
             "which is not on in "
-            "stage `s2`, and `produto` imports that. Turn `usuario_email` on with `enable`, or do not "
+            "stage `s2`, but imported by `produto`. Turn `usuario_email` on with `enable`, or do not "
             "import it in `produto`."
         ),
     ),
@@ -1077,8 +1077,7 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"]],
         (
             "estagios/meio.py:1: The table `produtos` comes from the module `produto`, which is not on in "
-            "stage `s1`, and "
-            "`meio` imports that; `usuario` imports `meio` (estagios/usuario.py:2). Turn `produto` on with "
+            "stage `s1`, but imported by `meio`, which is imported by `usuario` (estagios/usuario.py:2). Turn `produto` on with "
             "`enable`, or do "
             "not import it in `meio`."
         ),
@@ -1089,7 +1088,7 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         (
             "config.yaml:4:3: The table `t` comes from the module `base`, which is not on in stage `s1`. "
             "Turn `base` on with "
-            "`enable`, or move what makes it out of there."
+            "`enable`, or define it in another module."
         ),
     ),
     "a table in the package's __init__": (
@@ -1101,7 +1100,7 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         (
             "config.yaml:4:3: The table `t` comes from the module `__init__`, which is not on in stage "
             "`s1`. Turn `__init__` "
-            "on with `enable`, or move what makes it out of there."
+            "on with `enable`, or define it in another module."
         ),
     ),
     "a table beside a base that the package passes on": (
@@ -1113,7 +1112,7 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         (
             "config.yaml:4:3: The table `t` comes from the module `base`, which is not on in stage `s1`. "
             "Turn `base` on with "
-            "`enable`, or move what makes it out of there."
+            "`enable`, or define it in another module."
         ),
     ),
     "a model that is taken from the package": (
@@ -1124,8 +1123,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"], ["produto"]],
         (
             "estagios/usuario.py:1: The table `produtos` comes from the module `produto`, which is not on "
-            "in stage `s1`, and "
-            "`usuario` imports that. Turn `produto` on with `enable`, or do not import it in `usuario`."
+            "in stage `s1`, but "
+            "imported by `usuario`. Turn `produto` on with `enable`, or do not import it in `usuario`."
         ),
     ),
     "a table that then is in the way": (
@@ -1133,8 +1132,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"], {"disable": ["usuario"], "enable": ["outro"]}],
         (
             "estagios/outro.py:1: The table `usuarios` comes from the module `usuario`, which is not on in "
-            "stage `s2`, and "
-            "`outro` imports that. Turn `usuario` on with `enable`, or do not import it in `outro`."
+            "stage `s2`, but "
+            "imported by `outro`. Turn `usuario` on with `enable`, or do not import it in `outro`."
         ),
     ),
     "a table whose import is hidden in a try": (
@@ -1142,8 +1141,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         [["usuario"]],
         (
             "estagios/usuario.py:2: The table `produtos` comes from the module `produto`, which is not on "
-            "in stage `s1`, and "
-            "`usuario` imports that. Turn `produto` on with `enable`, or do not import it in `usuario`."
+            "in stage `s1`, but "
+            "imported by `usuario`. Turn `produto` on with `enable`, or do not import it in `usuario`."
         ),
     ),
 }
@@ -1212,7 +1211,7 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "a base in a module without one": (
         {"vazio": ""},
         {"base": "vazio:Base"},
-        "config.yaml:4:3: The module `vazio` has no `Base`. There is no base there.",
+        "config.yaml:4:3: The module `vazio` has no `Base`. There is no base.",
     ),
     "an error on import": (
         {"usuario": "import os\nos.nada\n"},
@@ -1277,7 +1276,7 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
         {},
         (
             "estagios/base.py:1: The module `base` fails on import: ZeroDivisionError: division by zero. "
-            "It is the base's, named at config.yaml:4:3."
+            "It has the base, at config.yaml:4:3."
         ),
     ),
     "an __init__ that fails": (
@@ -1285,14 +1284,14 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
         {},
         (
             "estagios/__init__.py:1: The module `base` fails on import: ZeroDivisionError: division by zero. "
-            "It is the base's, named at config.yaml:4:3."
+            "It has the base, at config.yaml:4:3."
         ),
     ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_plan_or_module_is_told_with_its_place(write: Write, case: str) -> None:
+def test_a_wrong_plan_or_module_is_reported_with_its_place(write: Write, case: str) -> None:
     """Where, what, and the nearest right name; no stack trace."""
     files, options, want = WRONG[case]
     chosen: dict[str, Any] = {"steps": [["usuario"]], **options}
@@ -1300,7 +1299,7 @@ def test_a_wrong_plan_or_module_is_told_with_its_place(write: Write, case: str) 
     assert text(refusal(plan)) == want
 
 
-def test_a_package_that_is_not_there_is_told_with_the_nearest(write: Write) -> None:
+def test_a_package_that_is_not_there_is_reported_with_the_nearest(write: Write) -> None:
     """Packages of the folder, at the same depth."""
     path = write(SHOP, package="app.models").path
     path.write_text(path.read_text().replace("app.models", "app.modelos"))
@@ -1322,11 +1321,11 @@ def test_a_module_in_place_of_the_package_is_refused(write: Write) -> None:
     plan = write({}, package="estagios")
     (plan.folder / "estagios.py").write_text(BASE)
     assert text(refusal(plan)) == (
-        "config.yaml:3:3: `estagios` is a module, and not a package. Make it a folder, with a file for each step."
+        "config.yaml:3:3: `estagios` is a module, not a package. Make it a folder with one file for each step."
     )
 
 
-def test_places_are_told_as_the_user_named_the_configuration(write: Write) -> None:
+def test_places_are_reported_as_the_user_named_the_configuration(write: Write) -> None:
     """With `--config outro/config.yaml` a module's path begins with `outro`, too."""
     error = refusal(write(SHOP | {"usuario": "1 / 0\n"}, inside="outro"))
     assert (error.where, error.hint) == ("outro/estagios/usuario.py:1", "It is turned on at outro/config.yaml:7:14.")
@@ -1428,9 +1427,9 @@ def test_setup_database_creates_it_where_it_is_not(tmp_path: Path, monkeypatch: 
 
 def test_two_modules_with_one_text_are_each_in_their_own_file(write: Write) -> None:
     """A text is compiled once; what it raises where it stands for the second time names that place all the same."""
-    said = "import pathlib\n\nx = 1 // pathlib.Path(__file__).with_name('parte.txt').read_text().count('x')\n"
+    source = "import pathlib\n\nx = 1 // pathlib.Path(__file__).with_name('parte.txt').read_text().count('x')\n"
     plan = write(
-        {"base": BASE, "um/__init__": "", "um/a": said, "dois/__init__": "", "dois/a": said}, [["um.a"], ["dois.a"]]
+        {"base": BASE, "um/__init__": "", "um/a": source, "dois/__init__": "", "dois/a": source}, [["um.a"], ["dois.a"]]
     )
     for folder, content in (("um", "x"), ("dois", "")):
         (plan.folder / "estagios" / folder / "parte.txt").write_text(content)

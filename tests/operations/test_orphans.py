@@ -47,7 +47,7 @@ def test_a_row_without_the_one_that_it_refers_to_stops_the_revision(connection: 
     orphans.look()
     for statement in sql.split("; "):
         connection.exec_driver_sql(statement)
-    with pytest.raises(CommandError, match="would refer to a row that is not there, for example row"):
+    with pytest.raises(CommandError, match="would refer to a missing row, for example row"):
         orphans.check()
 
 
@@ -90,7 +90,7 @@ def test_only_what_ran_since_the_last_revision_is_looked_at(connection: sa.Conne
     assert looked == ["PRAGMA foreign_key_check(capas)", "-", "-", "-", "-", "PRAGMA foreign_key_check", "-"]
 
 
-def test_a_key_to_what_is_not_unique_is_told_with_the_table_that_has_it(connection: sa.Connection) -> None:
+def test_a_key_to_what_is_not_unique_is_reported_with_the_table_that_has_it(connection: sa.Connection) -> None:
     """SQLite itself says so with the first row only, which may be somebody else's."""
     orphans = Orphans(connection)
     orphans.look()

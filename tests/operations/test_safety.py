@@ -402,12 +402,12 @@ def test_exit_9_says_which_operations_are_in_and_which_are_not(stuck: Project) -
     with pytest.raises(MigrationFailed, match="Duplicate entry") as failed:
         commands.up(stuck.plan())
     message = failed.value.message
-    inside, outside = message.split("are in: ")[1].split("; not in: ")
+    inside, outside = message.split("Applied: ")[1].split("Not applied: ")
     assert "create_table bancos" in inside
     assert "change_table contas" in inside
     assert "run_sql" not in inside
     assert "run_sql" in outside
-    assert "A part of run_sql" in message
+    assert "Partly applied: run_sql" in message
     state = outcome(commands.status, stuck.plan())
     assert state.unfinished is not None
     assert (state.stage, state.unfinished.direction) == ("contas", "up")
@@ -434,7 +434,7 @@ def test_stock_alembic_undoes_it_too(stuck: Project) -> None:
     run = alembic(stuck, "upgrade", "head")
     _, err = run.communicate(timeout=60)
     assert run.returncode != 0
-    assert "not in: run_sql" in err
+    assert "Not applied: run_sql" in err
     run = alembic(stuck, "downgrade", "-1")
     assert (run.communicate(timeout=60), run.returncode)[1] == 0
     execute(stuck.url, "UPDATE contas SET nome = 'Rui' WHERE id = 2")
@@ -507,7 +507,7 @@ def test_who_loses_every_time_gives_up_and_says_so(unlucky: Callable[[int], Proj
     assert outcome(commands.status, project.plan()).stage == "contas"
 
 
-def test_a_file_that_is_read_only_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_read_only_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
     made = write(tmp_path / "p", MODULES, STAGES, package="modelos")
     commands.rebuild(made.plan(), proof=False)
     commands.down(made.plan(), "contas")
@@ -549,7 +549,7 @@ def test_a_column_that_is_there_already_keeps_its_values(project: Project) -> No
     assert rows(project.url, "SELECT apelido FROM contas") == [("por mim",), ("por mim",)]
 
 
-def test_a_stage_whose_commit_fails_is_not_told_as_applied(project: Project) -> None:
+def test_a_stage_whose_commit_fails_is_not_reported_as_applied(project: Project) -> None:
     if "postgresql" not in project.url:
         pytest.skip("only PostgreSQL has constraint triggers, which speak at the commit")
     last = apply.files(project.plan())[-1].id
@@ -564,7 +564,7 @@ def test_a_stage_whose_commit_fails_is_not_told_as_applied(project: Project) -> 
     assert failed.value.details["applied"] == ["contas_2"]
 
 
-def test_sql_that_ends_sqlite_s_transaction_is_told(project: Project) -> None:
+def test_sql_that_ends_sqlite_s_transaction_is_reported(project: Project) -> None:
     if not project.url.startswith("sqlite"):
         pytest.skip("the other servers have no savepoint for each stage")
     data = {"upgrade": ["/* hidden */ COMMIT"], "downgrade": ["SELECT 1"]}
@@ -584,7 +584,7 @@ def test_a_version_that_somebody_else_wrote_meanwhile_stops_the_run(project: Pro
     assert failed.value.details["applied"] == ["contas_2"]
 
 
-def test_a_full_disk_is_told_and_the_file_is_whole(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_file_is_whole(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(
@@ -620,7 +620,7 @@ def _fill(path: Path) -> None:
             file.write(b"x" * 1024)
 
 
-def test_who_may_only_read_can_look_and_is_told_the_rest(project: Project) -> None:
+def test_who_may_only_read_can_look_and_is_reported_the_rest(project: Project) -> None:
     there = sa.make_url(project.url)
     kind = database.server_kind(there)
     if kind == "sqlite":

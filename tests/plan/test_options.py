@@ -21,7 +21,7 @@ MISSING = {
 WRONG = [
     *[(kind, key, "/no/such", "there is no such") for kind, keys in MISSING.items() for key in keys],
     ("mariadb", "ssl_ca", "{folder}", "that is a folder"),
-    ("mariadb", "ssl_capath", "{file}", "that is no folder"),
+    ("mariadb", "ssl_capath", "{file}", "that is not a folder"),
     ("mariadb", "ssl_ca", "{file}", "OpenSSL cannot use it"),
     ("mariadb", "ssl_cert", "{file}", "OpenSSL cannot use it"),
     ("mariadb", "ssl_cipher", "nada", "OpenSSL cannot use it"),
@@ -30,16 +30,16 @@ WRONG = [
     ("mariadb", "charset", "nada", "no such character set"),
     ("mariadb", "collation", "nada", "the server does not know it"),
     ("mariadb", "sql_mode", "nada", "the server does not know it"),
-    ("mariadb", "compress", "true", "Python code alone"),
-    ("mariadb", "cursorclass", "nada", "Python code alone"),
-    ("postgresql", "sslcrldir", "{file}", "that is no folder"),
+    ("mariadb", "compress", "true", "Python code only"),
+    ("mariadb", "cursorclass", "nada", "Python code only"),
+    ("postgresql", "sslcrldir", "{file}", "that is not a folder"),
     ("postgresql", "connect_timeout", "logo", "a whole number"),
     ("postgresql", "keepalives", "logo", "a whole number"),
     ("postgresql", "tcp_user_timeout", "logo", "a whole number"),
     ("postgresql", "sslmode", "nada", "one of disable, allow"),
     ("postgresql", "gssencmode", "nada", "one of disable, prefer"),
     ("postgresql", "target_session_attrs", "nada", "one of any, read-write"),
-    ("postgresql", "row_factory", "nada", "Python code alone"),
+    ("postgresql", "row_factory", "nada", "Python code only"),
     ("sqlite", "timeout", "logo", "it cannot be read"),
     ("sqlite", "nada", "1", "no such option"),
 ]
@@ -140,7 +140,7 @@ def test_in_config_yaml_the_option_has_its_place(local: Project, server: str, op
         if elsewhere is not None:
             assert elsewhere.returncode == 2
             assert elsewhere.stderr.startswith(
-                f"The URL's option `{option}` is `/no/such.pem`, and there is no such file."
+                f"The URL's option `{option}` is `/no/such.pem`, but there is no such file."
             )
 
 

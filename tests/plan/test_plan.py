@@ -8,7 +8,7 @@ import pickle
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -17,7 +17,6 @@ from sqlalchemy.engine import make_url
 from sqlstrata import errors, plan
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.plan import Cast, Plan, Sql, form
-from sqlstrata.plan.words import WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +49,7 @@ def stages(flow: str) -> str:
     return f"{HEAD}stages: {flow}\n"
 
 
-SUPPORTED = "Those that are: SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://)."
+SUPPORTED = "Supported are SQLite (sqlite://), PostgreSQL (postgresql://) and MariaDB (mysql://, mariadb://)."
 
 
 def url(text: str) -> str:
@@ -80,28 +79,28 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
 # fmt: off
 WRONG: list[tuple[str, str | bytes, str, str]] = [
     # the file as a whole
-    ("empty", "", "1:1", "The file is empty. Write `database:`, `models:` and `stages:`, each with what belongs to it."),
-    ("only a comment", "# nothing yet\n", "1:1", "The file is empty. Write `database:`, `models:` and `stages:`, each with what belongs to it."),
-    ("a list at the top", "- database\n", "1:1", "The file must be a mapping, not a list. Write `database:`, `models:` and `stages:`, each with what belongs to it."),
-    ("text at the top", "database\n", "1:1", "The file must be a mapping, not text. Write `database:`, `models:` and `stages:`, each with what belongs to it."),
-    ("not YAML: indentation", "database:\n  url: sqlite://\n models: {}\n", "3:2", "This is not YAML: while parsing a block mapping, expected <block end>, but found '<block mapping start>'. Look at the indentation and the quotes here and in the line before."),
-    ("not YAML: a colon", url("sqlite:///:memory:"), "2:25", "This is not YAML: mapping values are not allowed here. Look at the indentation and the quotes here and in the line before."),
-    ("not YAML: a tab", "\tdatabase: {}\n", "1:1", "This is not YAML: while scanning for the next token, found character '\\t' that cannot start any token. Look at the indentation and the quotes here and in the line before."),
-    ("not YAML: never closed", stages("[{name: usuario"), "7:1", "This is not YAML: while parsing a flow mapping, expected ',' or '}', but got '<stream end>'. Look at the indentation and the quotes here and in the line before."),
-    ("not YAML: a variable without quotes", prove_on("[${SERVER}]"), "10:13", 'This is not YAML: while parsing a flow sequence, expected \',\' or \']\', but got \'{\'. Inside [ ] and { } a variable needs quotes: "${NAME}".'),
-    ("two documents", "a: 1\n---\nb: 2\n", "2:1", "This is not YAML: expected a single document in the stream, but found another document. Look at the indentation and the quotes here and in the line before."),
-    ("an alias of nothing", "a: *b\n", "1:4", "This is not YAML: found undefined alias 'b'. Look at the indentation and the quotes here and in the line before."),
-    ("a control character", "a: \x07\n", "1:4", 'The file has a character that YAML does not allow: U+0007. Take it out, or write it as an escape in "quotes".'),
+    ("empty", "", "1:1", "The file is empty. Write `database:`, `models:` and `stages:`, each with its keys."),
+    ("only a comment", "# nothing yet\n", "1:1", "The file is empty. Write `database:`, `models:` and `stages:`, each with its keys."),
+    ("a list at the top", "- database\n", "1:1", "The file must be a mapping, not a list. Write `database:`, `models:` and `stages:`, each with its keys."),
+    ("text at the top", "database\n", "1:1", "The file must be a mapping, not text. Write `database:`, `models:` and `stages:`, each with its keys."),
+    ("not YAML: indentation", "database:\n  url: sqlite://\n models: {}\n", "3:2", "This is not valid YAML: while parsing a block mapping, expected <block end>, but found '<block mapping start>'. Check the indentation and the quotes here and in the line before."),
+    ("not YAML: a colon", url("sqlite:///:memory:"), "2:25", "This is not valid YAML: mapping values are not allowed here. Check the indentation and the quotes here and in the line before."),
+    ("not YAML: a tab", "\tdatabase: {}\n", "1:1", "This is not valid YAML: while scanning for the next token, found character '\\t' that cannot start any token. Check the indentation and the quotes here and in the line before."),
+    ("not YAML: never closed", stages("[{name: usuario"), "7:1", "This is not valid YAML: while parsing a flow mapping, expected ',' or '}', but got '<stream end>'. Check the indentation and the quotes here and in the line before."),
+    ("not YAML: a variable without quotes", prove_on("[${SERVER}]"), "10:13", 'This is not valid YAML: while parsing a flow sequence, expected \',\' or \']\', but got \'{\'. Inside [ ] and { } a variable needs quotes: "${NAME}".'),
+    ("two documents", "a: 1\n---\nb: 2\n", "2:1", "This is not valid YAML: expected a single document in the stream, but found another document. Check the indentation and the quotes here and in the line before."),
+    ("an alias of nothing", "a: *b\n", "1:4", "This is not valid YAML: found undefined alias 'b'. Check the indentation and the quotes here and in the line before."),
+    ("a control character", "a: \x07\n", "1:4", 'The file has a character that YAML does not allow: U+0007. Remove it, or write it as an escape in "quotes".'),
     ("not UTF-8", "# criação\n".encode("latin-1"), "1:7", "The file is not UTF-8: byte 0xe7. Save it as UTF-8."),
     ("not UTF-8 in line 2", b"\xef\xbb\xbfa: 1\nb: \xff\n", "2:4", "The file is not UTF-8: byte 0xff. Save it as UTF-8."),
-    ("a value that contains itself", stage("rows: &a {t: [*a]}"), "10:11", "This value contains itself. Write out what its alias (*) stands for."),
-    ("a tag", stage("rows: {t: [{a: !python 1}]}"), "10:20", "The tag !python means nothing here. Leave it out."),
-    ("a tag of a mapping", stage("rows: {t: [!!set {a}]}"), "10:16", "The tag !!set means nothing here. Leave it out."),
-    ("a date that is none", stage("rows: {t: [{a: 2024-13-45}]}"), "10:20", "YAML cannot read this as a value of the kind timestamp. Correct it, or put it in quotes if it is text."),
+    ("a value that contains itself", stage("rows: &a {t: [*a]}"), "10:11", "This value contains itself. Replace its alias (*) by what it stands for."),
+    ("a tag", stage("rows: {t: [{a: !python 1}]}"), "10:20", "The tag !python is not supported here. Remove it."),
+    ("a tag of a mapping", stage("rows: {t: [!!set {a}]}"), "10:16", "The tag !!set is not supported here. Remove it."),
+    ("a date that is none", stage("rows: {t: [{a: 2024-13-45}]}"), "10:20", "YAML cannot read this as a timestamp. Correct it, or put it in quotes if it is text."),
     ("an octal number", stage("rows: {t: [{cep: 0123}]}"), "10:22", 'YAML reads `0123` as the number 83. Write "0123" if it is text, or 83 if it is that number.'),
     ("a number to base 60", stage("rows: {t: [{a: 12:30}]}"), "10:20", 'YAML reads `12:30` as the number 750. Write "12:30" if it is text, or 750 if it is that number.'),
-    ("a merge of no mapping", stage("rows: {t: [{<<: 3}]}"), "10:17", "`<<` merges mappings, and this is none. Write `<<: *name` of a mapping."),
-    ("a merge of a list with no mapping", stage("rows: {t: [{<<: [{a: 1}, 3]}]}"), "10:17", "`<<` merges mappings, and this is none. Write `<<: *name` of a mapping."),
+    ("a merge of no mapping", stage("rows: {t: [{<<: 3}]}"), "10:17", "`<<` merges mappings, and this is not one. Write `<<: *name`, where `&name` is a mapping."),
+    ("a merge of a list with no mapping", stage("rows: {t: [{<<: [{a: 1}, 3]}]}"), "10:17", "`<<` merges mappings, and this is not one. Write `<<: *name`, where `&name` is a mapping."),
     # keys
     ("an unknown key at the top", HEAD + STAGE + "stags: []\n", "10:1", "`stags` is not a key of the file. The nearest key is `stages`."),
     ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, servers, prove_on."),
@@ -109,7 +108,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("an unknown key of models", HEAD.replace("package:", "packages:") + STAGE, "4:3", "`packages` is not a key of `models`. The nearest key is `package`."),
     ("an unknown key of a stage", stage("enabel: []"), "10:5", "`enabel` is not a key of stage 1. The nearest key is `enable`."),
     ("a key in capitals", stage("DROP: [usuarios]"), "10:5", "`DROP` is not a key of stage 1. The nearest key is `drop`."),
-    ("a key twice", stage("name: outro"), "10:5", "The key `name` stands here twice, first in line 7. Keep one of the two."),
+    ("a key twice", stage("name: outro"), "10:5", "The key `name` is a duplicate; it is first in line 7. Remove one of the two."),
     ("a key that YAML reads as true", stage("on: []"), "10:5", 'A key must be text, but YAML reads `on` as true. Put it in quotes: "on".'),
     ("a key that YAML reads as a number", stage("rows: {t: [{1: a}]}"), "10:17", 'A key must be text, but YAML reads `1` as a number. Put it in quotes: "1".'),
     ("a key that YAML reads as a date", stage("rows: {t: [{2024-01-31: a}]}"), "10:17", 'A key must be text, but YAML reads `2024-01-31` as a date. Put it in quotes: "2024-01-31".'),
@@ -149,17 +148,17 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("disable is text", stage("disable: usuario"), "10:5", "`disable` must be a list of modules, not text. Write it as in `disable: [usuario]`."),
     ("a module to turn off that YAML reads as a date", stage("disable: [2024-01-31]"), "10:15", 'Item 1 of `disable` must be the name of a module, but YAML reads `2024-01-31` as a date. Put it in quotes: "2024-01-31".'),
     ("rename is a list", stage("rename: [usuarios]"), "10:5", "`rename` must be a mapping of old names to new ones, not a list. Write it as in `rename: {usuarios.nome: nome_completo}`."),
-    ("a new name that YAML reads as false", stage("rename: {usuarios.ativo: off}"), "10:14", '`usuarios.ativo` must be given a new name, but YAML reads `off` as false. Put it in quotes: "off".'),
+    ("a new name that YAML reads as false", stage("rename: {usuarios.ativo: off}"), "10:14", '`usuarios.ativo` must be a new name, but YAML reads `off` as false. Put it in quotes: "off".'),
     ("drop is text", stage("drop: usuarios"), "10:5", "`drop` must be a list of tables and columns, not text. Write it as in `drop: [usuarios.idade]`."),
     ("drop names null", stage("drop: [~]"), "10:12", "Item 1 of `drop` is empty and must be the name of a table or column. Write it as in `drop: [usuarios.idade]`."),
     ("drop names what YAML reads as a number", stage("drop: [usuarios, 1.5]"), "10:22", 'Item 2 of `drop` must be the name of a table or column, but YAML reads `1.5` as a number. Put it in quotes: "1.5".'),
     ("fill is a list", stage("fill: [usuarios.email]"), "10:5", '`fill` must be a mapping of columns to SQL, not a list. Write it as in `fill: {usuarios.email: "\'\'"}`.'),
     ("fill is a number", stage("fill: {usuarios.idade: 0}"), "10:12", '`usuarios.idade` must be SQL text or SQL for each server, but YAML reads `0` as a number. Put it in quotes: "0".'),
-    ("fill is a list of SQL", stage("fill: {usuarios.idade: [x]}"), "10:12", '`usuarios.idade` must be SQL text or SQL for each server, not a list. Write it as in `usuarios.email: "\'\'"`.'),
+    ("fill is a list of SQL", stage("fill: {usuarios.idade: [x]}"), "10:12", '`usuarios.idade` must be SQL text or SQL for each server, not a list. Write it as in `fill: {usuarios.email: "\'\'"}`.'),
     ("fill for a server is a boolean", stage("fill: {usuarios.ativo: {sqlite: true}}"), "10:29", '`sqlite` must be SQL text, but YAML reads `true` as true. Put it in quotes: "true".'),
     ("cast is text", stage("cast: CAST"), "10:5", "`cast` must be a mapping of columns to SQL, not text. Write it as in `cast: {usuarios.idade: CAST(idade AS INTEGER)}`."),
     ("a cast is a number", stage("cast: {usuarios.idade: 1}"), "10:12", '`usuarios.idade` must be SQL text or SQL for each server, or these under up and down, but YAML reads `1` as a number. Put it in quotes: "1".'),
-    ("a cast up is a list", stage("cast: {usuarios.idade: {up: [x]}}"), "10:29", "`up` must be SQL text or SQL for each server, not a list. Write it as in `up: CAST(idade AS INTEGER)`."),
+    ("a cast up is a list", stage("cast: {usuarios.idade: {up: [x]}}"), "10:29", "`up` must be SQL text or SQL for each server, not a list. Write it as in `cast: {usuarios.idade: CAST(idade AS INTEGER)}`."),
     ("a cast for a server is a number", stage("cast: {usuarios.idade: {down: {mysql: 1}}}"), "10:36", '`mysql` must be SQL text, but YAML reads `1` as a number. Put it in quotes: "1".'),
     ("data is a number", stage("data: 1"), "10:5", "`data` must be a mapping of upgrade and downgrade to SQL, not a number. Write it as in `data: {upgrade: UPDATE usuarios SET idade = 0}`."),
     ("data is nothing", stage("data:"), "10:5", "`data` is empty and must be a mapping of upgrade and downgrade to SQL. Write it as in `data: {upgrade: UPDATE usuarios SET idade = 0}`."),
@@ -170,91 +169,91 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("data has a number in a list for a server", stage("data: {upgrade: {sqlite: [SELECT 1, 2]}}"), "10:41", 'Item 2 of `sqlite` must be SQL text, but YAML reads `2` as a number. Put it in quotes: "2".'),
     ("downgrade is text", stage("downgrade: never"), "10:5", "`downgrade` must be true or false, not text. Write it as in `downgrade: false`."),
     ("rows is a list", stage("rows: [usuarios]"), "10:5", "`rows` must be a mapping of tables to their rows, not a list. Write it as in `rows: {usuarios: [{nome: Alice}]}`."),
-    ("the rows of a table are a mapping", stage("rows: {usuarios: {nome: Alice}}"), "10:12", "`usuarios` must be a list of rows, not a mapping. Write it as in `usuarios: [{nome: Alice}]`."),
-    ("a row is text", stage("rows: {usuarios: [Alice]}"), "10:23", "Item 1 of `usuarios` must be a mapping of columns to values, not text. Write it as in `- {nome: Alice}`."),
+    ("the rows of a table are a mapping", stage("rows: {usuarios: {nome: Alice}}"), "10:12", "`usuarios` must be a list of rows, not a mapping. Write it as in `rows: {usuarios: [{nome: Alice}]}`."),
+    ("a row is text", stage("rows: {usuarios: [Alice]}"), "10:23", "Item 1 of `usuarios` must be a mapping of columns to values, not text. Write it as in `rows: {usuarios: [{nome: Alice}]}`."),
     ("a row's column that YAML reads as true", stage("rows: {usuarios: [{on: 1}]}"), "10:24", 'A key must be text, but YAML reads `on` as true. Put it in quotes: "on".'),
     # stages and modules
-    ("a stage name with capitals and accents", stages("[{name: Usuário 2, enable: [usuario]}]"), "6:11", "`Usuário 2` is not a stage's name: a to z, 0 to 9 and _, a letter first. Write it as in `name: usuario_2`."),
-    ("a stage name of digits", stages("[{name: '1', enable: [usuario]}]"), "6:11", "`1` is not a stage's name: a to z, 0 to 9 and _, a letter first. Write it as in `name: usuario`."),
-    ("a stage name that means nothing", stages("[{name: base, enable: [usuario]}]"), "6:11", "A stage cannot be called `base`, which is what stands before the first stage. Give it another name."),
-    ("a stage name that no file can have", stages(f"[{{name: {'a' * 247}, enable: [usuario]}}]"), "6:11", "This stage's name has 247 letters, and so no file can have it. Take no more than 246."),
-    ("a stage name twice", stage() + "  - {name: usuario, enable: [produto]}\n", "10:6", "There are two stages `usuario`, the first in line 7. Give one of them another name."),
-    ("a module twice in one stage", stages("[{name: usuario, enable: [usuario, usuario]}]"), "6:44", "The module `usuario` is turned on twice in this stage. Take one of them out."),
-    ("a module on already", stage() + "  - {name: produto, enable: [usuario]}\n", "10:30", "The module `usuario` is on already, since stage `usuario`. Take it out, or turn it off first with `disable`."),
-    ("a module off already", stage("disable: [usuaria]"), "10:15", "The module `usuaria` is off already when stage `usuario` turns it off. There is no module that is on."),
-    ("another module is on", stage() + "  - {name: produto, disable: [usuaria], enable: [produto]}\n", "10:31", "The module `usuaria` is off already when stage `produto` turns it off. The nearest module that is on is `usuario`."),
-    ("a module off twice", stage() + "  - {name: produto, disable: [usuario, usuario], enable: [produto]}\n", "10:40", "The module `usuario` is off already when stage `produto` turns it off. There is no module that is on."),
+    ("a stage name with capitals and accents", stages("[{name: Usuário 2, enable: [usuario]}]"), "6:11", "`Usuário 2` is not a stage name: use a to z, 0 to 9 and _, beginning with a letter. Write it as in `name: usuario_2`."),
+    ("a stage name of digits", stages("[{name: '1', enable: [usuario]}]"), "6:11", "`1` is not a stage name: use a to z, 0 to 9 and _, beginning with a letter. Write it as in `name: usuario`."),
+    ("a stage name that means nothing", stages("[{name: base, enable: [usuario]}]"), "6:11", "A stage cannot be named `base`, which is the state before the first stage. Give it another name."),
+    ("a stage name that no file can have", stages(f"[{{name: {'a' * 247}, enable: [usuario]}}]"), "6:11", "This stage's name has 247 letters, too many for a file name. Use at most 246."),
+    ("a stage name twice", stage() + "  - {name: usuario, enable: [produto]}\n", "10:6", "There are two stages `usuario`; the first is in line 7. Give one of them another name."),
+    ("a module twice in one stage", stages("[{name: usuario, enable: [usuario, usuario]}]"), "6:44", "The module `usuario` is turned on twice in this stage. Remove one of the two."),
+    ("a module on already", stage() + "  - {name: produto, enable: [usuario]}\n", "10:30", "The module `usuario` is already on, since stage `usuario`. Remove it, or turn it off first with `disable`."),
+    ("a module off already", stage("disable: [usuaria]"), "10:15", "The module `usuaria` is not on, so stage `usuario` cannot turn it off. There is no module that is on."),
+    ("another module is on", stage() + "  - {name: produto, disable: [usuaria], enable: [produto]}\n", "10:31", "The module `usuaria` is not on, so stage `produto` cannot turn it off. The nearest module that is on is `usuario`."),
+    ("a module off twice", stage() + "  - {name: produto, disable: [usuario, usuario], enable: [produto]}\n", "10:40", "The module `usuario` is not on, so stage `produto` cannot turn it off. There is no module that is on."),
     ("a module by its file", stages("[{name: usuario, enable: [vendas/pedido.py]}]"), "6:35", "`vendas/pedido.py` is not the name of a module. Write it as in an import, inside the package: `vendas.pedido`."),
     ("a module of no name", stages("[{name: usuario, enable: ['']}]"), "6:35", "Item 1 of `enable` is empty and must be the name of a module. Write it as in `enable: [usuario]`."),
     ("a relative module", stages("[{name: usuario, enable: [.usuario]}]"), "6:35", "`.usuario` is not the name of a module. Write it as in an import, inside the package: `usuario`."),
-    ("a stage that does nothing", stages("[{name: usuario, rows: {}}]"), "6:10", "The stage `usuario` turns no module on or off and carries no `data`. Add `enable`, `disable` or `data`, or take the stage out."),
-    ("a message with a NUL", stages('[{name: usuario, message: "a\\0b", enable: [usuario]}]'), "6:35", "The text has the character U+0000, which no file or database can hold. Take its escape out; above U+FFFF write it as \\U with eight digits."),
-    ("a stage with empty lists", stages("[{name: usuario, enable: [], disable: []}]"), "6:10", "The stage `usuario` turns no module on or off and carries no `data`. Add `enable`, `disable` or `data`, or take the stage out."),
+    ("a stage that does nothing", stages("[{name: usuario, rows: {}}]"), "6:10", "The stage `usuario` turns no module on or off and has no `data`. Add `enable`, `disable` or `data`, or remove the stage."),
+    ("a message with a NUL", stages('[{name: usuario, message: "a\\0b", enable: [usuario]}]'), "6:35", "The text has the character U+0000, which no file or database can store. Remove its escape; above U+FFFF write it as \\U with eight digits."),
+    ("a stage with empty lists", stages("[{name: usuario, enable: [], disable: []}]"), "6:10", "The stage `usuario` turns no module on or off and has no `data`. Add `enable`, `disable` or `data`, or remove the stage."),
     # what a stage allows and adds
     ("drop of four parts", stage("drop: [a.b.c.d]"), "10:12", "`a.b.c.d` is not the name of a table or column. Write table, table.column or schema.table.column."),
     ("drop of an empty part", stage("drop: [usuarios.]"), "10:12", "`usuarios.` is not the name of a table or column. Write table, table.column or schema.table.column."),
-    ("drop twice", stage("drop: [usuarios, usuarios]"), "10:22", "`usuarios` stands twice in `drop`. Take one of them out."),
+    ("drop twice", stage("drop: [usuarios, usuarios]"), "10:22", "`usuarios` is in `drop` twice. Remove one of the two."),
     ("rename of four parts", stage("rename: {a.b.c.d: e}"), "10:14", "`a.b.c.d` is not the name of a table or column. Write table, table.column or schema.table.column."),
     ("rename to three parts", stage("rename: {usuarios.nome: s.usuarios.nome}"), "10:14", "`s.usuarios.nome` is not the name of a table or column. Write the new name alone, or schema.table for a table."),
-    ("rename of a column to two parts", stage("rename: {s.usuarios.nome: usuarios.nome}"), "10:14", "`usuarios.nome` is not the name of a column inside its table. Write the new name alone."),
-    ("rename to itself", stage("rename: {usuarios: usuarios}"), "10:14", "`usuarios` is renamed to itself. Take it out, or write its new name."),
-    ("rename of a column to itself", stage("rename: {s.usuarios.nome: nome}"), "10:14", "`s.usuarios.nome` is renamed to itself. Take it out, or write its new name."),
-    ("rename to nothing", stage("rename: {usuarios: ''}"), "10:14", "`usuarios` is empty and must be given a new name. Write it as in `rename: {usuarios.nome: nome_completo}`."),
+    ("rename of a column to two parts", stage("rename: {s.usuarios.nome: usuarios.nome}"), "10:14", "`usuarios.nome` is not the name of a column without its table. Write the new name alone."),
+    ("rename to itself", stage("rename: {usuarios: usuarios}"), "10:14", "`usuarios` is renamed to itself. Remove it, or write its new name."),
+    ("rename of a column to itself", stage("rename: {s.usuarios.nome: nome}"), "10:14", "`s.usuarios.nome` is renamed to itself. Remove it, or write its new name."),
+    ("rename to nothing", stage("rename: {usuarios: ''}"), "10:14", "`usuarios` is empty and must be a new name. Write it as in `rename: {usuarios.nome: nome_completo}`."),
     ("fill of a table", stage("fill: {usuarios: '0'}"), "10:12", "`usuarios` is not the name of a column. Write table.column or schema.table.column."),
-    ("fill with no SQL", stage("fill: {usuarios.email: ''}"), "10:12", '`usuarios.email` is empty and must be SQL text or SQL for each server. Write it as in `usuarios.email: "\'\'"`.'),
-    ("fill for no server", stage("fill: {usuarios.email: {}}"), "10:12", "`usuarios.email` is empty. Write the SQL, or take the key out."),
+    ("fill with no SQL", stage("fill: {usuarios.email: ''}"), "10:12", '`usuarios.email` is empty and must be SQL text or SQL for each server. Write it as in `fill: {usuarios.email: "\'\'"}`.'),
+    ("fill for no server", stage("fill: {usuarios.email: {}}"), "10:12", "`usuarios.email` is empty. Write the SQL, or remove the key."),
     ("fill for an unknown server", stage("fill: {usuarios.email: {postgres: x}}"), "10:29", "`postgres` is not a key of `usuarios.email`. The nearest key is `postgresql`."),
     ("fill for MariaDB by name", stage("fill: {usuarios.email: {mariadb: x}}"), "10:29", "`mariadb` is not a key here. Write `mysql`: MariaDB reads it too."),
-    ("fill with no SQL for a server", stage("fill: {usuarios.email: {sqlite: ' '}}"), "10:29", '`sqlite` is empty and must be SQL text. Write it as in `sqlite: "\'\'"`.'),
+    ("fill with no SQL for a server", stage("fill: {usuarios.email: {sqlite: ' '}}"), "10:29", '`sqlite` is empty and must be SQL text. Write it as in `fill: {usuarios.email: "\'\'"}`.'),
     ("cast of a table", stage("cast: {usuarios: x}"), "10:12", "`usuarios` is not the name of a column. Write table.column or schema.table.column."),
     ("cast with an unknown key", stage("cast: {usuarios.idade: {upp: x}}"), "10:29", "`upp` is not a key of `usuarios.idade`. The nearest key is `up`."),
     ("cast with up and a server", stage("cast: {usuarios.idade: {up: x, sqlite: y}}"), "10:36", "`sqlite` is not a key of `usuarios.idade`. The keys are up, down."),
     ("cast for an unknown server", stage("cast: {usuarios.idade: {up: {sqlit: x}}}"), "10:34", "`sqlit` is not a key of `up`. The nearest key is `sqlite`."),
-    ("cast with nothing", stage("cast: {usuarios.idade: {}}"), "10:12", "`usuarios.idade` is empty. Write the SQL, or take the key out."),
-    ("cast with no SQL", stage("cast: {usuarios.idade: {down: ''}}"), "10:29", "`down` is empty and must be SQL text or SQL for each server. Write it as in `up: CAST(idade AS INTEGER)`."),
-    ("data with nothing", stage("data: {}"), "10:5", "`data` is empty. Write the SQL, or take the key out."),
+    ("cast with nothing", stage("cast: {usuarios.idade: {}}"), "10:12", "`usuarios.idade` is empty. Write the SQL, or remove the key."),
+    ("cast with no SQL", stage("cast: {usuarios.idade: {down: ''}}"), "10:29", "`down` is empty and must be SQL text or SQL for each server. Write it as in `cast: {usuarios.idade: CAST(idade AS INTEGER)}`."),
+    ("data with nothing", stage("data: {}"), "10:5", "`data` is empty. Write the SQL, or remove the key."),
     ("data with an unknown key", stage("data: {upgrad: x}"), "10:12", "`upgrad` is not a key of `data`. The nearest key is `upgrade`."),
     ("data with a way and a server", stage("data: {upgrade: x, mysql: y}"), "10:24", "`mysql` is not a key of `data`. The keys are upgrade, downgrade."),
     ("data for an unknown server", stage("data: {upgrade: {oracle: x}}"), "10:22", "`oracle` is not a key of `upgrade`. The keys are sqlite, postgresql, mysql, default."),
-    ("data with an empty list", stage("data: {upgrade: []}"), "10:12", "`upgrade` is empty. Write the SQL, or take the key out."),
-    ("data with no SQL in a list", stage("data: {upgrade: [SELECT 1, '']}"), "10:32", "Item 2 of `upgrade` is empty and must be SQL text. Write it as in `upgrade: [UPDATE usuarios SET idade = 0]`."),
-    ("data that ends the transaction", stage("data: {upgrade: [SELECT 1, commit]}"), "10:32", "Item 2 of `upgrade` says COMMIT, and the transaction is not the stage's to begin or end. Take it out: a stage is in the database whole, or not at all."),
-    ("data that would never run", stage("downgrade: false", "data: {downgrade: SELECT 1}"), "11:12", "The stage `usuario` cannot be undone, so its SQL for the downgrade would never run. Take it out, or `downgrade: false`."),
+    ("data with an empty list", stage("data: {upgrade: []}"), "10:12", "`upgrade` is empty. Write the SQL, or remove the key."),
+    ("data with no SQL in a list", stage("data: {upgrade: [SELECT 1, '']}"), "10:32", "Item 2 of `upgrade` is empty and must be SQL text. Write it as in `data: {upgrade: UPDATE usuarios SET idade = 0}`."),
+    ("data that ends the transaction", stage("data: {upgrade: [SELECT 1, commit]}"), "10:32", "Item 2 of `upgrade` has COMMIT, but a stage cannot begin or end the transaction. Remove it: a stage is applied as a whole or not at all."),
+    ("data that would never run", stage("downgrade: false", "data: {downgrade: SELECT 1}"), "11:12", "The stage `usuario` has `downgrade: false`, so its SQL for the downgrade would never run. Remove it, or remove `downgrade: false`."),
     ("rows of a column", stage("rows: {s.usuarios.nome: []}"), "10:12", "`s.usuarios.nome` is not the name of a table. Write table or schema.table."),
     # the rest of the file
     ("a package that is a path", HEAD.replace("project.models", "project/models") + STAGE, "4:3", "`project/models` is not the name of a package. Write it as in an import: `package: project.models`."),
-    ("a base without a module", HEAD.replace("base:Base", "Base") + STAGE, "5:3", "`Base` does not say module:attribute. Write the module inside the package, as in `base: base:Base`."),
-    ("migrations is the folder itself", HEAD + STAGE + "migrations: .\n", "10:1", "`migrations` must be a folder of its own, for it is replaced whole. Write it as in `migrations: migrations`."),
-    ("migrations is above the folder", HEAD + STAGE + "migrations: x/../..\n", "10:1", "`migrations` must be a folder of its own, for it is replaced whole. Write it as in `migrations: migrations`."),
-    ("no server to prove on", prove_on("[]"), "10:1", "`prove_on` is empty, so nothing would be proved. Name a server, as in `prove_on: [sqlite://]`, or leave the key out."),
-    ("a character that no file can hold", HEAD + STAGE + 'migrations: "a\\0b"\n', "10:13", "The text has the character U+0000, which no file or database can hold. Take its escape out; above U+FFFF write it as \\U with eight digits."),
-    ("half a character", HEAD + STAGE + 'migrations: "\\ud83d\\ude00"\n', "10:13", "The text has the character U+D83D, which no file or database can hold. Take its escape out; above U+FFFF write it as \\U with eight digits."),
+    ("a base without a module", HEAD.replace("base:Base", "Base") + STAGE, "5:3", "`Base` is not module:attribute. Write the module inside the package, as in `base: base:Base`."),
+    ("migrations is the folder itself", HEAD + STAGE + "migrations: .\n", "10:1", "`migrations` must be a separate folder, because `rebuild` replaces it. Write it as in `migrations: migrations`."),
+    ("migrations is above the folder", HEAD + STAGE + "migrations: x/../..\n", "10:1", "`migrations` must be a separate folder, because `rebuild` replaces it. Write it as in `migrations: migrations`."),
+    ("no server to prove on", prove_on("[]"), "10:1", "`prove_on` is empty, so nothing would be proved. Name a server, as in `prove_on: [sqlite://]`, or remove the key."),
+    ("a character that no file can hold", HEAD + STAGE + 'migrations: "a\\0b"\n', "10:13", "The text has the character U+0000, which no file or database can store. Remove its escape; above U+FFFF write it as \\U with eight digits."),
+    ("half a character", HEAD + STAGE + 'migrations: "\\ud83d\\ude00"\n', "10:13", "The text has the character U+D83D, which no file or database can store. Remove its escape; above U+FFFF write it as \\U with eight digits."),
     # variables and URLs
-    ("a variable that is not set", url("sqlite:///${NAME}.db"), "2:3", "The environment variable NAME is not set. Set it, or say what holds without it: ${NAME:-default}."),
-    ("a variable that is not set, in prove_on", prove_on("[sqlite://, '${SERVER}']"), "10:23", "The environment variable SERVER is not set. Set it, or say what holds without it: ${SERVER:-default}."),
-    ("a variable inside a default", url("${NAME:-${OTHER}}"), "2:3", "`url` has a `${…}` that names no variable. Write ${NAME} or ${NAME:-default}; a dollar sign that is meant as one is %24 in a URL."),
-    ("a variable with a wrong name", url("${1}"), "2:3", "`url` has a `${…}` that names no variable. Write ${NAME} or ${NAME:-default}; a dollar sign that is meant as one is %24 in a URL."),
+    ("a variable that is not set", url("sqlite:///${NAME}.db"), "2:3", "The environment variable NAME is not set. Set it, or give a default: ${NAME:-default}."),
+    ("a variable that is not set, in prove_on", prove_on("[sqlite://, '${SERVER}']"), "10:23", "The environment variable SERVER is not set. Set it, or give a default: ${SERVER:-default}."),
+    ("a variable inside a default", url("${NAME:-${OTHER}}"), "2:3", "`url` has a `${…}` that is not the name of a variable. Write ${NAME} or ${NAME:-default}; in a URL, a literal dollar sign is %24."),
+    ("a variable with a wrong name", url("${1}"), "2:3", "`url` has a `${…}` that is not the name of a variable. Write ${NAME} or ${NAME:-default}; in a URL, a literal dollar sign is %24."),
     ("a variable that is neither true nor false", HEAD.replace("models:", "  protected: ${WORD}\nmodels:") + STAGE, "3:3", "`protected` must be true or false, not text. Write it as in `protected: false`."),
     ("a URL that is none", url("exemplo.db"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
     ("an empty URL", url("${EMPTY}"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
     ("a port that is none", url("postgresql://u:secret@host:port/d"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
     ("a name with NUL", url("postgresql://u:secret@host/%00"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
-    ("an unknown database", url("oracle://u:secret@host/d"), "2:3", f"`url` is for `oracle`, and that is not a kind of server that is supported. {SUPPORTED}"),
-    ("an unknown database with a driver", prove_on("[sqlite://, 'mssql+pyodbc://u:secret@host/d']"), "10:23", f"Item 2 of `prove_on` is for `mssql`, and that is not a kind of server that is supported. {SUPPORTED}"),
-    ("an unknown driver", url("postgresql+pygresql://u:secret@host/d"), "2:3", "`url` asks for the driver `pygresql`, and migrations are not tested with it. Write postgresql+psycopg://."),
-    ("an unknown driver of SQLite", url("sqlite+pysqlcipher:///x.db"), "2:3", "`url` asks for the driver `pysqlcipher`, and migrations are not tested with it. Write sqlite://."),
-    ("a second @", url("postgresql://u:se@cret@host/d"), "2:3", "`url` has a second `@` before its host. In a user's name or password write %40 for `@`."),
-    ("no database in the URL", url("mysql://u:secret@host"), "2:3", "`url` names a server and no database. Add the database's name, as in mysql+pymysql://user@host/exemplo."),
-    ("no database in a URL with options", url("mysql://u:secret@host/?charset=utf8mb4"), "2:3", "`url` names a server and no database. Add the database's name, as in mysql+pymysql://user@host/exemplo."),
-    ("two slashes", url("sqlite://exemplo.db"), "2:3", "`url` has two slashes, and SQLite takes three. Write it as in sqlite:///exemplo.db, or sqlite:////folder/exemplo.db."),
-    ("a file: URI", url("sqlite:///file:exemplo.db?uri=true"), "2:3", "`url` names a file: URI, and what that stands for is up to SQLite. Write the path, as in sqlite:///exemplo.db."),
+    ("an unknown database", url("oracle://u:secret@host/d"), "2:3", f"`url` uses `oracle`, which is not supported. {SUPPORTED}"),
+    ("an unknown database with a driver", prove_on("[sqlite://, 'mssql+pyodbc://u:secret@host/d']"), "10:23", f"Item 2 of `prove_on` uses `mssql`, which is not supported. {SUPPORTED}"),
+    ("an unknown driver", url("postgresql+pygresql://u:secret@host/d"), "2:3", "`url` uses the driver `pygresql`, which is not supported. Write postgresql+psycopg://."),
+    ("an unknown driver of SQLite", url("sqlite+pysqlcipher:///x.db"), "2:3", "`url` uses the driver `pysqlcipher`, which is not supported. Write sqlite://."),
+    ("a second @", url("postgresql://u:se@cret@host/d"), "2:3", "`url` has a second `@` before its host. In a user name or password write %40 for `@`."),
+    ("no database in the URL", url("mysql://u:secret@host"), "2:3", "`url` has no database name. Add it, as in mysql+pymysql://user@host/exemplo."),
+    ("no database in a URL with options", url("mysql://u:secret@host/?charset=utf8mb4"), "2:3", "`url` has no database name. Add it, as in mysql+pymysql://user@host/exemplo."),
+    ("two slashes", url("sqlite://exemplo.db"), "2:3", "`url` has two slashes, but SQLite needs three. Write it as in sqlite:///exemplo.db, or sqlite:////folder/exemplo.db."),
+    ("a file: URI", url("sqlite:///file:exemplo.db?uri=true"), "2:3", "`url` is a file: URI, which only SQLite can interpret. Write the path, as in sqlite:///exemplo.db."),
     ("a server's URL that is none", prove_on("[sqlite://, sqlite]"), "10:23", "Item 2 of `prove_on` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
 ]
 # fmt: on
 
 
 @pytest.mark.parametrize(("text", "place", "message"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_what_is_wrong_is_told_with_its_place_and_a_way_out(
+def test_what_is_wrong_is_reported_with_its_place_and_a_way_out(
     read: Read, text: str | bytes, place: str, message: str
 ) -> None:
     with pytest.raises(WrongUse) as caught:
@@ -263,20 +262,23 @@ def test_what_is_wrong_is_told_with_its_place_and_a_way_out(
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_nests_without_end_is_told(read: Read) -> None:
-    with pytest.raises(WrongUse, match="more deeply than can be read"):
+def test_a_file_that_nests_without_end_is_reported(read: Read) -> None:
+    with pytest.raises(WrongUse, match="too deeply to be read"):
         read("[" * 5000 + "]" * 5000)
 
 
-def test_every_value_of_a_form_says_what_it_must_be() -> None:
-    forms = {
-        "": form.ConfigForm,
-        "database.": form.DatabaseForm,
-        "models.": form.ModelsForm,
-        "stages[].": form.StageForm,
+def test_every_key_of_a_form_says_what_it_must_be() -> None:
+    forms: dict[tuple[str | int, ...], Any] = {
+        (): form.ConfigForm,
+        ("database",): form.DatabaseForm,
+        ("models",): form.ModelsForm,
+        ("stages", 0): form.StageForm,
     }
-    named = {f"{around}{name}" for around, one in forms.items() for name in one.__struct_fields__}
-    assert named - WANTED.keys() == set()
+    for around, one in forms.items():
+        for name in one.__struct_fields__:
+            found = form.wanted((*around, name))
+            assert found.what
+            assert found.example.startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize(
@@ -285,21 +287,21 @@ def test_every_value_of_a_form_says_what_it_must_be() -> None:
         (
             "psycopg",
             "postgresql://u:secret@host/d",
-            '`url` is for PostgreSQL, and its driver psycopg is not installed. Run `pip install "sqlstrata[postgresql]"`.',
+            '`url` uses PostgreSQL, but its driver psycopg is not installed. Run `pip install "sqlstrata[postgresql]"`.',
         ),
         (
             "pymysql",
             "mysql://u:secret@host/d",
-            '`url` is for MariaDB, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
+            '`url` uses MariaDB, but its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
         ),
         (
             "pymysql",
             "mariadb+pymysql://u:secret@host/d",
-            '`url` is for MariaDB, and its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
+            '`url` uses MariaDB, but its driver pymysql is not installed. Run `pip install "sqlstrata[mariadb]"`.',
         ),
     ],
 )
-def test_a_driver_that_is_not_installed_is_told_with_its_extra(
+def test_a_driver_that_is_not_installed_is_reported_with_its_extra(
     read: Read, monkeypatch: pytest.MonkeyPatch, driver: str, text: str, message: str
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == driver else "found")
@@ -308,14 +310,14 @@ def test_a_driver_that_is_not_installed_is_told_with_its_extra(
     assert str(caught.value) == f"config.yaml:2:3: {message}"
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongUse) as caught:
         plan.read(Path("config.yaml"))
     assert str(caught.value) == "config.yaml: There is no such configuration file. Write one; `--config` names another."
 
 
-def test_the_files_beside_one_that_is_not_there_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_beside_one_that_is_not_there_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config.yml").write_text(HEAD + STAGE, encoding="utf-8")
     with pytest.raises(WrongUse) as caught:
@@ -337,7 +339,7 @@ def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text(HEAD, encoding="utf-8")
     with pytest.raises(WrongUse) as caught:
@@ -495,7 +497,7 @@ def test_a_stage_is_found_by_its_name(read: Read) -> None:
     assert read(FULL).stage("muda").message == "Muda"
 
 
-def test_a_stage_that_is_not_there_is_told_with_the_nearest_name(read: Read) -> None:
+def test_a_stage_that_is_not_there_is_reported_with_the_nearest_name(read: Read) -> None:
     with pytest.raises(WrongUse) as caught:
         read(FULL).stage("usuarios")
     assert str(caught.value) == "There is no stage `usuarios`. The nearest stage is `usuario`."
@@ -538,9 +540,9 @@ def test_aliases_within_aliases_cost_no_more_than_their_text(read: Read) -> None
 
 def test_values_do_not_change(read: Read) -> None:
     rows = read(FULL).stages[0].rows
-    with pytest.raises(TypeError, match="a plan does not change"):
+    with pytest.raises(TypeError, match="a plan cannot be changed"):
         rows["usuarios"][0]["nome"] = "Bob"  # type: ignore[index]
-    with pytest.raises(TypeError, match="a plan does not change"):
+    with pytest.raises(TypeError, match="a plan cannot be changed"):
         rows.clear()  # type: ignore[attr-defined]
 
 

@@ -436,7 +436,7 @@ STOPS = (
          "Stage paginas does not go down, without rows on sqlite: No. Nothing was changed."),
     Stop("rows that lose their parents", "paginas", "upgrade",
          "op.add_column", 'op.run_sql("DELETE FROM autores")\n    op.add_column',
-         "Stage paginas does not go up on sqlite: 2 rows would refer to a row that is not there"),
+         "Stage paginas does not go up on sqlite: 2 rows would refer to a missing row"),
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from bench.projects import Models, growing, replaced
 from sqlstrata import commands
 from sqlstrata.commands.rebuild import staged
-from sqlstrata.modules import loaders
+from sqlstrata.modules import finder
 from sqlstrata.plan import Plan, Stage, read
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import prove
@@ -98,7 +98,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callab
 
 
 def test_each_module_is_executed_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = counted(monkeypatch, loaders.Loader, "exec_module", lambda _, module: module.__name__)
+    heard = counted(monkeypatch, finder.Loader, "exec_module", lambda _, module: module.__name__)
     steps(plan)
     times = Counter(heard)
     assert {name: times.pop(name) for name in ("modelos", "modelos.base")} == {"modelos": 2, "modelos.base": 2}

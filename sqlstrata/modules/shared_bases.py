@@ -1,8 +1,7 @@
-"""Putting aside what mapped classes leave behind in objects that outlive them.
+"""Bases that outlive the models: SQLModel's, or a company's own, which importing the package does not make again.
 
-A base that lies outside the package of models (SQLModel's, a company's own) is not made anew by importing the package.
-So while a stage's modules are imported, every registry that is there already, and its MetaData, is blank; what the
-stage made is taken out of it, and the program's own tables and mappers are put back.
+While a stage's modules are imported, every registry that exists already, and its MetaData, is blank. Afterwards what
+the stage made is taken out of it, and the program's own tables and mappers are put back.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ if TYPE_CHECKING:
 State = tuple[object, dict[str, object]]
 
 
-class Aside:
-    """What stages make of objects that outlast them: there while their modules are imported, put aside otherwise.
+class SharedBases:
+    """What stages make of objects that outlive them: present while their modules are imported, removed otherwise.
 
-    passing tells by its name whether a module goes away at the end: its mappers are then disposed of, so that nobody's
-    `configure_mappers` meets them, and hidden from it until then.
+    is_imported says by its name whether a module is imported for the stages alone: its mappers are disposed of at the
+    end, and hidden from `configure_mappers` until then.
     """
 
-    def __init__(self, passing: Callable[[str], bool]) -> None:
-        self._passing = passing
+    def __init__(self, is_imported: Callable[[str], bool]) -> None:
+        self._is_imported = is_imported
         self._states: list[State] = []
         self._own: set[registry] = set()
 
     @contextmanager
-    def there(self, known: Iterable[sa.MetaData]) -> Iterator[None]:
-        """Make all registries, their MetaData and the known ones inside what they were when this was last left.
+    def restored(self, known: Iterable[sa.MetaData]) -> Iterator[None]:
+        """Have all registries, their MetaData and the known ones inside as they were when this was last left.
 
-        The first time they are blank. Afterwards they are what they were before. Use `move` inside to keep a MetaData
+        The first time they are blank. Afterwards they are as they were before. Use `move` inside to keep a MetaData
         that was made there.
         """
         theirs = registries()
@@ -56,7 +55,7 @@ class Aside:
         finally:
             self._states = [(each, dict(vars(each))) for each in outlasting]
             new = registries() - theirs - self._own
-            self._own |= {one for one in new if _is_passing(one, self._passing)}
+            self._own |= {one for one in new if all(self._is_imported(each.__module__) for each in mapped(one))}
             for one in new:
                 if _is_sqlmodels(one.metadata):
                     self._states.append((one.metadata, dict(vars(one.metadata))))
@@ -67,7 +66,7 @@ class Aside:
                 _replace(each, state)
 
     def end(self) -> None:
-        """Dispose of what was made there, and forget it."""
+        """Dispose of what the stages made."""
         outlasting = [(each, dict(vars(each))) for each, _ in self._states]
         self._bring_back()
         for made in [*self._own, *(each for each, _ in self._states if isinstance(each, registry))]:
@@ -84,26 +83,19 @@ class Aside:
 
 
 def move(metadata: sa.MetaData, into: sa.MetaData | None = None) -> sa.MetaData:
-    """Give a MetaData with all that is in this one now, tables and all, which is its own: a new one, or that given."""
+    """Move all that is in a MetaData, tables and all, into a new one or the one given, and give that."""
     taken: sa.MetaData = object.__new__(type(metadata)) if into is None else into
     _replace(taken, dict(vars(metadata)))
     tables = list(taken.tables.values())
-    types = types_of(taken)
-    views = map(maker, tables)
-    items: list[Any] = [*tables, *types, *views]
+    items: list[Any] = [*tables, *types_of(taken), *map(maker, tables)]
     for item in items:
         if getattr(item, "metadata", None) is metadata:
             item.metadata = taken
     return taken
 
 
-def _is_passing(one: registry, passing: Callable[[str], bool]) -> bool:
-    """Whether all classes of a registry go away."""
-    return all(passing(each.__module__) for each in mapped(one))
-
-
 def _blank_metadata(like: sa.MetaData) -> sa.MetaData:
-    """Give an empty MetaData; SQLModel makes its own with no argument, whatever the program has made of it since."""
+    """Give an empty MetaData; SQLModel makes its own without arguments."""
     if _is_sqlmodels(like):
         return sa.MetaData()
     made = sa.MetaData(schema=like.schema, naming_convention=like.naming_convention)
@@ -124,6 +116,6 @@ def _is_sqlmodels(metadata: sa.MetaData) -> bool:
 
 
 def _replace(thing: object, state: dict[str, object]) -> None:
-    """Exchange all that an object knows: whoever holds the object sees the other state."""
+    """Exchange the state of an object in place."""
     vars(thing).clear()
     vars(thing).update(state)

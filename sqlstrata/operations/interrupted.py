@@ -1,4 +1,4 @@
-"""MariaDB: a revision that was cut off, of which the journal knows how far it came: told, and undone."""
+"""MariaDB: an interrupted revision, reported and undone by its journal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from types import ModuleType
 import sqlalchemy as sa
 
 from .body import Operation, at, operations
-from .journal import ALREADY, Entry, Half, Journal, half, is_ddl, written
+from .journal import ALREADY, Entry, Interrupted, Journal, interrupted, is_ddl, written
 from .lock import number_of
 
-_ASIDE = "_new_"  # in the names of columns through which values cross
+_ASIDE = "_new_"  # in the names of temporary columns for conversions
 
 
-def told(journal: Journal, module: ModuleType, function: str, failed: int) -> str | None:
-    """Which operations are in and which are not, after `journal` was settled; `failed` is the line that stopped."""
+def report(journal: Journal, module: ModuleType, function: str, failed: int) -> str | None:
+    """Which operations are applied and which are not, after `journal` was settled; `failed` is the line that failed.
+
+    None where nothing is applied.
+    """
     if not any(entry.counts for entry in journal.entries):
         return None
     known = [each for each in operations(module, function) if not each.guards]
@@ -29,22 +32,28 @@ def told(journal: Journal, module: ModuleType, function: str, failed: int) -> st
     inside.sort(key=lambda each: each.first)
     partly = stopped is not None and id(stopped) in done
     outside = [each for each in known if each not in inside]
-    name = "upgrade" if journal.direction == "up" else journal.direction
-    sentence = (
-        f"MariaDB commits each statement. Of the {name} to revision {journal.revision} are in: {_list(inside)}; "
-        f"not in: {_list(outside)}."
-    )
-    return sentence + (f" A part of {stopped} is in." if partly else "")
+    return (
+        f"MariaDB commits each statement. {_NAMES[journal.direction]} {journal.revision} was interrupted. "
+        f"Applied: {_list(inside)}. Not applied: {_list(outside)}."
+    ) + (f" Partly applied: {stopped}." if partly else "")
+
+
+_NAMES = {
+    "up": "Upgrade to",
+    "down": "Downgrade of",
+    "undo up": "Undoing the upgrade to",
+    "undo down": "Undoing the downgrade of",
+}
 
 
 def _list(known: Sequence[Operation]) -> str:
     return ", ".join(map(str, known)) or "none"
 
 
-def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
-    """Bring a revision that was cut off back to where it started, and forget it. Nothing is lost if it is cut off, too.
+def undo(connection: sa.Connection, found: Interrupted, module: ModuleType) -> None:
+    """Undo an interrupted revision, and clear its journal. This can be interrupted, too, and run again.
 
-    Raises what the database says where an operation has to be finished first and cannot be.
+    Raises the database's error where an operation has to be finished first and cannot be.
     """
     source = str(module.__file__)
     way = found.direction.removeprefix("undo ")
@@ -53,7 +62,7 @@ def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
     )
     if way == found.direction:
         _decide(connection, found, module, there, back)
-    chosen = next(json.loads(entry.said) for entry in _there(connection).entries if entry.kind == "undo")
+    chosen = next(json.loads(entry.content) for entry in _there(connection).entries if entry.kind == "undo")
     journal = Journal(connection, found.revision, f"undo {way}", source, tolerant=True)
     with written(journal):
         _run_only(module, [_cut(each, chosen[str(each.first)]) for each in back if str(each.first) in chosen])
@@ -61,23 +70,23 @@ def undo(connection: sa.Connection, found: Half, module: ModuleType) -> None:
     connection.commit()
 
 
-def _there(connection: sa.Connection) -> Half:
-    found = half(connection)
+def _there(connection: sa.Connection) -> Interrupted:
+    found = interrupted(connection)
     assert found is not None
     return found
 
 
 def _decide(
-    connection: sa.Connection, found: Half, module: ModuleType, there: list[Operation], back: list[Operation]
+    connection: sa.Connection, found: Interrupted, module: ModuleType, there: list[Operation], back: list[Operation]
 ) -> None:
-    """Write down, in place of the journal, which operations of the way back are to run."""
+    """Replace the journal by the operations that undo the revision."""
     journal = Journal(connection, found.revision, found.direction, str(module.__file__))
-    found = Half(found.revision, found.direction, journal.entries)
+    found = Interrupted(found.revision, found.direction, journal.entries)
     kept, unfinished = _undone(found, there, back)
     if unfinished:
         with written(journal):
             _run_only(module, there[: there.index(unfinished[0]) + 1])
-        kept, _ = _undone(Half(found.revision, found.direction, journal.entries), there, back)
+        kept, _ = _undone(Interrupted(found.revision, found.direction, journal.entries), there, back)
         kept += [each for each in back if each.keys & unfinished[0].keys and each not in kept]
         kept.sort(key=lambda each: each.first)
     else:
@@ -90,11 +99,11 @@ def _decide(
 
 
 def _undone(
-    found: Half, there: Sequence[Operation], back: Sequence[Operation]
+    found: Interrupted, there: Sequence[Operation], back: Sequence[Operation]
 ) -> tuple[list[Operation], list[Operation]]:
-    """Of the operations on the way back those that undo what is done; and the one that has to be finished first.
+    """The operations that undo what is applied, and the one that has to be finished first.
 
-    An operation on the way back that has no counterpart is kept: the server says where there is nothing for it to do.
+    Operations without a counterpart are kept: the server's error shows where they have nothing to do.
     """
     counted = [entry for entry in found.entries if entry.counts]
     last = at(counted[-1].line, there) if counted else None
@@ -117,8 +126,8 @@ def _undone(
     return kept, unfinished
 
 
-def _aside(found: Half) -> Iterator[str]:
-    """The statements that take away columns through which values were to cross, where they had not begun to."""
+def _aside(found: Interrupted) -> Iterator[str]:
+    """The statements that drop temporary columns of a conversion that had not begun."""
     for sql in (_sql(entry) for entry in found.entries if entry.counts):
         if table := re.match(r"ALTER TABLE .+?(?= ADD COLUMN _new_)", sql):
             names = re.findall(r"ADD COLUMN (_new_\d+)", sql)
@@ -126,25 +135,25 @@ def _aside(found: Half) -> Iterator[str]:
 
 
 def _sql(entry: Entry) -> str:
-    return str(json.loads(entry.said)["sql"]) if entry.kind == "ddl" else entry.said
+    return str(json.loads(entry.content)["sql"]) if entry.kind == "ddl" else entry.content
 
 
 def _run_only(module: ModuleType, chosen: Sequence[Operation]) -> None:
-    """Run these operations of a revision as if they stood alone in it; lines are those of the file.
+    """Run only these operations of a revision; lines are those of the file.
 
-    A guard about a column or table that is not there has nothing to guard.
+    A guard about a missing column or table is skipped.
     """
     for each in chosen:
         code = compile(ast.Module([each.node], type_ignores=[]), str(module.__file__), "exec")
         try:
-            exec(code, vars(module))  # noqa: S102 - the revision's own text, which Alembic runs as well
+            exec(code, vars(module))  # noqa: S102 - the revision's own code, which Alembic runs as well
         except sa.exc.DBAPIError as error:
             if not each.guards or number_of(error) not in ALREADY:
                 raise
 
 
 def _first(operation: Operation, last: Operation | None, done: int) -> int:
-    """Of SQL that undoes SQL statement by statement, last first, where to begin when only some of that was done."""
+    """Where to begin in SQL that undoes SQL statement by statement, last first, when only some was applied."""
     if operation.name != "run_sql" or last is None or last.name != "run_sql":
         return 0
     total = len(last.statements)

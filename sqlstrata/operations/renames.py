@@ -1,4 +1,4 @@
-"""Columns and keys under another name, tables in another schema: nothing is copied, whatever refers to them follows."""
+"""Renaming columns and keys, and moving tables to another schema, without copying rows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .registry import Writer, operation
 
 @operation
 def rename_column(operations: Operations, table: str, old: str, new: str, schema: str | None = None) -> None:
-    """Rename one column; on all three servers keys, indexes, checks and computed columns follow by themselves.
+    """Rename one column; on all servers keys, indexes, checks and computed columns follow.
 
-    Alembic's alter_column(new_column_name=…) says the whole column again on MariaDB and loses what is not said.
+    Alembic's alter_column(new_column_name=…) repeats the whole column on MariaDB, and loses what it omits.
     """
     writer = Writer(operations)
     pair = f"{writer.name(old)} TO {writer.name(new)}"
@@ -21,7 +21,7 @@ def rename_column(operations: Operations, table: str, old: str, new: str, schema
 
 
 def _names_an_index(writer: Writer, table: str, column: str, schema: str | None) -> bool:
-    """Whether MariaDB has made an index for a nameless foreign key and called it like the column."""
+    """Whether MariaDB has made an index for a nameless foreign key and named it after the column."""
     if writer.server != "mariadb" or writer.offline:
         return False
     keys = [each["constrained_columns"] for each in writer.foreign_keys(table, schema)]
@@ -33,9 +33,9 @@ def _names_an_index(writer: Writer, table: str, column: str, schema: str | None)
 
 @operation
 def rename_key(operations: Operations, table: str, key: sa.Constraint, new: str, schema: str | None = None) -> None:
-    """Give a primary key, unique key or exclusion another name, where another table is about to take it.
+    """Rename a primary key, unique key or exclusion, whose name another table is about to take.
 
-    On SQLite nobody else minds the name, and it changes with the table.
+    On SQLite names belong to their table, and change with it.
     """
     writer = Writer(operations)
     if writer.server == "sqlite" or key.name is None:
@@ -49,7 +49,7 @@ def rename_key(operations: Operations, table: str, key: sa.Constraint, new: str,
 
 @operation
 def move_table(operations: Operations, table: str, schema: str | None, to: str | None) -> None:
-    """Move a table to another schema (PostgreSQL) or database (MariaDB). SQLite has none: nothing to do there."""
+    """Move a table to another schema (PostgreSQL) or database (MariaDB). Does nothing on SQLite, which has none."""
     writer = Writer(operations)
     if writer.server == "postgresql":
         target = writer.name(to or writer.dialect.default_schema_name or "public")
