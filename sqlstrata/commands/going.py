@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlstrata.commands.placing import Repointed, chosen, existing, repoint, stage_at, swept
 from sqlstrata.commands.telling import WAIT, Told, healed, silent
 from sqlstrata.databases import database, ownership
-from sqlstrata.databases.dialects import NAMES
 from sqlstrata.databases.location import location, require
 from sqlstrata.databases.lost import answering
+from sqlstrata.dialects import NAMES
 from sqlstrata.errors import Unreachable, WrongUse
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply

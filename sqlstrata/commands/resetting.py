@@ -22,9 +22,9 @@ from sqlstrata.commands.going import bring_up
 from sqlstrata.commands.placing import require_history
 from sqlstrata.commands.telling import WAIT, Told, healed, silent
 from sqlstrata.databases import database, ownership, removal
-from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
+from sqlstrata.dialects import quoted
 from sqlstrata.errors import Locked, Protected, WrongUse
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan

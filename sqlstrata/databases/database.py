@@ -19,11 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from sqlstrata.databases import sqlite_file
-from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location, named, require_named
 from sqlstrata.databases.lost import watch
 from sqlstrata.databases.rights import remedy
 from sqlstrata.databases.version import require_library, require_version
+from sqlstrata.dialects import quoted
 from sqlstrata.errors import Locked, Unreachable, WrongUse
 from sqlstrata.plan import options as url_options
 from sqlstrata.plan.drivers import Unusable

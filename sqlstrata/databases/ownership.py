@@ -19,8 +19,8 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from sqlstrata.databases import database, local
-from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location
+from sqlstrata.dialects import quoted
 from sqlstrata.errors import Protected, WrongUse
 
 Word = Literal["created", "adopted", "protected"]

@@ -21,9 +21,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sqlstrata.databases import database
-from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, file_location, location, require
 from sqlstrata.databases.maker import fresh_name
+from sqlstrata.dialects import quoted
 from sqlstrata.errors import Locked, Unreachable, WrongUse
 
 Allowed = Callable[[sa.Connection], object]

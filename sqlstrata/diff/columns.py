@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sqlstrata.databases.dialects import NAMES
+from sqlstrata.dialects import NAMES
 from sqlstrata.diff.constraints import on, pairs
 from sqlstrata.diff.examples import crossing, example
 from sqlstrata.diff.order import Draft, Phase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.servers import KEYS
 
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\w+|.""", re.DOTALL)

@@ -23,10 +23,10 @@ from sqlstrata.databases import database
 from sqlstrata.databases.lost import cause
 from sqlstrata.errors import Locked, MigrationFailed, Refused, SchemaDiffers, SqlstrataError
 from sqlstrata.folder import File, edited_place, read, require_runnable
-from sqlstrata.migrate.rows import insert
 from sqlstrata.operations import failures
 from sqlstrata.operations.failures import of_driver
 from sqlstrata.plan import Plan
+from sqlstrata.revisions.rows import insert
 from sqlstrata.secret import masked
 from sqlstrata.servers import kind_of
 

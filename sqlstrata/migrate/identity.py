@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sqlstrata.databases import database
-from sqlstrata.databases.dialects import unmarked
+from sqlstrata.dialects import unmarked
 from sqlstrata.migrate.outline import Outline
 from sqlstrata.schema.values import Schema
 from sqlstrata.scratch.bracket import Scratch, clear, scratch

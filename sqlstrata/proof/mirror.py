@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, sort_tables_and_constraints
 
 from sqlstrata.databases.database import connect, server_kind
-from sqlstrata.databases.dialects import quoted, unmarked
 from sqlstrata.databases.lost import cause
+from sqlstrata.dialects import quoted, unmarked
 from sqlstrata.diff.words import naming, words
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.migrate.apply import said

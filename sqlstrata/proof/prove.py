@@ -30,11 +30,11 @@ from sqlstrata.databases.database import address, connect
 from sqlstrata.databases.lost import unanswered
 from sqlstrata.errors import MigrationFailed
 from sqlstrata.migrate.apply import code_of, configuration, reason, said, where
-from sqlstrata.migrate.rows import insert
 from sqlstrata.plan import Plan
 from sqlstrata.proof.carried import Carried, altered, computed, lost, told_otherwise
 from sqlstrata.proof.mirror import Mirror, Shown
 from sqlstrata.revisions.generate import Step
+from sqlstrata.revisions.rows import insert
 from sqlstrata.schema.part import Neighbours
 from sqlstrata.schema.values import Schema
 from sqlstrata.scratch.bracket import Scratch, scratch

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from sqlstrata.diff import Hints, Migration, Need, diff
 from sqlstrata.errors import WrongUse
-from sqlstrata.migrate.rows import takes
 from sqlstrata.modules.turning import Turn, metadata_of, turns
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.plan.values import Key
 from sqlstrata.plan.words import kind
 from sqlstrata.revisions.refusal import refused
 from sqlstrata.revisions.revision import Revision, make
+from sqlstrata.revisions.rows import takes
 from sqlstrata.schema.describe import describe, forget
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.part import Neighbours

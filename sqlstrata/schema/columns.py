@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
-from sqlstrata.databases.dialects import NAMES
+from sqlstrata.dialects import NAMES
 from sqlstrata.operations.conversion import family
 from sqlstrata.private_names import MADE_AS_NUMBER, is_extended
 from sqlstrata.schema.constraints import constraint_of

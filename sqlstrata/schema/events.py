@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.sql import ddl
 
-from sqlstrata.databases.dialects import dialect, unmarked
+from sqlstrata.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.values import Statements

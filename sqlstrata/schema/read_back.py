@@ -13,7 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
-from sqlstrata.databases.dialects import NAMES
+from sqlstrata.dialects import NAMES
 from sqlstrata.errors import WrongUse
 from sqlstrata.operations.definition import define
 from sqlstrata.private_names import asks_for_null, is_extended

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from sqlstrata.databases.dialects import NAMES
+from sqlstrata.dialects import NAMES
 from sqlstrata.source import Call, Chain, Source, call, flat, items, quoted
 
 Rename = Mapping[str, str]

@@ -19,9 +19,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from sqlstrata import servers
 from sqlstrata.databases import database, removal
-from sqlstrata.databases.dialects import quoted
 from sqlstrata.databases.location import Location, location, require
 from sqlstrata.databases.maker import NAME, folder, fresh_name, is_left_behind, sweep_folders
+from sqlstrata.dialects import quoted
 from sqlstrata.errors import Protected, SqlstrataError, WrongUse
 from sqlstrata.snapshot.tokens import Token
 from sqlstrata.snapshot.tokens import mariadb as tokens

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import quoted
+from sqlstrata.dialects import quoted
 from sqlstrata.servers import kind_of
 from sqlstrata.snapshot import mariadb, postgresql, sqlite
 from sqlstrata.snapshot.compare import Difference, differences

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import quoted
+from sqlstrata.dialects import quoted
 from sqlstrata.snapshot import tokens as sql
 from sqlstrata.snapshot.tokens import Cursor, Token
 from sqlstrata.snapshot.values import OURS, Element, Read, Thing, arranged, facts, key, split

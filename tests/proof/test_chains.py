@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, event, given, settings
 
 from sqlstrata.commands import staged
-from sqlstrata.databases.dialects import unmarked
+from sqlstrata.dialects import unmarked
 from sqlstrata.errors import Refused, WrongUse
 from sqlstrata.plan import Cast, Plan, Sql, Stage
 from sqlstrata.plan.values import Database, Mark, Marks, Models

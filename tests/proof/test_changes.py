@@ -20,11 +20,11 @@ from alembic.operations import Operations
 from alembic.util import CommandError
 
 from sqlstrata import folder as history
-from sqlstrata.migrate.rows import insert
 from sqlstrata.modules.turning import Turn
 from sqlstrata.proof import prove as proof
 from sqlstrata.proof.prove import prove
 from sqlstrata.revisions.generate import Step, steps_of
+from sqlstrata.revisions.rows import insert
 from sqlstrata.scratch.bracket import Scratch, scratch
 from sqlstrata.sqlalchemy_versions import is_view
 from tests.proof.changes import (
