@@ -1,4 +1,4 @@
-"""What can go wrong and is known: one sentence each, with the exit code that scripts rely on."""
+"""Known failures, one class per exit code."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Where:
 class SqlstrataError(Exception):
     """A known failure: what, where, and what to do about it.
 
-    message and hint are sentences that end with a full stop; where is a place in a file, or anything else that names
-    the place; details are plain data for scripts, part of the error object that `--json` prints. Passwords in any of
-    them are masked here, whoever wrote them.
+    message and hint are sentences that end with a full stop; where is a place in a file, or another name of a place;
+    details are plain data for scripts, part of the error object that `--json` prints. Passwords in any of them are
+    masked.
     """
 
     code: ClassVar[int] = 1
@@ -45,7 +45,7 @@ class SqlstrataError(Exception):
         return f"{place}{self.message}{advice}"
 
     def to_json(self) -> dict[str, object]:
-        """Give the object that stands under "error" with `--json`; no detail can hide the four first keys."""
+        """Give the object under "error" with `--json`; no detail can replace the four first keys."""
         known = {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}
         return {**known, **self.details, **known}
 
@@ -75,7 +75,7 @@ class SchemaDiffers(SqlstrataError):
 
 
 class Refused(SqlstrataError):
-    """Rows or columns would be lost or values invented, and the stage does not allow it."""
+    """Rows or columns would be lost, or values invented, and config.yaml does not allow it."""
 
     code = 6
 

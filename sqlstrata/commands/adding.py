@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from sqlstrata.commands.skeleton import skeleton
+from sqlstrata.disk import write_whole
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.turning import metadatas
 from sqlstrata.plan import Plan, read
@@ -188,7 +189,7 @@ def _undone() -> Iterator[Done]:
             if content is None:
                 path.unlink(missing_ok=True)
             else:
-                path.write_bytes(content)
+                write_whole(path, content)
         if isinstance(error, OSError):
             raise WrongUse(f"It cannot be written: {error}.", hint="Nothing was changed.") from error
         raise
@@ -197,18 +198,11 @@ def _undone() -> Iterator[Done]:
 def _write(path: Path, text: str, done: Done) -> Path:
     done.append((path, None))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text.encode())
     return path
 
 
 def _replace(path: Path, text: str, done: Done) -> None:
-    """The file whole or not at all."""
     before = path.read_bytes()
-    new = path.with_name(f"{path.name}.strata-partial")
-    try:
-        new.write_bytes((b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b"") + text.encode())
-        new.chmod(path.stat().st_mode)
-        new.replace(path)
-        done.append((path, before))
-    finally:
-        new.unlink(missing_ok=True)
+    write_whole(path, (b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b"") + text.encode())
+    done.append((path, before))

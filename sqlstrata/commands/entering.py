@@ -15,7 +15,7 @@ from sqlstrata.commands.going import Brought, bring_up
 from sqlstrata.commands.making import rebuild
 from sqlstrata.commands.placing import Repointed, require_history
 from sqlstrata.commands.telling import WAIT, Told, healed, silent
-from sqlstrata.databases import database, sqlite_file
+from sqlstrata.databases import addresses, database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, Unreachable
 from sqlstrata.migrate.identity import compare
@@ -48,7 +48,7 @@ def onboard(plan: Plan, *, wait: float = WAIT, told: Told = silent) -> Onboarded
     is made first. A second run changes nothing. Raises what is in the way, as what it is: WrongUse (no driver),
     Unreachable (no server, no right), HistoryDiffers, SchemaDiffers, Locked, MigrationFailed.
     """
-    url = database.parsed(plan.database.url)
+    url = addresses.parsed(plan.database.url)
     database.engine(url)  # is there a driver?
     told(f"Python {sys.version.split()[0]}, {url.drivername}, {plan.path.name} with {len(plan.stages)} stages.", "")
     await_server(url, wait, lambda sentence: told(sentence, ""))
@@ -79,7 +79,7 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
             name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
             for name, table in sorted(last.metadata.tables.items())
         }
-    title = database.title(database.parsed(plan.database.url))
+    title = addresses.title(addresses.parsed(plan.database.url))
     return Onboarded(title, last.stage.name, tables, brought.created, brought.applied, rebuilt, brought.repointed)
 
 
@@ -89,18 +89,18 @@ def await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> No
     A server that takes connections and still says no (a wrong password, say) is asked for a few seconds only: it may be
     just starting.
     """
-    if database.server_kind(url) == "sqlite":
+    if addresses.server_kind(url) == "sqlite":
         return
     end, answered, announced = time.monotonic() + wait, 0, False
     while True:
         try:
-            database.connect(database.engine(database.server(url))).close()
+            database.connect(database.engine(addresses.server(url))).close()
         except Unreachable as error:
             answered += _listens(url)
             if time.monotonic() >= end or answered > _PATIENCE:
                 raise
             if not announced:
-                waiting(f"Waiting up to {wait:.0f} s for {database.address(url)}: {error.message}")
+                waiting(f"Waiting up to {wait:.0f} s for {addresses.address(url)}: {error.message}")
                 announced = True
             time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))
         else:
@@ -117,7 +117,7 @@ def _listens(url: sa.URL) -> bool:
     if not url.host or url.host.startswith("/"):
         return False
     try:
-        socket.create_connection((url.host, url.port or database.port(url)), timeout=2).close()
+        socket.create_connection((url.host, url.port or addresses.port(url)), timeout=2).close()
     except OSError:
         return False
     return True

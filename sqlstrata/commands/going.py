@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from sqlstrata.commands.placing import Repointed, chosen, existing, repoint, stage_at, swept
 from sqlstrata.commands.telling import WAIT, Told, healed, silent
-from sqlstrata.databases import database, ownership
+from sqlstrata.databases import addresses, creation, database, ownership
 from sqlstrata.databases.location import location, require
 from sqlstrata.databases.lost import answering
 from sqlstrata.dialects import NAMES
@@ -41,11 +41,11 @@ def bring_up(
     def waiting(sentence: str) -> None:
         tell(sentence, "")
 
-    created = make_if_missing(plan, database.parsed(plan.database.url), waiting)
+    created = make_if_missing(plan, addresses.parsed(plan.database.url), waiting)
 
     known = {step.stage.name: step for step in made}
-    there = database.parsed(plan.database.url)
-    with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+    there = addresses.parsed(plan.database.url)
+    with database.reporting(there), database.engine(there, reading=True, wait=wait).connect() as connection:
         swept(there)
         repointed = repoint(connection, plan, made, wait, waiting)
         stage_at(connection, plan, apply.files(plan))
@@ -66,7 +66,7 @@ def _make_schemas(connection: sa.Connection, made: tuple[Step, ...], tell: Calla
         return
     wanted = {table.schema for step in made for table in step.schema.tables.values() if table.schema}
     for name in sorted(wanted - set(sa.inspect(connection).get_schema_names()) if wanted else ()):
-        with database.telling(connection.engine.url):
+        with database.reporting(connection.engine.url):
             connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
         tell(f"Made the schema {name}.")
     connection.commit()
@@ -77,15 +77,15 @@ def make_if_missing(plan: Plan, url: sa.URL, tell: Callable[[str], None]) -> boo
 
     `tell` hears that it could not be marked, and why.
     """
-    if database.exists(url):
+    if creation.exists(url):
         return False
-    made = database.make(url)
+    made = creation.make(url)
     with database.connect(database.engine(url)) as connection:
         require(location(connection), made, "marked")
         try:
-            ownership.say(connection, plan.folder, "created")
+            ownership.mark(connection, plan.folder, "created")
         except (Unreachable, WrongUse) as error:
-            tell(f"{database.title(url)} was made, but not marked, so `inv reset` will not drop it: {error}")
+            tell(f"{addresses.title(url)} was made, but not marked, so `inv reset` will not drop it: {error}")
     return True
 
 
@@ -107,7 +107,7 @@ def up(
     known = apply.runnable(plan)
     target = _last(known) if to is None else to
     _require(plan, target, known)
-    if database.server_kind(chosen(plan, url)) == "sqlite":
+    if addresses.server_kind(chosen(plan, url)) == "sqlite":
         make_if_missing(plan, chosen(plan, url), lambda sentence: told(sentence, ""))
     at, _, quiet = _found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
@@ -118,7 +118,7 @@ def up(
                 connection, plan, target, lambda stage: told("up", stage), wait=wait, waiting=lambda s: told(s, "")
             )
         if protect:
-            ownership.say(connection, plan.folder, "protected")
+            ownership.mark(connection, plan.folder, "protected")
     return done
 
 
@@ -153,7 +153,7 @@ def _found(
     is being written for longer than `wait`.
     """
     there = chosen(plan, url)
-    with database.telling(there), existing(plan, url, wait=wait) as connection:
+    with database.reporting(there), existing(plan, url, wait=wait) as connection:
         swept(there)
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlstrata import folder as history
 from sqlstrata.commands.placing import chosen, fitting, swept, to_make
 from sqlstrata.commands.telling import Told, healed, silent
-from sqlstrata.databases import database, sqlite_file
+from sqlstrata.databases import addresses, creation, database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.folder import File
@@ -72,10 +72,10 @@ def stages(plan: Plan) -> Planned:
 
 
 def _at(plan: Plan, revisions: tuple[Revision, ...]) -> str | None:
-    url = database.parsed(plan.database.url)
-    if database.server_kind(url) == "sqlite" and not database.exists(url):
+    url = addresses.parsed(plan.database.url)
+    if addresses.server_kind(url) == "sqlite" and not creation.exists(url):
         return None
-    with database.telling(url), database.engine(url, reading=True).connect() as connection:
+    with database.reporting(url), database.engine(url, reading=True).connect() as connection:
         current = apply.revision_of(connection)
     return next((each.stage for each in revisions if each.id == current), None)
 
@@ -114,7 +114,7 @@ def status(plan: Plan, url: str | None = None, told: Told = silent) -> Status:
     healed(plan, told)
     known = apply.files(plan)
     swept(there)
-    if not database.exists(there):
+    if not creation.exists(there):
         stages = tuple(stage.name for stage in plan.stages)
         return Status(None, None, stages, schema_matches=True, missing=to_make(plan, there))
     with database.connect(database.engine(there, reading=True)) as connection:

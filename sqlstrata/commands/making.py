@@ -14,14 +14,16 @@ from sqlstrata import folder as history
 from sqlstrata.commands.going import Brought, bring_up
 from sqlstrata.commands.placing import Repointed, swept
 from sqlstrata.commands.telling import WAIT, Clock, Told, healed, silent
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary
 from sqlstrata.databases.maker import writing
+from sqlstrata.disk import write_whole
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import placed, prove
+from sqlstrata.proof.prove import prove
+from sqlstrata.proof.verdict import placed
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
@@ -73,7 +75,7 @@ def rebuild(
             with staged(plan, revisions) as folder, placed(plan):
                 for mirror in mirrors:
                     swept(mirror.server)
-                    where = database.address(sa.make_url(mirror.server))
+                    where = addresses.address(sa.make_url(mirror.server))
                     prove(mirror.server, folder, made, partial(clock, f"proving on {where}"), mirror)
     if dry_run:
         return Rebuilt(
@@ -125,7 +127,7 @@ def write(
 
 
 def _proved(plan: Plan, *, proof: bool) -> tuple[str, ...]:
-    return tuple(database.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
+    return tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
 
 
 def _alembic_ini(plan: Plan) -> None:
@@ -147,7 +149,7 @@ def _alembic_ini(plan: Plan) -> None:
         place = f"%(here)s/{path_of_file}" if inside else path_of_file
         text = text.replace("# sqlalchemy.url = driver://user@host/name", f"sqlalchemy.url = sqlite:///{place}")
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode(), replace=False)
     except OSError as error:
         message = f"{path.name} cannot be written beside the plan: {error.strerror}."
         raise WrongUse(message, hint="Look at the folder's rights and room. Nothing else was changed.") from error

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sqlstrata import folder as history
 from sqlstrata.commands.telling import WAIT, Told, healed, silent
-from sqlstrata.databases import database, ownership, sqlite_file
+from sqlstrata.databases import addresses, creation, database, ownership, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import HistoryDiffers, SchemaDiffers, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.folder import File
@@ -20,7 +20,7 @@ from sqlstrata.migrate.identity import identify as fit_of
 from sqlstrata.migrate.outline import Outline, outlined, outlines
 from sqlstrata.plan import Plan
 from sqlstrata.revisions.generate import Step, steps
-from sqlstrata.scratch.bracket import sweep
+from sqlstrata.scratch.sweep import sweep
 from sqlstrata.snapshot.values import OURS
 
 
@@ -59,8 +59,8 @@ def swept(url: str | sa.URL) -> None:
 def existing(plan: Plan, url: str | None, *, wait: float | None = None) -> sa.Connection:
     """A connection that only reads to a database that is there. Raises Unreachable where there is none."""
     there = chosen(plan, url)
-    if not database.exists(there):
-        raise Unreachable(f"There is no {database.title(there)}.", hint=to_make(plan, there))
+    if not creation.exists(there):
+        raise Unreachable(f"There is no {addresses.title(there)}.", hint=to_make(plan, there))
     return database.connect(database.engine(there, reading=True, wait=wait))
 
 
@@ -68,15 +68,15 @@ def to_make(plan: Plan, there: sa.URL) -> str:
     """What makes a database that is not there, as a hint."""
     if database.same(there, plan.database.url):
         return "`inv onboard` makes the development database."
-    if database.server_kind(there) == "sqlite":
+    if addresses.server_kind(there) == "sqlite":
         return "See that the URL is right; `inv up` makes the file."
     return "See that the URL is right, or make the database on its server; then `inv up` brings it up."
 
 
 def chosen(plan: Plan, url: str | None) -> sa.URL:
     """The database that a command is for: another one, or the plan's. Raises WrongUse where the URL names none."""
-    there = database.parsed(plan.database.url if url is None else url)
-    if database.server_kind(there) != "sqlite" and not there.database:
+    there = addresses.parsed(plan.database.url if url is None else url)
+    if addresses.server_kind(there) != "sqlite" and not there.database:
         hint = f"Add the database's name, as in {there.drivername}://user@host/exemplo."
         raise WrongUse("The URL names a server and no database.", hint=hint)
     return there
@@ -154,7 +154,7 @@ def _marked(connection: sa.Connection, plan: Plan, *, protect: bool) -> Sqlstrat
     That it is protected is not left out: the error is raised then.
     """
     try:
-        ownership.say(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
+        ownership.mark(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
     except (Unreachable, WrongUse) as error:
         if protect:
             error.message += " The revision is written; the mark is not."

@@ -21,11 +21,12 @@ from sqlstrata.commands.entering import Onboarded, looked, onboard
 from sqlstrata.commands.going import bring_up
 from sqlstrata.commands.placing import require_history
 from sqlstrata.commands.telling import WAIT, Told, healed, silent
-from sqlstrata.databases import database, ownership, removal
+from sqlstrata.databases import addresses, creation, database, ownership, removal
 from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
 from sqlstrata.dialects import quoted
-from sqlstrata.errors import Locked, Protected, WrongUse
+from sqlstrata.errors import Protected, WrongUse
+from sqlstrata.migrate.failures import locked
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
 from sqlstrata.revisions.generate import steps
@@ -65,22 +66,22 @@ def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, t
     is no; Locked where somebody is connected or at work for longer than `wait`; Unreachable where the user could not
     make it again.
     """
-    url = database.parsed(plan.database.url)
+    url = addresses.parsed(plan.database.url)
     healed(plan, told)
     made = steps(plan)
     require_history(plan, made)
-    if not database.exists(url):
+    if not creation.exists(url):
         return onboard(plan, wait=wait, told=told)
-    with database.telling(url), database.engine(url, reading=True, wait=wait).connect() as connection:
+    with database.reporting(url), database.engine(url, reading=True, wait=wait).connect() as connection:
         seen = _droppable(connection, plan)
     _require_may_make(url)
-    if not confirmed(f"Drop {database.title(url)} with all that is in it, {seen}, and make it again?"):
+    if not confirmed(f"Drop {addresses.title(url)} with all that is in it, {seen}, and make it again?"):
         raise WrongUse("Nothing was changed.", hint="`inv reset --yes` asks nothing.")
     try:
         removal.drop(url, partial(_require_still, plan, seen), lock=partial(_locked, wait, told), wait=wait)
     except lock.Held as error:
-        raise Locked(str(error), hint="Nothing was changed. Wait until it has ended, or use `--wait`.") from error
-    told(f"Dropped {database.title(url)}.", "")
+        raise locked(error) from error
+    told(f"Dropped {addresses.title(url)}.", "")
     brought = bring_up(plan, made, lambda stage: told("up", stage), wait=wait, tell=told)
     return looked(plan, made, brought, rebuilt=False)
 
@@ -90,8 +91,8 @@ def _require_may_make(url: sa.URL) -> None:
 
     The new one is compared with a scratch database, so the user must be able to make such a one as well.
     """
-    database.require_may_make(url)
-    if database.server_kind(url) != "sqlite":
+    creation.require_may_make(url)
+    if addresses.server_kind(url) != "sqlite":
         with scratch(url):
             pass
 
@@ -122,7 +123,7 @@ def _require_still(plan: Plan, seen: Seen, connection: sa.Connection) -> None:
     now = _droppable(connection, plan)
     if now != seen:
         raise Protected(
-            f"{database.title(connection.engine.url)} has changed since it was looked at: it had {seen}; now {now}.",
+            f"{addresses.title(connection.engine.url)} has changed since it was looked at: it had {seen}; now {now}.",
             hint="Nothing was changed. Run the command again if it may go as it is now.",
         )
 

@@ -16,12 +16,13 @@ import sqlalchemy as sa
 
 from sqlstrata.commands.placing import require_history, swept
 from sqlstrata.commands.telling import Told, healed, silent
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.plan import Plan, read
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import placed, prove
+from sqlstrata.proof.prove import prove
+from sqlstrata.proof.verdict import placed
 from sqlstrata.revisions.generate import steps
 from sqlstrata.secret import masked
 
@@ -62,8 +63,8 @@ def verify(plan: Plan, urls: Sequence[str] = (), told: Told = silent) -> Verifie
     healed(plan, told)
     made = steps(plan)
     require_history(plan, made)
-    servers = [database.parsed(url) for url in urls or plan.prove_on]
-    runs = [_Run(plan, url, masked(database.address(url)), told) for url in servers]
+    servers = [addresses.parsed(url) for url in urls or plan.prove_on]
+    runs = [_Run(plan, url, masked(addresses.address(url)), told) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
             for heard in [threads.submit(run.hear) for run in runs]:

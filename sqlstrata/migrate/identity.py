@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses, database
 from sqlstrata.dialects import unmarked
 from sqlstrata.migrate.outline import Outline
 from sqlstrata.schema.values import Schema
-from sqlstrata.scratch.bracket import Scratch, clear, scratch
+from sqlstrata.scratch.bracket import Scratch, scratch
+from sqlstrata.scratch.clear import clear
 from sqlstrata.snapshot import Difference, Snapshot, differences, snapshot
 
 Name = tuple[str, str | None]
@@ -80,7 +81,7 @@ def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scrat
     Each MariaDB database has a default of its own for models that name none, and whoever made it chose that.
     """
     with scratch(own_server(connection.engine.url), schemas) as empty:
-        if database.server_kind(connection.engine.url) == "mariadb":
+        if addresses.server_kind(connection.engine.url) == "mariadb":
             ours = {str(connection.engine.url.database): str(empty.url.database), **empty.schemas}
             with database.connect(empty.engine) as there:
                 for name, charset, collation in connection.exec_driver_sql(_DEFAULTS).all():
@@ -95,7 +96,7 @@ _DEFAULTS = "SELECT schema_name, default_character_set_name, default_collation_n
 
 def own_server(url: sa.URL) -> sa.URL:
     """Where scratch databases for comparisons with this database are made."""
-    return sa.make_url("sqlite://") if database.server_kind(url) == "sqlite" else url
+    return sa.make_url("sqlite://") if addresses.server_kind(url) == "sqlite" else url
 
 
 def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snapshot:

@@ -26,8 +26,8 @@ from alembic.operations import Operations
 from invoke import Collection, Program
 from pymysql.constants import CLIENT
 
-from sqlstrata.databases import database, removal
-from sqlstrata.migrate.apply import reason
+from sqlstrata.databases import creation, database, removal
+from sqlstrata.migrate.failures import reason
 from sqlstrata.scratch.bracket import scratch
 from tests.projects import NOTE, SHOP_STAGES, Project, shop, write
 from tests.servers import answering, anything
@@ -467,7 +467,7 @@ def test_check_shows_the_way_from_the_file_to_the_stages(given: Inv, project: Pr
     assert '-        sa.Column("nome", sa.String(length=51), nullable=False),\n' in told.out
     assert '+        sa.Column("nome", sa.String(length=50), nullable=False),\n' in told.out
     assert told.err.startswith("0002_cidades.py: ")
-    assert "Run `inv rebuild --force` (it keeps a copy of what was edited by hand), and look" in told.err
+    assert "Run `inv rebuild --force` (it keeps a copy of files edited by hand), and look" in told.err
     assert "None" not in told.err
 
 
@@ -776,7 +776,7 @@ BROKEN: tuple[tuple[Callable[[Project], object], str, str], ...] = (
     ),
     (spoiled("<<<<<<< HEAD\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: SyntaxError: "),
     (spoiled("import nada\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: ModuleNotFoundError: "),
-    (spoiled(""), "versions/0002_cidades.py", "The history on disk cannot be run: the file names no revision."),
+    (spoiled(""), "versions/0002_cidades.py", "The history on disk cannot be run: the file has no `revision`."),
     (
         lambda project: (project.versions.parent / "env.py").unlink(),
         "migrations/env.py", "The history on disk cannot be run: the file is missing.",
@@ -1228,7 +1228,7 @@ def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, 
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
     told = inv("rebuild", "--json", "--config", str(project.config))
     assert told.code == 2
-    assert told.error["message"].startswith("The models of stage moradores cannot be made on sqlite: ")
+    assert told.error["message"].startswith("The models of stage moradores cannot be created on sqlite: ")
 
 
 def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
@@ -1357,7 +1357,7 @@ def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
     told = given(*words, "--json")
     assert told.code == 8
     assert told.error["message"] == (
-        f"SQLite file {file} is not a SQLite database, or it is damaged: it does not begin as one does."
+        f"SQLite file {file} is not a SQLite database, or it is damaged: its header is wrong."
     )
     assert given("stages").out.endswith(f"Where the database is cannot be told. {told.error['message']}\n")
     assert file.read_bytes() == b"no database" * 300
@@ -1412,7 +1412,7 @@ def test_a_folder_of_a_name_that_no_file_can_have_is_wrong_use(given: Inv, proje
         .error["message"]
         .endswith(
             "could not be read: File name too long"
-            f" ({project.folder / ('m' * 300) / 'versions'}). What was in it is as it was."
+            f" ({project.folder / ('m' * 300) / 'versions'}). Nothing in it was changed."
         )
     )
 
@@ -1426,7 +1426,7 @@ def test_data_that_fails_is_found_by_the_proof_before_anything_is_written(given:
     assert "Stage dados does not go up on sqlite" in told.error["message"]
     assert "no such table: nada" in told.error["message"]
     assert told.error["where"] == str(project.plan().where("stages", 3))
-    assert told.error["hint"].startswith("Mend what the stage says")
+    assert told.error["hint"].startswith("Fix the stage or its models. ")
     assert tree(project.folder) == before
 
 
@@ -1615,13 +1615,13 @@ def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple
         return
     url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     yield server, url
-    if database.exists(url):
+    if creation.exists(url):
         removal.drop(url, anything)
 
 
 STATES = {
     "postgresql": "The database is at stage email.",
-    "mariadb": "The database is at stage email, and the next one is half done.",
+    "mariadb": "The database is at stage email, and the next stage was interrupted.",
 }
 
 
@@ -1654,7 +1654,7 @@ def test_the_sql_of_stages_with_every_hint_does_what_up_does(
     words = ("--config", str(loja.config))
     assert inv("rebuild", "--no-apply", "--no-proof", *words).code == 0
     script = inv("sql", "--to", "servidores", *words).out
-    database.create(url)
+    creation.create(url)
     run_script(url, script)
     assert min(rows(url, "SELECT texto FROM avisos")) == (NOTE,)
     at = inv("status", "--json", *words).json
@@ -1688,7 +1688,7 @@ def test_stock_alembic_works_in_a_folder_that_rebuild_made(
     _, url = server_url
     loja = shop(tmp_path / "loja")
     assert inv("rebuild", "--no-apply", "--no-proof", "--config", str(loja.config)).code == 0
-    database.create(url)
+    creation.create(url)
 
     def alembic(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

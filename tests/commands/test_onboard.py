@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlstrata import commands
 from sqlstrata.commands.adding import with_stage
 from sqlstrata.commands.verifying import failure
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import addresses, creation, database, removal
 from sqlstrata.errors import HistoryDiffers, Locked, Protected, Unreachable, WrongUse
 from sqlstrata.plan import read
 from sqlstrata.secret import masked
@@ -40,7 +40,7 @@ def url(server: str, tmp_path: Path) -> Iterator[str]:
         return
     made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
-    if database.exists(made):
+    if creation.exists(made):
         removal.drop(made, anything)
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_is_starting_is_waited_for(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     made = there.set(host="127.0.0.1", port=port, database=f"strata_test_{secrets.token_hex(6)}")
     project = write(tmp_path / "p", MODULES, STAGES, url=made.render_as_string(hide_password=False), package="modelos")
-    server = Proxy(there.host or "127.0.0.1", database.port(there), port)
+    server = Proxy(there.host or "127.0.0.1", addresses.port(there), port)
     threading.Timer(1.5, server.start).start()
     try:
         assert commands.onboard(project.plan(), wait=30).created
@@ -175,7 +175,7 @@ def test_who_may_not_create_a_database_is_told_the_sql_that_an_administrator_wou
     ):
         server = sa.make_url(answering(kind))
         name = f"strata_user_{secrets.token_hex(4)}"
-        with database.engine(database.server(server)).begin() as connection:
+        with database.engine(addresses.server(server)).begin() as connection:
             connection.exec_driver_sql(make.format(name))
         try:
             user = server.set(username=name, password=SECRET, database=f"strata_test_{secrets.token_hex(6)}")
@@ -188,7 +188,7 @@ def test_who_may_not_create_a_database_is_told_the_sql_that_an_administrator_wou
             assert grant in str(refused.value)
             assert "segredo99" not in json.dumps(refused.value.to_json())
         finally:
-            with database.engine(database.server(server)).begin() as connection:
+            with database.engine(addresses.server(server)).begin() as connection:
                 connection.exec_driver_sql(f"DROP {'ROLE' if kind == 'postgresql' else 'USER'} {name}")
 
 
@@ -209,7 +209,7 @@ def test_reset_makes_the_development_database_anew(project: Project, url: str) -
 def test_what_we_neither_made_nor_adopted_is_never_dropped(project: Project, url: str) -> None:
     commands.onboard(project.plan())
     removal.drop(url, anything)
-    database.create(url)
+    creation.create(url)
     with database.engine(url).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE deles (id INTEGER)")
     with pytest.raises(Protected, match="was not created or adopted by this project|is not the file that this project"):
@@ -236,7 +236,7 @@ def test_what_a_rebuild_did_beside_a_protected_database_is_told(local: Project) 
     with pytest.raises(Protected) as caught:
         commands.rebuild(local.plan())
     assert caught.value.message.endswith("The new history is written.")
-    assert str(caught.value.hint).startswith("It was left as it is.")
+    assert str(caught.value.hint).startswith("The database was not changed.")
 
 
 def test_reset_cuts_nobody_off(project: Project, url: str) -> None:
@@ -393,7 +393,7 @@ def test_no_password_is_in_anything_that_is_said(local: Project) -> None:
 
 
 def test_a_traceback_hides_the_passwords_too(local: Project) -> None:
-    database.parsed("postgresql://ana:umsegredo@servidor/x")
+    addresses.parsed("postgresql://ana:umsegredo@servidor/x")
     assert "umsegredo" not in masked("OperationalError: password 'umsegredo' for postgresql://ana:umsegredo@servidor/x")
     assert masked("umsegredos") == "umsegredos"
     text = "import sqlstrata.commands as c\ndef up(*_, **__):\n    raise RuntimeError('to postgresql://ana:umsegredo@s/x')\n"

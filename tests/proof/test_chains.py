@@ -23,9 +23,11 @@ from sqlstrata.errors import Refused, WrongUse
 from sqlstrata.plan import Cast, Plan, Sql, Stage
 from sqlstrata.plan.values import Database, Mark, Marks, Models
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import NotProved, prove
+from sqlstrata.proof.prove import prove
+from sqlstrata.proof.verdict import NotProved
 from sqlstrata.revisions.generate import Step, steps_of
-from sqlstrata.scratch.bracket import clear, scratch
+from sqlstrata.scratch.bracket import scratch
+from sqlstrata.scratch.clear import clear
 from sqlstrata.snapshot import Snapshot, snapshot
 from tests.proof.chains import Chain, chains
 from tests.servers import SERVERS, answering
@@ -106,7 +108,7 @@ def test_a_mirror_that_follows_shows_what_making_all_of_each_stage_does(server: 
 
             with suppress(WrongUse, Refused):
                 steps_of(plan(chain), chain.turns(), hear=hear)
-            shown = mirror.shown()
+            shown = mirror.expected()
         for number, (each, full) in enumerate(zip(shown, whole, strict=True)):
             assert each.snapshot == full
             if number and each.names is not None:

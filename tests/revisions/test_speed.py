@@ -220,7 +220,7 @@ def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
     made = counted(monkeypatch, Mirror, "_made", lambda *_: None)
     with Mirror(server) as mirror:
         steps(read(project / "config.yaml"), mirror.show)
-        last = mirror.shown()[-1].snapshot
+        last = mirror.expected()[-1].snapshot
     assert len(made) == 2
     assert {"vista_m0001", "vista_m0004"} <= last.things.keys()
 
