@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from sqlstrata.errors import Unreachable
+from sqlstrata.operations.failures import code_of
 
-_ERROR = 1
-"""SQLite's code for a statement that is wrong or uses something unknown."""
-_DAMAGED = {10: "SQLITE_IOERR", 11: "SQLITE_CORRUPT", 24: "SQLITE_FORMAT", 26: "SQLITE_NOTADB"}
-"""SQLite's primary result codes (sqlite.org/rescode.html) for a damaged file."""
+_ERROR = "SQLITE_ERROR"
+"""SQLite's name for a statement that is wrong or uses something unknown; longer names begin with it."""
+_DAMAGED = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_NOTADB")
+"""How SQLite's result codes (sqlite.org/rescode.html) for a damaged file begin."""
 
 
 def require_whole(connection: sa.Connection) -> None:
@@ -31,13 +32,13 @@ def require_whole(connection: sa.Connection) -> None:
     try:
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
     except DBAPIError as error:
-        if _code(error) != _ERROR:
+        if not str(code_of(error)).startswith(_ERROR):
             raise
         raise damage(connection.engine.url, str(error.orig)) from error
     try:
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().all()
     except DBAPIError as error:
-        if _code(error) != _ERROR:
+        if not str(code_of(error)).startswith(_ERROR):
             raise
         return
     if found != ["ok"]:
@@ -63,8 +64,8 @@ def is_damage(error: BaseException) -> bool:
     """
     if not isinstance(error, DBAPIError) or not type(error.orig).__module__.startswith("sqlite3"):
         return False
-    code = _code(error)
-    return code in _DAMAGED or (code is None and isinstance(error, sa.exc.OperationalError))
+    code = code_of(error)
+    return isinstance(error, sa.exc.OperationalError) if code is None else str(code).startswith(_DAMAGED)
 
 
 def damage(url: sa.URL, reason: str, *, untouched: bool = True) -> Unreachable:
@@ -100,9 +101,3 @@ def require_file(url: sa.URL) -> None:
         if is_kind(mode):
             message = f"{url.database} is {name}, not a SQLite database."
             raise Unreachable(message, hint="Write the path of a file into the URL.")
-
-
-def _code(error: DBAPIError) -> int | None:
-    """SQLite's primary result code: the lowest byte of the extended one."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF

@@ -178,7 +178,7 @@ def test_a_protected_database_is_never_repointed_restamped_or_reset(project: Pro
         commands.rebuild(project.plan(), proof=False)
     with pytest.raises(Protected, match="given another revision"):
         commands.adopt(project.plan())
-    with pytest.raises(Protected, match="not to be reset"):
+    with pytest.raises(Protected, match="will not be reset"):
         commands.reset(project.plan(), lambda _: True)
     run(url, "UPDATE alembic_version SET version_num = version_num")
 
