@@ -192,10 +192,10 @@ def _database(server: str | None) -> Iterator[str]:
     if server is None:
         yield "sqlite:///dev.db"
         return
-    from sqlstrata.databases import database, removal
+    from sqlstrata.databases import addresses, creation, removal
 
-    url = database.parsed(server).set(database=f"strata_bench_{secrets.token_hex(6)}")
-    database.make(url)
+    url = addresses.parsed(server).set(database=f"strata_bench_{secrets.token_hex(6)}")
+    creation.make(url)
     try:
         yield url.render_as_string(hide_password=False)
     finally:

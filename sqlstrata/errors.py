@@ -80,7 +80,7 @@ class SchemaDiffers(SqlstrataError):
 
 
 class Refused(SqlstrataError):
-    """Rows or columns would be lost, or values invented, and the stage does not allow it."""
+    """Rows or columns would be lost, or values invented, and config.yaml does not allow it."""
 
     code = 6
 

@@ -1,8 +1,8 @@
-"""Passwords, and texts in which none is to be seen.
+"""Hiding passwords in texts.
 
-A password is known from a URL, from an option of one, or from the environment. It is hidden however it is written: each
-of its characters may stand as itself or escaped, as URLs, Python, JSON and SQL do it. So are the parts that a URL's
-parser makes of a password that was not escaped.
+A password is known from a URL, from an option of one, or from the environment. It is hidden in every spelling: each of
+its characters may be escaped as URLs, Python, JSON and SQL do it. So are the parts into which a URL's parser splits a
+password that was not escaped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import unquote, unquote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SHORTEST = 4  # a shorter word is in too many others to tell that it is a password
+_SHORTEST = 4  # a shorter word is in too many others
 _ALONE = 8  # a shorter word of letters and digits is hidden only where it stands alone
 _KEYS = ("password", "passwd", "password1", "password2", "password3", "sslpassword", "ssl_key_password")
 _VARIABLES = ("PGPASSWORD", "MYSQL_PWD")
@@ -40,14 +40,14 @@ _secrets: set[str] = set()
 
 
 def keep_secret(password: str) -> None:
-    """Have a password hidden in every text that is `masked`, for as long as the program runs."""
+    """Hide a password in every text that is `masked`, for as long as the program runs."""
     _secrets.update(_variants(password))
 
 
 def keep_url(text: str) -> None:
-    """Have the passwords of a URL hidden, of its user and of its options; also where it is not written as it should be.
+    """Hide the passwords of a URL, its user's and those in options; also where the URL is malformed.
 
-    Where several `@` leave open where the password ends, all up to the last one may be of it.
+    Where there are several `@`, all up to the last one may be the password.
     """
     rest = text.partition("://")[2]
     keys = "|".join(_KEYS)
@@ -57,18 +57,18 @@ def keep_url(text: str) -> None:
 
 
 def is_ambiguous(text: str) -> bool:
-    """Whether a URL has a password with an `@` that is not escaped, so that a part of it passes for a host."""
+    """Whether a URL has a password with an `@` that is not escaped, so that a part of it is taken for a host."""
     return "@" in _password(text.partition("://")[2])
 
 
 def _password(rest: str) -> str:
-    """The password in what stands behind `://`, as it is written there."""
+    """The password in the text after `://`, as it is written there."""
     user, _, password = rest[: _end(rest)].partition(":")
     return "" if "/" in user else password
 
 
 def _end(rest: str) -> int:
-    """Where the user's name and password end, in what stands behind `://`."""
+    """Where the user's name and password end, in the text after `://`."""
     question = rest.find("?")
     last = rest.rfind("@")
     if -1 < question < last and "@" in rest[:question]:
@@ -79,7 +79,7 @@ def _end(rest: str) -> int:
 
 
 def _variants(password: str) -> Iterator[str]:
-    """The password and its parts, as they are and as they look where UTF-8 is taken for Latin-1."""
+    """The password and its parts, as they are and with their UTF-8 read as Latin-1."""
     for each in (password, *re.split("[@:/#?]", password), *re.split(r"[@:/#?&=\s]+", password)):
         if len(each) >= _SHORTEST:
             yield each
@@ -102,7 +102,7 @@ def _pattern(passwords: frozenset[str]) -> re.Pattern[str]:
 
 
 def _written(password: str) -> str:
-    """The pattern of a password in all ways to write it; a common word only where it is no part of another."""
+    """The pattern of a password in all spellings; a common word only where it is no part of another."""
     inside = "".join(_run(kind, len(list(run))) for kind, run in groupby(password, _kind))
     if password.isalpha() or (password.isalnum() and len(password) < _ALONE):
         return rf"{_BEGINS}{inside}(?!\w)"
@@ -110,7 +110,7 @@ def _written(password: str) -> str:
 
 
 _BEGINS = r"(?:(?<!\w)|(?<=%[0-9a-fA-F]{2})|(?<=\\x[0-9a-fA-F]{2})|(?<=\\u[0-9a-fA-F]{4})|(?<=\\[nrt]))"
-"""What stands before a word: no letter, unless it is of an escape."""
+"""What may be before a word: no letter, unless it belongs to an escape."""
 
 
 def _kind(character: str) -> str:
@@ -118,12 +118,12 @@ def _kind(character: str) -> str:
 
 
 def _run(character: str, number: int) -> str:
-    """A character, so many times. Runs of blanks are often made one; backslashes and % are doubled by escaping."""
+    """A character, repeated. Runs of blanks are often shortened to one; escaping doubles backslashes and %."""
     if character == " ":
         return (
             r"(?:\s|\+|%{1,2}(?:25){0,3}(?:20|0[9a-dA-D])|\\{1,4}(?:[nrtvf]|x[0-9a-fA-F]{2}|u00[0-9a-fA-F]{2})){1,64}"
         )
-    most = 8 * number  # a bound, for texts that are nothing else
+    most = 8 * number  # a bound, for texts of nothing else
     if character == "\\":
         return rf"(?:\\|%{{1,2}}(?:25){{0,3}}5[cC]){{{number},{most}}}"
     if character == "%":
@@ -133,7 +133,7 @@ def _run(character: str, number: int) -> str:
 
 @lru_cache(maxsize=1024)
 def _one(character: str) -> str:
-    """One character in all ways to write it."""
+    """One character in all spellings."""
     ways = [rf"\\{{0,4}}{re.escape(character)}", *_escaped(character)]
     if character in "'\"`":
         ways.insert(0, character * 2)
@@ -174,7 +174,7 @@ def masked_within(value: object) -> object:
 
 
 class _Masking:
-    """A text stream in which no password is seen."""
+    """A text stream that hides passwords."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -193,7 +193,7 @@ class _Masking:
 
 @contextmanager
 def masked_errors() -> Iterator[None]:
-    """Hide passwords in whatever is written to standard error: warnings of Python's, and what modules print."""
+    """Hide passwords in everything that is written to standard error, such as Python's warnings."""
     before = sys.stderr
     sys.stderr = cast("TextIO", _Masking(before))
     try:

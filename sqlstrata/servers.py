@@ -1,6 +1,6 @@
-"""The kinds of servers, in one table: names, drivers, ports and versions. It imports nothing of SQLAlchemy's.
+"""The supported servers, in one table: names, drivers, ports and versions. SQLAlchemy is not imported.
 
-`mysql` and `mariadb` are two names that SQLAlchemy has for MariaDB. In config.yaml and in revisions it is `mysql`.
+SQLAlchemy has two names for MariaDB, `mysql` and `mariadb`. In config.yaml and in revisions it is `mysql`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ T = TypeVar("T")
 class Kind:
     """One kind of server.
 
-    name: its name in the engine; title: its name for people; key: its name in config.yaml and in revisions.
-    dialects: SQLAlchemy's names for it; driver: the driver that connects to it, by SQLAlchemy's name; extra: what
-    installs that driver, None where Python has it; port: the default one.
+    name: its name in this program; title: its name in messages; key: its name in config.yaml and in revisions.
+    dialects: SQLAlchemy's names for it; driver: SQLAlchemy's name for the driver; extra: the extra that installs
+    it, None where Python has it; port: the default one.
     minimum: the oldest version that is supported; compiled: the version that DDL is compiled for without a server.
     """
 
@@ -33,18 +33,18 @@ class Kind:
     compiled: tuple[int, ...]
 
     def drivername(self, dialect: str | None = None) -> str:
-        """What a URL of this kind begins with, up to `://`; under one of its dialects' names."""
+        """The beginning of a URL, up to `://`, under one of the dialects' names."""
         dialect = dialect or self.name
         return dialect if self.extra is None else f"{dialect}+{self.driver}"
 
     @property
     def requirement(self) -> str:
-        """What pip installs for this kind."""
+        """What to install with pip."""
         return "sqlstrata" if self.extra is None else f"sqlstrata[{self.extra}]"
 
     @property
     def oldest(self) -> str:
-        """The oldest version that is supported, in words."""
+        """The oldest supported version, for messages."""
         return f"{self.title} {'.'.join(map(str, self.minimum))}"
 
 
@@ -71,7 +71,7 @@ _NAMES = {dialect: each.name for each in KINDS.values() for dialect in each.dial
 
 
 def kind_of(dialect: str) -> Kind:
-    """The kind of server that has this name in SQLAlchemy. Raises KeyError where there is none."""
+    """The kind of server with this name in SQLAlchemy. Raises KeyError for another name."""
     return KINDS[_NAMES[dialect]]
 
 
@@ -87,7 +87,7 @@ def keys_of(dialects: Iterable[str]) -> tuple[str, ...]:
 
 
 def key_of(dialect: str) -> str:
-    """The name in config.yaml and in revisions of the server that has this name in SQLAlchemy."""
+    """The name in config.yaml and in revisions of the server with this name in SQLAlchemy."""
     return kind_of(dialect).key
 
 
@@ -97,6 +97,6 @@ def by_key(values: Mapping[str, T]) -> dict[str, T]:
 
 
 def listed(kinds: Iterable[Kind] | None = None) -> str:
-    """The kinds with their URLs, for people."""
+    """The kinds with their URLs, for messages."""
     known = [f"{each.title} ({'://, '.join(each.dialects)}://)" for each in kinds or KINDS.values()]
     return f"{', '.join(known[:-1])} and {known[-1]}" if len(known) > 1 else known[0]

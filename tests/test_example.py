@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import yaml
 
 from sqlstrata import folder as history
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import creation, database, removal
 from sqlstrata.plan import read
 from sqlstrata.revisions.generate import history as revisions_of
 from tests.servers import answering, anything
@@ -186,7 +186,7 @@ def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / name}.db"
         return
     url = sa.make_url(answering(kind)).set(database=name).render_as_string(hide_password=False)
-    database.create(url)
+    creation.create(url)
     yield url
     removal.drop(url, anything)
 

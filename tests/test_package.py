@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 import sqlstrata
 from sqlstrata import check, down, find, history, read, rebuild, status, up
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import creation, database, removal
 from tests.projects import Project, write
 from tests.servers import answering, anything
 
@@ -199,7 +199,7 @@ def test_a_project_of_ones_own_goes_from_models_to_a_database(
     made = write(tmp_path / "loja", MODULES, STAGES, url=url, prove_on=[server])
     if program == "inv":
         (made.folder / "tasks.py").write_text(TASKS, encoding="utf-8")
-    database.create(made.url)
+    creation.create(made.url)
     assert "Proved on: " in installed(f"{program} rebuild --no-apply", made.folder)
     assert list(made.files()) == ["0001_pessoas.py", "0002_cidades.py"]
     assert installed.run(f"{program} status", made.folder).returncode == 4

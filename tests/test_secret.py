@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from invoke import Context, Exit
 
 from sqlstrata import secret, tasks
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses
 from sqlstrata.errors import WrongUse
 from sqlstrata.secret import keep_secret, keep_url, masked
 from tests.commands.test_onboard import inv
@@ -150,7 +150,7 @@ def test_many_backslashes_are_looked_through_at_once() -> None:
 def test_a_url_whose_password_passes_for_a_host_is_refused(url: str) -> None:
     """Otherwise a part of the password would be looked up as a host's name."""
     with pytest.raises(WrongUse, match="a second `@`"):
-        database.parsed(url)
+        addresses.parsed(url)
 
 
 # ------------------------------------------------------------------- a command, as a whole

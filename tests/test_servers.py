@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands, servers
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses, database
 from sqlstrata.databases.version import problem, require_version
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.plan import read, urls
@@ -95,7 +95,7 @@ CARRIED = [
 def test_a_url_of_another_driver_is_carried_over(text: str, meant: str) -> None:
     """Nothing is left out, so there is nothing to say."""
     assert urls.given(text) == urls.Given(sa.make_url(meant))
-    assert database.parsed(text) == database.parsed(meant) == sa.make_url(meant)
+    assert addresses.parsed(text) == addresses.parsed(meant) == sa.make_url(meant)
 
 
 LEFT_OUT = [
@@ -164,7 +164,7 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "reason"), REFUSED, ids=[case[0] for case in REFUSED])
 def test_what_could_lead_elsewhere_or_weaken_tls_is_refused(text: str, reason: str) -> None:
     with pytest.raises(WrongUse) as raised:
-        database.parsed(text)
+        addresses.parsed(text)
     assert reason in raised.value.message
     assert urls.note(text) is None
 

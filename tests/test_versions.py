@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy.engine.mock import MockConnection
 
-from sqlstrata.databases.dialects import NAMES, unmarked
+from sqlstrata.dialects import NAMES, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.turning import turns
 from sqlstrata.operations import private_names

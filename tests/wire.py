@@ -13,7 +13,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses
 
 Way = Literal["sent", "received"]
 
@@ -26,8 +26,8 @@ class Wire:
     """
 
     def __init__(self, url: str | sa.URL) -> None:
-        made = database.parsed(url)
-        self.target = (made.host or "127.0.0.1", database.port(made))
+        made = addresses.parsed(url)
+        self.target = (made.host or "127.0.0.1", addresses.port(made))
         self.server = socket.create_server(("127.0.0.1", 0))
         self.url = made.set(host="127.0.0.1", port=self.server.getsockname()[1]).render_as_string(hide_password=False)
         self.sockets: list[socket.socket] = []

@@ -115,7 +115,7 @@ def _marked(connection: sa.Connection, plan: Plan, *, protect: bool) -> Sqlstrat
     Where it was to be protected, the error is raised.
     """
     try:
-        ownership.say(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
+        ownership.mark(connection, plan.folder, "adopted", *(("protected",) if protect else ()))
     except (Unreachable, WrongUse) as error:
         if protect:
             error.message += " The revision is written; the mark is not."

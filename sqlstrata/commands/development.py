@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sqlstrata.commands import differences
 from sqlstrata.commands.progress import WAIT, Notify, messages, silent
-from sqlstrata.databases import database, ownership, sqlite_file
+from sqlstrata.databases import addresses, creation, database, ownership, sqlite_file
 from sqlstrata.databases.location import location, require
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, Unreachable, WrongUse
@@ -39,10 +39,10 @@ def bring_up(plan: Plan, made: tuple[Step, ...], notify: Notify = silent, *, wai
     what `up` raises, and Protected.
     """
     waiting = messages(notify)
-    there = database.parsed(plan.database.url)
+    there = addresses.parsed(plan.database.url)
     created = make_if_missing(plan, there, waiting)
     known = {step.stage.name: step for step in made}
-    with database.telling(there), database.engine(there, reading=True, wait=wait).connect() as connection:
+    with database.reporting(there), database.engine(there, reading=True, wait=wait).connect() as connection:
         swept(there)
         repointed = repoint(connection, plan, made, wait, waiting)
         stage_at(connection, plan, apply.files(plan))
@@ -62,7 +62,7 @@ def _make_schemas(connection: sa.Connection, made: tuple[Step, ...], report: Cal
         return
     wanted = {table.schema for step in made for table in step.schema.tables.values() if table.schema}
     for name in sorted(wanted - set(sa.inspect(connection).get_schema_names()) if wanted else ()):
-        with database.telling(connection.engine.url):
+        with database.reporting(connection.engine.url):
             connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
         report(f"Created the schema {name}.")
     connection.commit()
@@ -73,15 +73,15 @@ def make_if_missing(plan: Plan, url: sa.URL, report: Callable[[str], None]) -> b
 
     `report` is called where it could not be marked, with the reason.
     """
-    if database.exists(url):
+    if creation.exists(url):
         return False
-    made = database.make(url)
+    made = creation.make(url)
     with database.connect(database.engine(url)) as connection:
         require(location(connection), made, "marked")
         try:
-            ownership.say(connection, plan.folder, "created")
+            ownership.mark(connection, plan.folder, "created")
         except (Unreachable, WrongUse) as error:
-            report(f"{database.title(url)} was created, but not marked, so `inv reset` will not drop it: {error}")
+            report(f"{addresses.title(url)} was created, but not marked, so `inv reset` will not drop it: {error}")
     return True
 
 
@@ -143,5 +143,5 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
             name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
             for name, table in sorted(last.metadata.tables.items())
         }
-    title = database.title(database.parsed(plan.database.url))
+    title = addresses.title(addresses.parsed(plan.database.url))
     return Onboarded(title, last.stage.name, tables, brought.created, brought.applied, rebuilt, brought.repointed)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.commands.yaml_edit import with_stage
+from sqlstrata.disk import write_whole
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.turning import turns
 from sqlstrata.plan import Plan, read
@@ -120,7 +121,7 @@ def _undone() -> Iterator[Done]:
             if content is None:
                 path.unlink(missing_ok=True)
             else:
-                path.write_bytes(content)
+                write_whole(path, content)
         if isinstance(error, OSError):
             raise WrongUse(f"Cannot write a file: {error}.", hint="Nothing was changed.") from error
         raise
@@ -130,12 +131,5 @@ def _write(path: Path, content: bytes, done: Done) -> None:
     """Write a file whole or not at all."""
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.strata-partial")
-    try:
-        new.write_bytes(content)
-        if before is not None:
-            new.chmod(path.stat().st_mode)
-        new.replace(path)
-        done.append((path, before))
-    finally:
-        new.unlink(missing_ok=True)
+    write_whole(path, content)
+    done.append((path, before))

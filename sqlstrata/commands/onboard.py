@@ -14,7 +14,7 @@ from sqlstrata.commands.development import Onboarded, bring_up, looked
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.rebuild import rebuild
 from sqlstrata.commands.target import require_history
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses, database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import Unreachable
 from sqlstrata.plan import Plan
@@ -34,7 +34,7 @@ def onboard(plan: Plan, *, wait: float = WAIT, notify: Notify = silent) -> Onboa
     first. A second run changes nothing. Raises WrongUse (no driver), Unreachable (no server, no right), HistoryDiffers,
     SchemaDiffers, Locked, MigrationFailed.
     """
-    url = database.parsed(plan.database.url)
+    url = addresses.parsed(plan.database.url)
     database.engine(url)  # is there a driver?
     python, stages = sys.version.split()[0], counted(len(plan.stages), "stage")
     notify(f"Python {python}, {url.drivername}, {plan.path.name} with {stages}.", "")
@@ -54,18 +54,18 @@ def _await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> N
     A server that takes connections and refuses them (a wrong password, for example) is asked for a few seconds only: it
     may be starting.
     """
-    if database.server_kind(url) == "sqlite":
+    if addresses.server_kind(url) == "sqlite":
         return
     end, refusals, announced = time.monotonic() + wait, 0, False
     while True:
         try:
-            database.connect(database.engine(database.server(url))).close()
+            database.connect(database.engine(addresses.server(url))).close()
         except Unreachable as error:
             refusals += _listens(url)
             if time.monotonic() >= end or refusals > _PATIENCE:
                 raise
             if not announced:
-                waiting(f"Waiting up to {wait:.0f} s for {database.address(url)}: {error.message}")
+                waiting(f"Waiting up to {wait:.0f} s for {addresses.address(url)}: {error.message}")
                 announced = True
             time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))
         else:
@@ -77,7 +77,7 @@ def _listens(url: sa.URL) -> bool:
     if not url.host or url.host.startswith("/"):
         return False
     try:
-        socket.create_connection((url.host, url.port or database.port(url)), timeout=2).close()
+        socket.create_connection((url.host, url.port or addresses.port(url)), timeout=2).close()
     except OSError:
         return False
     return True

@@ -13,16 +13,18 @@ import sqlalchemy as sa
 from sqlstrata import folder
 from sqlstrata.commands.development import Brought, bring_up
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
+from sqlstrata.disk import write_whole
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.migrate.identity import swept
 from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import placed, prove
+from sqlstrata.proof.prove import prove
+from sqlstrata.proof.verdict import placed
 from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
@@ -117,9 +119,9 @@ def rebuild(
             with staged(plan, revisions) as place, placed(plan):
                 for mirror in mirrors:
                     swept(mirror.server)
-                    where = database.address(sa.make_url(mirror.server))
+                    where = addresses.address(sa.make_url(mirror.server))
                     prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror)
-    proved_on = tuple(database.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
+    proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     if dry_run:
         return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
     replaced = _write(plan, revisions, force=force, wait=wait, notify=notify)
@@ -184,7 +186,7 @@ def _alembic_ini(plan: Plan) -> None:
         place = f"%(here)s/{path_of_file}" if inside else path_of_file
         text = text.replace("# sqlalchemy.url = driver://user@host/name", f"sqlalchemy.url = sqlite:///{place}")
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode(), replace=False)
     except OSError as error:
         message = f"{path.name} cannot be written beside the plan: {error.strerror}."
         raise WrongUse(

@@ -21,11 +21,12 @@ from sqlstrata.commands.development import Onboarded, bring_up, looked
 from sqlstrata.commands.onboard import onboard
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.target import require_history
-from sqlstrata.databases import database, ownership, removal
-from sqlstrata.databases.dialects import quoted
+from sqlstrata.databases import addresses, creation, database, ownership, removal
 from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
-from sqlstrata.errors import Locked, Protected, WrongUse
+from sqlstrata.dialects import quoted
+from sqlstrata.errors import Protected, WrongUse
+from sqlstrata.migrate.failures import locked
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
 from sqlstrata.result import counted
@@ -64,22 +65,22 @@ def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, n
     did not create or adopt it, or where it has changed since the question; WrongUse where the answer is no; Locked
     where somebody is connected or at work for longer than `wait`; Unreachable where the user could not create it again.
     """
-    url = database.parsed(plan.database.url)
+    url = addresses.parsed(plan.database.url)
     healed(plan, notify)
     made = steps(plan)
     require_history(plan, made)
-    if not database.exists(url):
+    if not creation.exists(url):
         return onboard(plan, wait=wait, notify=notify)
-    with database.telling(url), database.engine(url, reading=True, wait=wait).connect() as connection:
+    with database.reporting(url), database.engine(url, reading=True, wait=wait).connect() as connection:
         seen = _droppable(connection, plan)
     _require_may_make(url)
-    if not confirmed(f"Drop {database.title(url)} with all that is in it, {seen}, and create it again?"):
+    if not confirmed(f"Drop {addresses.title(url)} with all that is in it, {seen}, and create it again?"):
         raise WrongUse("Nothing was changed.", hint="`inv reset --yes` asks nothing.")
     try:
         removal.drop(url, partial(_require_still, plan, seen), lock=partial(_locked, wait, notify), wait=wait)
     except lock.Held as error:
-        raise Locked(str(error), hint="Nothing was changed. Wait until it has ended, or use `--wait`.") from error
-    notify(f"Dropped {database.title(url)}.", "")
+        raise locked(error) from error
+    notify(f"Dropped {addresses.title(url)}.", "")
     return looked(plan, made, bring_up(plan, made, notify, wait=wait), rebuilt=False)
 
 
@@ -88,8 +89,8 @@ def _require_may_make(url: sa.URL) -> None:
 
     The new one is compared with a scratch database, so the user must be able to create that, too.
     """
-    database.require_may_make(url)
-    if database.server_kind(url) != "sqlite":
+    creation.require_may_make(url)
+    if addresses.server_kind(url) != "sqlite":
         with scratch(url):
             pass
 
@@ -120,7 +121,7 @@ def _require_still(plan: Plan, seen: Seen, connection: sa.Connection) -> None:
     now = _droppable(connection, plan)
     if now != seen:
         raise Protected(
-            f"{database.title(connection.engine.url)} has changed: it had {seen}; now it has {now}.",
+            f"{addresses.title(connection.engine.url)} has changed: it had {seen}; now it has {now}.",
             hint="Nothing was changed. Run the command again if it may be dropped as it is now.",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from sqlstrata.commands.target import last_stage, require_stage
-from sqlstrata.databases.dialects import NAMES
+from sqlstrata.dialects import NAMES
 from sqlstrata.errors import WrongUse
 from sqlstrata.migrate import apply
 from sqlstrata.plan import Plan

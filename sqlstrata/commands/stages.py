@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses, creation, database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.migrate import apply
@@ -75,9 +75,9 @@ def stages(plan: Plan) -> Planned:
 
 
 def _at(plan: Plan, revisions: tuple[Revision, ...]) -> str | None:
-    url = database.parsed(plan.database.url)
-    if database.server_kind(url) == "sqlite" and not database.exists(url):
+    url = addresses.parsed(plan.database.url)
+    if addresses.server_kind(url) == "sqlite" and not creation.exists(url):
         return None
-    with database.telling(url), database.engine(url, reading=True).connect() as connection:
+    with database.reporting(url), database.engine(url, reading=True).connect() as connection:
         current = apply.revision_of(connection)
     return next((each.stage for each in revisions if each.id == current), None)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlstrata.commands import differences
 from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import chosen, mismatch, to_make
-from sqlstrata.databases import database, sqlite_file
+from sqlstrata.databases import creation, database, sqlite_file
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import DatabaseBehind, SchemaDiffers, SqlstrataError
 from sqlstrata.folder import File
@@ -135,7 +135,7 @@ def status(plan: Plan, url: str | None = None, notify: Notify = silent) -> Statu
     healed(plan, notify)
     known = apply.files(plan)
     swept(there)
-    if not database.exists(there):
+    if not creation.exists(there):
         stages = tuple(stage.name for stage in plan.stages)
         return accepted(Status(None, None, stages, schema_matches=True, missing=to_make(plan, there)))
     with database.connect(database.engine(there, reading=True)) as connection:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from sqlstrata import folder
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses, creation, database
 from sqlstrata.errors import HistoryDiffers, Unreachable, WrongUse
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
@@ -19,8 +19,8 @@ from sqlstrata.revisions.generate import Step
 
 def chosen(plan: Plan, url: str | None) -> sa.URL:
     """The database at `url`, or the plan's. Raises WrongUse where the URL names no database."""
-    there = database.parsed(plan.database.url if url is None else url)
-    if database.server_kind(there) != "sqlite" and not there.database:
+    there = addresses.parsed(plan.database.url if url is None else url)
+    if addresses.server_kind(there) != "sqlite" and not there.database:
         hint = f"Add the database's name, as in {there.drivername}://user@host/exemplo."
         raise WrongUse("The URL names a server and no database.", hint=hint)
     return there
@@ -29,8 +29,8 @@ def chosen(plan: Plan, url: str | None) -> sa.URL:
 def existing(plan: Plan, url: str | None, *, wait: float | None = None) -> sa.Connection:
     """A read-only connection to a database. Raises Unreachable where there is none."""
     there = chosen(plan, url)
-    if not database.exists(there):
-        raise Unreachable(f"There is no {database.title(there)}.", hint=to_make(plan, there))
+    if not creation.exists(there):
+        raise Unreachable(f"There is no {addresses.title(there)}.", hint=to_make(plan, there))
     return database.connect(database.engine(there, reading=True, wait=wait))
 
 
@@ -38,7 +38,7 @@ def to_make(plan: Plan, there: sa.URL) -> str:
     """A hint: how to create a database that does not exist."""
     if database.same(there, plan.database.url):
         return "`inv onboard` creates the development database."
-    if database.server_kind(there) == "sqlite":
+    if addresses.server_kind(there) == "sqlite":
         return "Check the URL; `inv up` creates the file."
     return "Check the URL, or create the database on its server; then `inv up` brings it up."
 
@@ -52,7 +52,7 @@ def found(
     written for longer than `wait`, and what `stage_at` raises.
     """
     there = chosen(plan, url)
-    with database.telling(there), existing(plan, url, wait=wait) as connection:
+    with database.reporting(there), existing(plan, url, wait=wait) as connection:
         swept(there)
         return stage_at(connection, plan, known), apply.unfinished(connection), apply.is_quiet(connection)
 

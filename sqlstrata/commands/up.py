@@ -8,7 +8,7 @@ from functools import partial
 from sqlstrata.commands.development import make_if_missing
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.target import chosen, found, last_stage, require_stage
-from sqlstrata.databases import database, ownership
+from sqlstrata.databases import addresses, ownership
 from sqlstrata.databases.lost import answering
 from sqlstrata.migrate import apply
 from sqlstrata.plan import Plan
@@ -49,7 +49,7 @@ def up(
     require_stage(plan, target, known)
     there = chosen(plan, url)
     plan.require_server(there.get_backend_name())
-    if database.server_kind(there) == "sqlite":
+    if addresses.server_kind(there) == "sqlite":
         make_if_missing(plan, there, messages(notify))
     at, _, quiet = found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
@@ -58,5 +58,5 @@ def up(
         if at is None or names.index(at) < names.index(target) or not quiet:
             done = apply.up(connection, plan, target, partial(notify, "up"), wait=wait, waiting=messages(notify))
         if protect:
-            ownership.say(connection, plan.folder, "protected")
+            ownership.mark(connection, plan.folder, "protected")
     return Applied(done)

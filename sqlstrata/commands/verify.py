@@ -16,13 +16,14 @@ import sqlalchemy as sa
 
 from sqlstrata.commands.progress import Clock, Notify, healed, silent
 from sqlstrata.commands.target import require_history
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, read
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import placed, prove
+from sqlstrata.proof.prove import prove
+from sqlstrata.proof.verdict import placed
 from sqlstrata.result import Line, Table, accepted
 from sqlstrata.revisions.generate import steps
 from sqlstrata.secret import masked
@@ -94,12 +95,12 @@ def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Ver
     URL that is not one.
     """
     healed(plan, notify)
-    servers = [database.parsed(url) for url in urls or plan.prove_on]
+    servers = [addresses.parsed(url) for url in urls or plan.prove_on]
     for server in servers:
         plan.require_server(server.get_backend_name())
     made = steps(plan)
     require_history(plan, made)
-    runs = [_Run(plan, url, masked(database.address(url)), notify) for url in servers]
+    runs = [_Run(plan, url, masked(addresses.address(url)), notify) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
             outcomes = tuple(each.result() for each in [threads.submit(run.ended) for run in runs])

@@ -1,7 +1,7 @@
 """What a project keeps on this machine, beside config.yaml and ignored by git: `.sqlstrata/`.
 
-Its random id, and for each SQLite file that is the project's which file that is. Losing it loses no data: `inv reset`
-then knows none of the project's databases until they are adopted.
+Its random id, and the identity of each SQLite file that belongs to the project. Losing it loses no data: `inv reset`
+then drops none of the project's databases until they are adopted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import os
 import secrets
 from pathlib import Path
 
+from sqlstrata.disk import write_whole
 from sqlstrata.errors import WrongUse
 
 NAME = ".sqlstrata"
-_IGNORED = ".gitignore"
 
 
 def project_id(folder: Path) -> str | None:
@@ -27,10 +27,10 @@ def project_id(folder: Path) -> str | None:
 
 
 def made_project_id(folder: Path) -> str:
-    """The id of the project in a folder, made at the first use. Raises WrongUse where it cannot be written."""
+    """The id of the project in a folder, created at the first use. Raises WrongUse where it cannot be written."""
     known = project_id(folder)
     if known is None:
-        _write(folder, "project", f"{secrets.token_hex(16)}\n", over=False)
+        _write(folder, "project", f"{secrets.token_hex(16)}\n", replace=False)
         known = project_id(folder)
     if known is None:
         raise WrongUse(f"{folder / NAME / 'project'} cannot be read.", hint="Remove it, and run the command again.")
@@ -38,12 +38,12 @@ def made_project_id(folder: Path) -> str:
 
 
 def remember_file(folder: Path, file: str, number: str, tag: int) -> None:
-    """Keep which file on the disk (device and inode) a SQLite database of the project is, and its mark's tag."""
+    """Store which file on the disk (device and inode) a SQLite database of the project is, and its mark's tag."""
     _write(folder, _entry(folder, file), json.dumps({"file": _relative(folder, file), "number": number, "tag": tag}))
 
 
 def is_known_file(folder: Path, file: str, number: str, tag: int) -> bool:
-    """Whether `remember_file` was last told of this very file under this path, with this tag."""
+    """Whether `remember_file` last stored this file for this path, with this tag."""
     try:
         known = json.loads((folder / NAME / _entry(folder, file)).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -56,31 +56,19 @@ def _entry(folder: Path, file: str) -> str:
 
 
 def _relative(folder: Path, file: str) -> str:
-    """The file's path as seen from the project, which may be moved as a whole."""
+    """The file's path relative to the project, which may be moved as a whole."""
     return os.path.relpath(os.path.realpath(file), os.path.realpath(folder))
 
 
-def _write(folder: Path, name: str, text: str, *, over: bool = True) -> None:
-    """Write a file whole or not at all; what is there already stays where it is not to be written over.
-
-    Git passes the folder over, from its first file on.
-    """
-    if name != _IGNORED and not (folder / NAME / _IGNORED).exists():
-        _write(folder, _IGNORED, "*\n")
+def _write(folder: Path, name: str, text: str, *, replace: bool = True) -> None:
+    """Write one of the files; git ignores the folder from its first file on."""
     place = folder / NAME / name
-    aside = place.with_name(f"{name}.{secrets.token_hex(4)}")
+    ignored = place.with_name(".gitignore")
     try:
         place.parent.mkdir(exist_ok=True)
-        aside.write_text(text, encoding="utf-8")
-        try:
-            if over:
-                aside.replace(place)
-            elif not place.exists():
-                os.link(aside, place)
-        finally:
-            aside.unlink(missing_ok=True)
-    except FileExistsError:
-        return  # somebody else was quicker
+        if not ignored.exists():
+            write_whole(ignored, b"*\n")
+        write_whole(place, text.encode(), replace=replace)
     except OSError as error:
         message = f"{place} cannot be written: {error.strerror}."
-        raise WrongUse(message, hint="Look at the folder's rights and room.") from error
+        raise WrongUse(message, hint="Check the folder's permissions and free space.") from error

@@ -1,8 +1,8 @@
-"""Where a connection really is: asked of the server, because a URL is only what somebody wrote.
+"""Where a connection really is, as the server says.
 
 Options, service files and environment variables of a driver, poolers and symbolic links can all lead to another
-database than the URL names. So each new connection is asked which database it is in, and is closed if that is another;
-and before a database is marked, emptied or dropped, its location is compared with the one that is meant.
+database than the URL names. So each new connection is asked which database it is in, and is closed if it is another;
+and before a database is marked, emptied or dropped, its location is compared with the intended one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from sqlstrata.databases.addresses import in_memory
 from sqlstrata.errors import Protected, WrongUse
 
 
@@ -24,9 +25,9 @@ from sqlstrata.errors import Protected, WrongUse
 class Location:
     """A database in its server's own words.
 
-    server: what tells this server from others (PostgreSQL: the cluster's system identifier; MariaDB: host, port, data
-    folder and server_uid). database: its name; the file on SQLite. number: what another database of this name would not
-    have (PostgreSQL: the oid; SQLite: device and inode; MariaDB knows none).
+    server: identifies the server (PostgreSQL: the cluster's system identifier; MariaDB: host, port, data folder and
+    server_uid). database: its name; the file on SQLite. number: differs for another database of the same name
+    (PostgreSQL: the oid; SQLite: device and inode; MariaDB has none).
     """
 
     server: str
@@ -35,7 +36,7 @@ class Location:
 
     @property
     def identity(self) -> str:
-        """Server and number in one word, as a mark holds them."""
+        """Server and number in one text, as a mark stores them."""
         return "/".join(each for each in (self.server, self.number) if each)
 
 
@@ -49,7 +50,7 @@ _MARIADB = (
 
 
 def location(connection: sa.Connection) -> Location:
-    """Ask a connection where it is. A transaction that is going on stays."""
+    """Ask a connection where it is. An open transaction stays open."""
     if connection.dialect.name == "sqlite":
         path = _main_file(connection.exec_driver_sql("PRAGMA database_list").all())
         return file_location(path) if path else Location("", ":memory:", "")
@@ -58,7 +59,7 @@ def location(connection: sa.Connection) -> Location:
 
 
 def named(connection: sa.Connection, name: str) -> Location:
-    """The location of the database of this name on a connection's server; it is there. Not for SQLite."""
+    """The location of the database of this name on a connection's server, where it must exist. Not for SQLite."""
     return _asked(connection, "%s", (name,))
 
 
@@ -72,23 +73,23 @@ def _asked(connection: sa.Connection, name: str, parameters: tuple[str, ...]) ->
 
 def file_location(path: str) -> Location:
     """The location of a SQLite file. Raises OSError where it is not there."""
-    found = os.stat(path)  # noqa: PTH116 - the path may be no text that pathlib takes
+    found = os.stat(path)  # noqa: PTH116 - pathlib does not take every path
     return Location("", os.path.realpath(path), f"{found.st_dev}:{found.st_ino}")
 
 
 def require(found: Location, meant: Location, what: str) -> None:
-    """Raise Protected where a database is not the one that is meant, with nothing done; `what` was to be done."""
+    """Raise Protected where a database is not the intended one; `what` is what was to be done, a participle."""
     if found != meant:
         raise Protected(
             f"The database {found.database} is not the one that was to be {what}: another one has taken its place.",
-            hint="Nothing was changed. Look at what is there now, and run the command again.",
+            hint="Nothing was changed. Check that database, and run the command again.",
         )
 
 
 def require_named(kind: str, connection: DBAPIConnection, url: sa.URL) -> None:
-    """Ask a driver's new connection whether it is in the database that the URL names; none is named by a server's URL.
+    """Ask a driver's new connection whether it is in the database that the URL names, if it names one.
 
-    Raises WrongUse with where it is instead. Whatever the connection has begun is rolled back.
+    Raises WrongUse, which says where it is instead. The connection's transaction is rolled back.
     """
     if kind == "sqlite":
         _require_file(connection, url)
@@ -108,8 +109,7 @@ def require_named(kind: str, connection: DBAPIConnection, url: sa.URL) -> None:
 
 
 def _require_file(connection: DBAPIConnection, url: sa.URL) -> None:
-    """A file on SQLite, unless the database is in memory; temporary ones have no file either."""
-    if url.database in {None, "", ":memory:"}:
+    if in_memory(url):
         return
     with closing(connection.cursor()) as cursor:
         cursor.execute("PRAGMA database_list")
@@ -119,7 +119,7 @@ def _require_file(connection: DBAPIConnection, url: sa.URL) -> None:
 
 
 def _main_file(databases: Iterable[Sequence[Any]]) -> str:
-    """The file of the main database, of the rows of PRAGMA database_list."""
+    """The file of the main database, from the rows of PRAGMA database_list."""
     return next(str(row[2] or "") for row in databases if row[1] == "main")
 
 
@@ -127,5 +127,5 @@ def _elsewhere(url: sa.URL, found: str) -> WrongUse:
     options = f" The URL's options are: {', '.join(sorted(url.query))}." if url.query else ""
     return WrongUse(
         f"The URL names the database {url.database}, and the connection is in {found}.{options}",
-        hint="Nothing was changed. Take away the option, variable, service or link that leads there.",
+        hint="Nothing was changed. Remove the option, variable, service or link that leads there.",
     )

@@ -1,7 +1,7 @@
-"""A server that does not go on answering: the one place where that becomes an error of ours, for every command.
+"""Errors of drivers that are no fault of the statement: the server cannot work now, or a right is missing.
 
-SQLAlchemy's errors do not say which database they come from. So an engine that is watched notes that for its errors,
-and `answering`, around every command, turns those into Unreachable that nobody inside had an answer for.
+SQLAlchemy's errors do not say which database they come from, so an engine that is watched notes it. `answering`, around
+every command, turns those that nothing inside has handled into Unreachable.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from sqlstrata.errors import Unreachable
 from sqlstrata.operations.failures import code_of, is_lost, is_unable, of_driver
 
 _ADDRESSES: WeakKeyDictionary[BaseException, str] = WeakKeyDictionary()
-_NO_RIGHT = {"42501", 1044, 1142, 1143, 1227, 1370}
-"""PostgreSQL's SQLSTATE and MariaDB's error numbers for a right that is missing."""
+_FORBIDDEN = {"42501", 1044, 1142, 1143, 1227, 1370}
+"""PostgreSQL's SQLSTATE and MariaDB's error numbers for a missing right."""
+_IN_USE = {"55006", "SQLITE_BUSY"}
+"""PostgreSQL's SQLSTATE and SQLite's name for a database that another connection uses."""
 
-# The pool would write to standard error that a connection which is gone cannot be closed any more.
+# The pool would write to standard error that a lost connection cannot be closed.
 logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 
 def watch(made: sa.Engine, address: str) -> None:
-    """Have the engine's errors known as those of the database at this address."""
+    """Note for each of the engine's errors that it comes from the database at this address."""
 
     @sa.event.listens_for(made, "handle_error")
     def _note(context: ExceptionContext) -> None:
@@ -36,20 +38,33 @@ def watch(made: sa.Engine, address: str) -> None:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raise Unreachable for an error inside that says that a server cannot do its work now, or may not do it for us."""
+    """Raise Unreachable for an error inside which says that a server cannot work now, or that a right is missing."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        found = unanswered(error) or _forbidden(error)
+        found = unanswered(error)
+        if found is None and is_forbidden(error):
+            message = f"{_ADDRESSES.get(error, 'The database')} does not let this user do that: {words(error)}."
+            found = Unreachable(message, hint="An administrator can grant the right.")
         if found is None:
             raise
         raise found from error
 
 
-def unanswered(error: BaseException, address: str = "the database") -> Unreachable | None:
-    """The error for a server that cannot do its work; None where that is not what is behind the error.
+def is_forbidden(error: BaseException) -> bool:
+    """Whether the user lacks a right."""
+    return code_of(error) in _FORBIDDEN
 
-    `address` is where the server is, if the error itself is not known to be of a database.
+
+def is_in_use(error: BaseException) -> bool:
+    """Whether another connection is in the way."""
+    return code_of(error) in _IN_USE
+
+
+def unanswered(error: BaseException, address: str = "the database") -> Unreachable | None:
+    """The error for a server that cannot work now; None where the cause is another.
+
+    `address` names the server where the error comes from no watched engine.
     """
     known = cause(error)
     if known is None:
@@ -58,21 +73,14 @@ def unanswered(error: BaseException, address: str = "the database") -> Unreachab
     if is_lost(known):
         message = f"The connection to {where} was lost: {words(known)}."
         return Unreachable(message, hint="Run the command again when the server answers.")
-    message = f"What was asked of {where} cannot be done now: {words(known)}."
-    return Unreachable(message, hint="Run the command again when it can.")
-
-
-def _forbidden(error: BaseException) -> Unreachable | None:
-    if code_of(error) not in _NO_RIGHT:
-        return None
-    message = f"{_ADDRESSES.get(error, 'The database')} does not let this user do that: {words(error)}."
-    return Unreachable(message, hint="An administrator can give the right.")
+    message = f"A statement cannot be run now on {where}: {words(known)}."
+    return Unreachable(message, hint="Run the command again later.")
 
 
 def cause(error: BaseException) -> BaseException | None:
-    """Of an error and those that led to it the first that says that the server cannot work; None without any.
+    """The first error in the chain which says that the server cannot work now; None without any.
 
-    What is done with a connection that is gone, a rollback say, fails as well, each time with other words.
+    What is done afterwards with a lost connection, a rollback say, fails as well, with another message.
     """
     found: BaseException | None = None
     link: BaseException | None = error
@@ -84,7 +92,7 @@ def cause(error: BaseException) -> BaseException | None:
 
 
 def words(error: BaseException) -> str:
-    """The first line of what the driver says."""
+    """The first line of the driver's message."""
     inner = of_driver(error) or error
     texts = [each for each in getattr(inner, "args", ()) if isinstance(each, str) and each]
     text = (texts[-1] if texts else str(inner)).strip().partition("\n")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""The SQL that an administrator can run where a user lacks a right: what it gives is enough the next time, too."""
+"""The SQL that an administrator can run where a user lacks a right; what it grants is enough for the next run, too."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sqlstrata.databases.maker import PREFIX
 
 _USER = "SELECT current_user"  # as MariaDB's CURRENT_USER(): the account that the rights are those of
 _NO_PRIVILEGE = 1227
-"""MariaDB's number for a right that is one on the whole server; the server's message names it."""
+"""MariaDB's number for a right on the whole server; the server's message names it."""
 
 
 def remedy(server: sa.Engine, url: sa.URL, error: DBAPIError) -> str:
-    """What to do about a right that a statement on the URL's database needed, as a hint.
+    """What to do about a missing right on the URL's database, as a hint.
 
-    server is an engine for the URL's server: who the user is there, the server itself knows best.
+    server is an engine for the URL's server: it is asked for the user's name.
     """
     if server.dialect.name == "postgresql":
         granted = _on_postgresql(server, url, error.statement)
@@ -27,7 +27,7 @@ def remedy(server: sa.Engine, url: sa.URL, error: DBAPIError) -> str:
     else:
         granted = f"GRANT ALL ON {_databases(url)}.* TO {_mariadb_user(server, url)}"
     if granted is None:
-        return "Ask an administrator for what the server says is missing."
+        return "Ask an administrator for the right that the server names."
     return f"An administrator can run: {granted};"
 
 
@@ -46,7 +46,7 @@ def _on_postgresql(server: sa.Engine, url: sa.URL, statement: str | None) -> str
 
 
 def _databases(url: sa.URL) -> str:
-    """The databases that the right is for, as GRANT has them: `_` and `%` stand for any character, unless escaped."""
+    """The databases that the right is for, as GRANT takes them: `_` and `%` are wildcards, unless escaped."""
     name = str(url.database or PREFIX)
     is_scratch = name.startswith(PREFIX)
     escaped = re.sub(r"([\\_%])", r"\\\1", PREFIX if is_scratch else name)
@@ -58,7 +58,7 @@ def _quoted(name: str, mark: str) -> str:
 
 
 def _mariadb_user(server: sa.Engine, url: sa.URL) -> str:
-    """The account, as 'user'@'host'; the host is the pattern of the account that the server took the user for."""
+    """The account, as 'user'@'host'; the host is the pattern of the account that the server has matched."""
     user, _, host = (_asked(server) or f"{url.username or '…'}@…").rpartition("@")
     return f"{_text(user)}@{_text(host)}"
 
@@ -68,7 +68,7 @@ def _text(value: str) -> str:
 
 
 def _asked(server: sa.Engine) -> str | None:
-    """The user's name on the server, None where even that cannot be asked."""
+    """The user's name on the server; None where the server cannot be asked."""
     with suppress(DBAPIError), server.connect() as connection:
         return str(connection.exec_driver_sql(_USER).scalar_one())
     return None

@@ -1,4 +1,4 @@
-"""Whether a server's version is supported: asked on each new connection, before anything is made on the server."""
+"""Whether a server's version is supported: asked on each new connection, before anything else is done with it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NUMBER = {
     "postgresql": re.compile(r"PostgreSQL (\d+)(?:\.(\d+))?"),
     "mariadb": re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\S*mariadb", re.IGNORECASE),  # 5.5.5- is what replication adds
 }
-"""The number in what `sqlite3_libversion()` and `SELECT version()` give. Only MariaDB calls itself so in it."""
+"""The number in the result of `sqlite3_libversion()` and `SELECT version()`. Only MariaDB's has its name in it."""
 _MYSQL = re.compile(r"(\d+(?:\.\d+)+)")
 
 
 def problem(kind: Kind, text: str) -> str | None:
-    """Why a server with this version text is not supported: the end of a sentence about it. None where it is."""
+    """Why a server with this version text is not supported, as the end of a sentence; None where it is supported."""
     found = _NUMBER[kind.name].match(text)
     if found is not None:
         number = tuple(int(each) for each in found.groups() if each is not None)

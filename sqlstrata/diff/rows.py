@@ -8,7 +8,7 @@ from __future__ import annotations
 from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.diff.columns import Changes, is_constant
 from sqlstrata.diff.constraints import on, options
 from sqlstrata.diff.hints import by_server

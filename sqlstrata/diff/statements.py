@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import naming, words
 from sqlstrata.errors import WrongUse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.diff import columns, constraints, plain, rows
 from sqlstrata.diff.columns import Changes, original
 from sqlstrata.diff.constraints import on

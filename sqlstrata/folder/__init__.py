@@ -1,8 +1,8 @@
-"""The folder of revision files: what is in it, how it differs from what the stages give, and replacing it in one step.
+"""The folder of revision files: reading it, comparing it with what the stages give, and replacing it in one step.
 
-How revisions are made is not known here. `read`, `compare`, `foreign`, `require_runnable` and `edited_place` change
-nothing. `locked`, `replace` and `environment` write; whatever stops them, also `kill -9`, a folder is the old one or
-the new one: `heal`, which every command calls first, puts back what an ended run left in between.
+`read`, `compare`, `foreign`, `require_runnable` and `edited_place` change nothing. `locked`, `replace` and
+`environment` write; whatever stops them, `kill -9` included, a folder is the old one or the new one: `heal`, which
+every command calls first, repairs what a killed run has left.
 """
 
 from __future__ import annotations

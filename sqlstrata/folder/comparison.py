@@ -1,4 +1,4 @@
-"""What lies in the folder against what the stages give."""
+"""Comparing the folder with what the stages give."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Cause = Literal["stages", "models", "hand edit", "file too many", "file missing"
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """The first stage whose file differs: why, which file, and the way from the file to what the stages give.
+    """The first stage whose file differs: why, which file, and the diff from it to what the stages give.
 
-    stage is None only for a file that does not say whose it is.
+    stage is None only for a file that names no stage.
     """
 
     stage: str | None
@@ -34,20 +34,20 @@ def compare(files: Sequence[File], revisions: Sequence[Revision]) -> Mismatch | 
 
     Files go by their numbers; those that have none come last. The cause is
 
-    * `hand edit`: the file is there, and its id is not that of its content (or it is none of ours, under our name).
-      This is certain, as are the next two.
-    * `file missing`: no file has the revision's number. A stage added at the end looks so, too: nothing on disk tells
-      a file that was deleted from one that was never made.
-    * `file too many`: the file's name is of no stage. A stage taken away from the end looks so.
+    * `hand edit`: the file's id is not that of its content (or it is not a revision of ours, under our name). This is
+      certain, as are the next two.
+    * `file missing`: no file has the revision's number. It was deleted, or its stage was added at the end.
+    * `file too many`: no stage has the file's name. Its stage was removed from the end, for example.
     * `stages`: the file with the revision's number is of another stage, or has another message or parent. Stages were
-      added, taken away, moved or renamed in config.yaml.
-    * `models`: only the code differs. Mostly the models, and what reads them; a changed `fill`, `cast` or `data` of the
-      stage gives the same picture.
+      added, removed, moved or renamed in config.yaml.
+    * `models`: only the code differs. Mostly the models, or the libraries; a changed `fill`, `cast` or `data` of the
+      stage looks the same.
     """
     found = {file.name: file for file in files}
     known = {revision.filename for revision in revisions}
     others = [file for file in files if file.name not in known]
-    wanted = next((each for each in revisions if not _same(found.get(each.filename), each)), None)
+    texts = {file.name: file.text for file in files}
+    wanted = next((each for each in revisions if texts.get(each.filename) != each.text), None)
     stray = min(others, key=_place, default=None)
     if wanted is not None and (stray is None or wanted.number <= _place(stray)[0]):
         return _differing(wanted, found.get(wanted.filename), others)
@@ -57,9 +57,9 @@ def compare(files: Sequence[File], revisions: Sequence[Revision]) -> Mismatch | 
 
 
 def difference(old: tuple[str, str] | None, new: tuple[str, str] | None) -> str:
-    """Give a unified diff of two texts, each with its name; None is a file that is not there, or should not be.
+    """Give a unified diff of two texts, each with its name; None is a file that is missing, or should be.
 
-    A line end that is missing or not ours shows in it, and so do bytes that are not UTF-8.
+    Missing and foreign line ends are visible in it, and so are bytes that are not UTF-8.
     """
     (before, text), (after, other) = (each or ("/dev/null", "") for each in (old, new))
     return "\n".join(difflib.unified_diff(_lines(text), _lines(other), before, after, lineterm=""))
@@ -67,10 +67,6 @@ def difference(old: tuple[str, str] | None, new: tuple[str, str] | None) -> str:
 
 def _place(file: File) -> tuple[float, str]:
     return (float("inf") if file.number is None else file.number, file.name)
-
-
-def _same(file: File | None, revision: Revision) -> bool:
-    return file is not None and file.text == revision.text
 
 
 def _differing(revision: Revision, file: File | None, others: Sequence[File]) -> Mismatch:

@@ -1,4 +1,4 @@
-"""The files of the folder, as values. Nothing in here imports or runs one, or writes."""
+"""The files of the folder, as values. Nothing here imports or runs one, or writes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sqlstrata.disk import is_ignored, real, shown
 from sqlstrata.errors import WrongUse
-from sqlstrata.folder.folder import passed_over, real, shown, told
+from sqlstrata.folder.folder import reporting
 from sqlstrata.revisions.revision import digest
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _DOCSTRING = re.compile(
     r"Revises:(?: (?P<parent>[0-9a-f]{12}))?\n",
     re.DOTALL,
 )
-# How a file begins as a rebuild makes it; the message may have escapes.
+# How a file begins as a rebuild writes it; the message may have escapes.
 _HEAD = re.compile(
     r'"""(?P<message>(?:[^"\\]|\\.)*?)\n\n'
     r"Stage: (?P<stage>[a-z][a-z0-9_]*)\n"
@@ -39,11 +40,11 @@ _NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What lies in the folder under a name.
+    """A file or folder in the folder.
 
-    stage, id, parent and message are what the file says of itself; all of them are None where it has not the shape of
-    our files (parent also in the first revision). wrong is the end of the sentence that begins with the file's name;
-    None where the file is as a rebuild made it.
+    stage, id, parent and message are read from the file; all of them are None where it does not have the form of our
+    files (parent also in the first revision). wrong is the end of a sentence that begins with the file's name; None
+    where the file is as a rebuild wrote it.
     """
 
     name: str
@@ -56,13 +57,8 @@ class File:
 
     @property
     def ours(self) -> bool:
-        """It has the shape and the name of our files, whoever wrote last in it."""
+        """Whether it has the form and the name of our files, edited or not."""
         return self.stage is not None
-
-    @property
-    def edited(self) -> bool:
-        """It is one of ours, and its id is not that of its content any more."""
-        return self.ours and self.wrong is not None
 
     @property
     def number(self) -> int | None:
@@ -72,49 +68,46 @@ class File:
 
 
 def read(versions: Path) -> tuple[File, ...]:
-    """Read the folder, sorted by name; a folder that is not there has no files. This is a read-only operation.
+    """Read the folder, sorted by name; a missing folder has no files. Read-only.
 
-    `__pycache__` and hidden files (`.gitkeep`) are passed over; whatever else lies there is in the result. Raises
-    WrongUse where there is no folder under the name, or it cannot be read.
+    `__pycache__` and hidden files (`.gitkeep`) are left out. Raises WrongUse where it is no folder, or cannot be read.
     """
     place = real(versions)
-    with told(place, "read"):
+    with reporting(place, "read"):
         if not place.exists():
             return ()
         if not place.is_dir():
             message = f"{shown(versions)} is not a folder."
             raise WrongUse(message, hint="Move it away, or name another folder with `migrations` in config.yaml.")
-        paths = sorted((path for path in place.iterdir() if not passed_over(path.name)), key=lambda path: path.name)
+        paths = sorted((path for path in place.iterdir() if not is_ignored(path.name)), key=lambda path: path.name)
         return tuple(_file(path) for path in paths)
 
 
 def foreign(files: Iterable[File]) -> tuple[File, ...]:
-    """Give the files that a rebuild must not overwrite unasked: edited by hand, or not ours."""
+    """Give the files that a rebuild must not overwrite without `--force`: edited by hand, or not ours."""
     return tuple(file for file in files if file.wrong is not None)
 
 
 def parsed(name: str, text: str) -> File:
-    """Read the text of a file.
-
-    Where it begins as a rebuild makes it and its id is that of its content, nobody has been at it; else it is parsed.
-    """
+    """Read the text of a file: by its head where that and the id are as a rebuild writes them, else by parsing it."""
     head = _HEAD.match(text)
     if head and head["parent"] == head["down"] and _is_named(name, head["stage"]) and digest(text) == head["id"]:
-        said = head["message"]
-        message = ast.literal_eval(f'"""{said}"""') if "\\" in said else said
+        message = head["message"]
+        if "\\" in message:
+            message = ast.literal_eval(f'"""{message}"""')
         return File(name, text, head["stage"], head["id"], head["parent"], message)
     tree = _tree(text)
     if tree is None:
         return File(name, text, wrong="cannot be read as Python")
-    said = _DOCSTRING.fullmatch(ast.get_docstring(tree, clean=False) or "")
+    head = _DOCSTRING.fullmatch(ast.get_docstring(tree, clean=False) or "")
     constants = _constants(tree)
-    if said is None or any(each not in constants for each in _NAMES):
-        return File(name, text, wrong="is not a file that a rebuild makes")
-    if not _is_named(name, said["stage"]):
-        return File(name, text, wrong=f"has not the name of its stage, {said['stage']}")
-    agreeing = said["id"] == constants["revision"] and said["parent"] == constants["down_revision"]
-    wrong = None if agreeing and _fits(said["id"], text) else "was edited by hand: its id is not that of its content"
-    return File(name, text, said["stage"], said["id"], said["parent"], said["message"], wrong)
+    if head is None or any(each not in constants for each in _NAMES):
+        return File(name, text, wrong="was not written by a rebuild")
+    if not _is_named(name, head["stage"]):
+        return File(name, text, wrong=f"does not have the name of its stage, {head['stage']}")
+    agreeing = head["id"] == constants["revision"] and head["parent"] == constants["down_revision"]
+    wrong = None if agreeing and _fits(head["id"], text) else "was edited by hand: its id is not that of its content"
+    return File(name, text, head["stage"], head["id"], head["parent"], head["message"], wrong)
 
 
 def _is_named(name: str, stage: str) -> bool:
@@ -134,7 +127,7 @@ def _file(path: Path) -> File:
 
 def _tree(text: str) -> ast.Module | None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\d" in somebody's file is not for us to speak of
+        warnings.simplefilter("ignore")  # about "\d" in somebody's file, for example
         try:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # as ast.parse documents
@@ -152,5 +145,5 @@ def _constants(tree: ast.Module) -> dict[str, object]:
 
 
 def _fits(identity: str, text: str) -> bool:
-    """Tell whether an id is the content's; line ends that git or an editor made Windows's are nobody's edit."""
+    """Whether an id is the content's; line ends that git or an editor made Windows's do not count as an edit."""
     return identity == digest(text) or ("\r\n" in text and identity == digest(text.replace("\r\n", "\n")))

@@ -1,21 +1,22 @@
 """One run at a time in a folder.
 
-The operating system holds the lock and lets go of it when the process ends, however it ends; so no lock is left behind.
-The file beside the folder only carries it, and says who holds it. What an ended run left is put right under the lock.
+The operating system holds the lock, on a file beside the folder, and releases it when the process ends, however that
+happens. The file names the holder. What a killed run has left is repaired under the lock.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from sqlstrata.disk import real, shown
 from sqlstrata.errors import Locked, WrongUse
-from sqlstrata.folder.folder import partial, previous, real, settle, shown, told
+from sqlstrata.folder.folder import partial, previous, reporting, settle
+from sqlstrata.operations import clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,11 +30,11 @@ else:
 WAIT = 60.0
 _PAUSE = 0.05
 _SWAP = 10.0
-"""Seconds that `heal` waits for somebody who is just between the two renames."""
+"""Seconds that `heal` waits for another run that is between the two renames."""
 
 
 class _Own(threading.local):
-    """The folders that this thread of this process holds; what a forked process finds here is its parent's."""
+    """The folders that this thread holds, each with the process: a forked one inherits them without the lock."""
 
     def __init__(self) -> None:
         self.places: set[tuple[int, Path]] = set()
@@ -44,11 +45,11 @@ _own = _Own()
 
 @contextmanager
 def locked(versions: Path, wait: float = WAIT, *, waiting: Callable[[str], None] | None = None) -> Iterator[str | None]:
-    """Hold a folder against all other runs; nested in one thread, the outer one counts.
+    """Keep all other runs out of a folder; nested in one thread, the outer bracket counts.
 
-    Gives a sentence where an ended run had left something that was put right, else None. Waits for another holder up to
-    `wait` seconds, telling `waiting` once who it is. Raises Locked, which names the holder, and WrongUse where nothing
-    can be written beside the folder.
+    Gives a sentence where something that a killed run had left was repaired, else None. Waits for another holder up to
+    `wait` seconds; `waiting` gets a sentence once about who it is. Raises Locked, which names the holder, and WrongUse
+    where nothing can be written beside the folder.
     """
     place = real(versions)
     mine = (os.getpid(), place)
@@ -58,7 +59,7 @@ def locked(versions: Path, wait: float = WAIT, *, waiting: Callable[[str], None]
     descriptor = _acquired(place, wait, waiting or (lambda _: None))
     _own.places.add(mine)
     try:
-        with told(place, "put right"):
+        with reporting(place, "repaired"):
             left = settle(place)
         yield left
     finally:
@@ -67,18 +68,18 @@ def locked(versions: Path, wait: float = WAIT, *, waiting: Callable[[str], None]
 
 
 _BESIDE = ("operations", "sqlstrata_operations")
-"""Folders of operations that a rebuild removes, or `eject` writes."""
+"""Folders of operations that a rebuild removes or `eject` writes."""
 
 
 def heal(versions: Path) -> str | None:
-    """Put right what an ended run left at a folder of revisions, and at operations beside it; say so in a sentence.
+    """Repair what a killed run left of a folder of revisions, and of operations beside it; give a sentence about it.
 
-    Every command calls this first. Where nothing is wrong it looks at a few names and writes nothing. Where another run
-    is at work there is nothing to heal. Afterwards the folder is the old one or the new one, whole. Raises WrongUse
-    where a folder cannot be put back, and Locked where another run has it for longer than a moment.
+    Every command calls this first. Mostly it checks a few names and writes nothing; where another run is active there
+    is nothing to repair. Afterwards the folder is the old one or the new one, whole. Raises WrongUse where a folder
+    cannot be restored, and Locked where another run holds it for long.
     """
-    said = [_healed(real(place)) for place in (versions, *(versions.parent / name for name in _BESIDE))]
-    return " ".join(each for each in said if each) or None
+    sentences = [_healed(real(place)) for place in (versions, *(versions.parent / name for name in _BESIDE))]
+    return " ".join(each for each in sentences if each) or None
 
 
 def _healed(place: Path) -> str | None:
@@ -90,7 +91,7 @@ def _healed(place: Path) -> str | None:
     except (Locked, WrongUse):
         if _missing(place):
             raise
-        return None  # the folder is whole: what lies beside it can wait for a run that may remove it
+        return None  # the folder is whole: what is beside it can wait for a run that may remove it
 
 
 def _missing(place: Path) -> bool:
@@ -102,18 +103,17 @@ def _path(place: Path) -> Path:
 
 
 def _acquired(place: Path, wait: float, waiting: Callable[[str], None]) -> int:
-    """Get the lock."""
     end = time.monotonic() + wait
     announced = False
     while True:
-        with told(place, "locked"):
+        with reporting(place, "locked"):
             found = _attempt(_path(place))
         if isinstance(found, int):
             return found
-        sentence = f"Another run is at work in {shown(place)}: {found}."
+        sentence = f"Another run is using {shown(place)}: {found}."
         left = end - time.monotonic()
         if left <= 0:
-            hint = "Wait until it has ended, or give it longer with `--wait SECONDS`."
+            hint = "Wait until it has ended, or wait longer with `--wait SECONDS`."
             raise Locked(sentence, hint=hint, holder=found)
         if not announced:
             waiting(sentence)
@@ -122,16 +122,18 @@ def _acquired(place: Path, wait: float, waiting: Callable[[str], None]) -> int:
 
 
 def _attempt(path: Path) -> int | str:
-    """Give the descriptor that holds the lock, or who has it. A file that its holder removed meanwhile is no lock."""
+    """Give the descriptor that holds the lock, or who has it. A file that its holder has removed is no lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         mine = False
         try:
             if not _taken(descriptor):
-                return _holder(descriptor)
+                return os.read(descriptor, 300).decode(errors="replace") or "another process"
             if _current(descriptor, path):
-                _sign(descriptor)
+                with suppress(OSError):  # it is only for messages; a full disk is reported where it matters
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, clients.readable(clients.client()).encode())
                 mine = True
                 return descriptor
         finally:
@@ -159,20 +161,10 @@ def _current(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _sign(descriptor: int) -> None:
-    with suppress(OSError):  # a courtesy to those who wait; a full disk will be told where it matters
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-
-
-def _holder(descriptor: int) -> str:
-    return os.read(descriptor, 300).decode(errors="replace") or "another process"
-
-
 if sys.platform == "win32":
 
     def _taken(descriptor: int) -> bool:
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # locked bytes cannot be read: lock one that is not there
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # locked bytes cannot be read: lock one past the end
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:

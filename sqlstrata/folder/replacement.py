@@ -1,4 +1,4 @@
-"""The folder of revision files, replaced by what the stages give."""
+"""Replacing the folder of revision files with what the stages give."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sqlstrata.disk import real, shown, sync_folder, write_new
 from sqlstrata.errors import HistoryDiffers, WrongUse
 from sqlstrata.folder.comparison import compare
 from sqlstrata.folder.files import File, foreign, read
-from sqlstrata.folder.folder import keep, real, shown, swap, synced, told, written
+from sqlstrata.folder.folder import keep, reporting, swap
 from sqlstrata.folder.lock import WAIT, locked
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The folder was replaced. kept is where copies lie of the files that were not ours to remove; None without any."""
+    """The folder was replaced. kept is a folder with copies of the files that were not ours; None without any."""
 
     kept: Path | None = None
 
 
 def require_ours(versions: Path) -> None:
-    """Raise HistoryDiffers, which names every file that a rebuild must not overwrite unasked, where there is one."""
+    """Raise HistoryDiffers, which names them, where there are files that a rebuild must not overwrite."""
     _require_ours(versions, read(versions))
 
 
@@ -40,9 +41,10 @@ def _require_ours(versions: Path, files: Sequence[File]) -> None:
         return
     sentences = "; ".join(f"{file.name} {file.wrong}" for file in wrong)
     raise HistoryDiffers(
-        f"A rebuild would remove what it did not make: {sentences}.",
+        f"A rebuild would overwrite files that it did not write: {sentences}.",
         where=shown(versions),
-        hint="Say it in the models or config.yaml, or move the file away; `--force` goes on and keeps a copy.",
+        hint="Make the change in the models or config.yaml, or move the file away; `--force` overwrites it and keeps a "
+        "copy.",
         files=[file.name for file in wrong],
     )
 
@@ -50,12 +52,12 @@ def _require_ours(versions: Path, files: Sequence[File]) -> None:
 def replace(
     versions: Path, revisions: Sequence[Revision], *, force: bool = False, wait: float = WAIT
 ) -> Replaced | None:
-    """Make the folder hold exactly these revisions, in one step or not at all; None where it did so already.
+    """Make the folder hold exactly these revisions, in one step or not at all; None where it does so already.
 
-    Files that are what they should be stay the same files; hidden ones (`.gitkeep`) stay, too. Where nothing differs
-    no file is touched. With force, files that were edited by hand or are not ours are first copied beside the folder.
+    Files that are right stay the same files; hidden ones (`.gitkeep`) stay, too. Where nothing differs nothing is
+    written. With force, files that were edited by hand or are not ours are first copied beside the folder.
     Waits for other runs as `locked` does. Raises HistoryDiffers for such files without force, Locked, and WrongUse for
-    what the operating system refuses; the folder is then as it was, as it is after any other error.
+    errors of the operating system; then, as after any other error, the folder is unchanged.
     """
     place = real(versions)
     with locked(versions, wait):
@@ -68,7 +70,7 @@ def replace(
         kept = keep(place, names) if names else None
         try:
             swap(place, lambda new: _write(new, revisions, _unchanged(place, files, revisions)))
-        except WrongUse:  # all is where it was; what else may stop us (Ctrl-C) tells nothing, and the copies stay
+        except WrongUse:  # nothing was changed; after any other error (Ctrl-C) that is not certain, and the copies stay
             if kept is not None:
                 shutil.rmtree(kept, ignore_errors=True)
             raise
@@ -76,11 +78,8 @@ def replace(
 
 
 def write(folder: Path, revisions: Sequence[Revision]) -> None:
-    """Write the revisions into a folder of their own, new or empty: what a proof runs, and nobody needs afterwards.
-
-    Raises WrongUse.
-    """
-    with told(folder, "written"):
+    """Write the revisions into a new or empty folder, for a proof. Raises WrongUse."""
+    with reporting(folder, "written"):
         folder.mkdir(parents=True, exist_ok=True)
         for revision in revisions:
             with (folder / revision.filename).open("xb") as file:
@@ -88,7 +87,7 @@ def write(folder: Path, revisions: Sequence[Revision]) -> None:
 
 
 def _unchanged(place: Path, files: Sequence[File], revisions: Sequence[Revision]) -> dict[str, Path]:
-    """Find the files that may stay as they are."""
+    """Find the files that are right."""
     texts = {revision.filename: revision.text for revision in revisions}
     paths = {file.name: place / file.name for file in files if file.text == texts.get(file.name)}
     return {name: path for name, path in paths.items() if not path.is_symlink()}
@@ -98,15 +97,15 @@ def _write(folder: Path, revisions: Sequence[Revision], unchanged: Mapping[str, 
     def write(revision: Revision) -> None:
         same = unchanged.get(revision.filename)
         if same is None or not _linked(same, folder / revision.filename):
-            written(folder / revision.filename, revision.text.encode())
+            write_new(folder / revision.filename, revision.text.encode())
 
-    with ThreadPoolExecutor() as pool:  # a disk is done sooner with files that it is given together
+    with ThreadPoolExecutor() as pool:  # a disk is faster with files written together
         deque(pool.map(write, revisions), maxlen=0)
-    synced(folder)
+    sync_folder(folder)
 
 
 def _linked(path: Path, target: Path) -> bool:
-    """Give the same file a second name; False where the file system knows one name only."""
+    """Give the same file a second name; False where the file system cannot."""
     try:
         os.link(path, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether Alembic can run what lies in a migrations folder, and what to do where it is not what it should be."""
+"""Whether Alembic can run a migrations folder, and what to do where it cannot."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from alembic.util import to_tuple
 
+from sqlstrata.disk import real, shown
 from sqlstrata.errors import HistoryDiffers
 from sqlstrata.folder.files import foreign, parsed
-from sqlstrata.folder.folder import real, shown
 from sqlstrata.folder.surroundings import is_edited
 
 if TYPE_CHECKING:
@@ -25,27 +25,26 @@ _NEEDED = ("env.py",)
 def require_runnable(migrations: Path, files: Sequence[File]) -> None:
     """Raise HistoryDiffers, which names the file and its line, where Alembic could not load the folder of these files.
 
-    Files that are not as a rebuild made them are executed for it, as Alembic does; what still runs is nothing to raise.
-    A folder without revisions needs nothing.
+    Files that are not as a rebuild wrote them are executed, as by Alembic. A folder without revisions needs nothing.
     """
     versions = migrations / "versions"
     for name in _NEEDED if files else ():
         if not (migrations / name).is_file():
             raise _differs(files, shown(migrations / name), "the file is missing")
     scripts = [file for file in files if file.name.endswith(".py") and file.name != "__init__.py"]
-    said = {file.name: _said(file, versions / file.name, files) for file in scripts}
-    known = {revision for revision, _ in said.values()}
-    for name, (_, parents) in said.items():
+    loaded = {file.name: _loaded(file, versions / file.name, files) for file in scripts}
+    known = {revision for revision, _ in loaded.values()}
+    for name, (_, parents) in loaded.items():
         for parent in parents:
             if parent not in known:
-                why = f"it follows revision {parent}, which no file has"
+                why = f"it follows revision {parent}, which is in no file"
                 raise _differs(files, shown(versions / name), why)
 
 
 def edited_place(error: BaseException, migrations: Path) -> str | None:
-    """The place in a migrations folder, file:line, that an error comes from, where the file is not this program's own.
+    """The place in a migrations folder, file:line, that raised an error, if that file is not as this program writes it.
 
-    None for any other error: then it is this program that is wrong.
+    None for any other error: then this program is wrong.
     """
     folder = real(migrations)
     for path, line in reversed(_places(error)):
@@ -70,20 +69,20 @@ def _places(error: BaseException) -> list[tuple[Path, int]]:
 
 
 def remedy(files: Sequence[File]) -> str:
-    """The command that makes the history again, over what lies in the folder."""
-    return "`inv rebuild --force` (it keeps a copy of what was edited by hand)" if foreign(files) else "`inv rebuild`"
+    """The command that writes the history again, whatever is in the folder."""
+    return "`inv rebuild --force` (it keeps a copy of files edited by hand)" if foreign(files) else "`inv rebuild`"
 
 
-def _said(file: File, path: Path, files: Sequence[File]) -> tuple[object, tuple[str, ...]]:
+def _loaded(file: File, path: Path, files: Sequence[File]) -> tuple[object, tuple[str, ...]]:
     """A file's revision and its parents, as Alembic reads them."""
     if file.wrong is None:
         return file.id, to_tuple(file.parent, default=())
     try:
         names = runpy.run_path(str(path))
-    except Exception as error:  # whatever somebody wrote may raise whatever it likes
+    except Exception as error:  # somebody's file may raise anything
         raise _differs(files, _place(path, error), f"{type(error).__name__}: {error}") from error
     if "revision" not in names:
-        raise _differs(files, shown(path), "the file names no revision")
+        raise _differs(files, shown(path), "the file has no `revision`")
     return names["revision"], to_tuple(names.get("down_revision"), default=())
 
 
@@ -97,5 +96,5 @@ def _differs(files: Sequence[File], where: str, why: str) -> HistoryDiffers:
     return HistoryDiffers(
         f"The history on disk cannot be run: {why}.",
         where=where,
-        hint=f"`inv check` tells how it differs from the stages; {remedy(files)} makes it again. Nothing was changed.",
+        hint=f"`inv check` shows how it differs from the stages; {remedy(files)} writes it again. Nothing was changed.",
     )

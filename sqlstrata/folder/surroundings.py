@@ -1,8 +1,8 @@
-"""What lies around the revisions in a migrations folder: env.py, which uses `sqlstrata.operations`, or a copy of them.
+"""The rest of a migrations folder: env.py, which uses `sqlstrata.operations`, or a copy of them.
 
-`env.py` and `script.py.mako` are written where they are missing, and never again: they may be the team's. Two things go
-beyond that. An env.py of older versions, which loads a folder of operations beside it, is replaced where nobody has
-edited it. And `eject` copies the operations beside env.py, for a folder that is to need Alembic and SQLAlchemy alone.
+`env.py` and `script.py.mako` are written where they are missing, and never replaced, with two exceptions. An env.py of
+an older version, which loads a folder of operations beside it, is replaced where nobody has edited it. And `eject`
+copies the operations beside env.py, for a folder that needs only Alembic and SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import os
 import shutil
 from pathlib import Path
 
+from sqlstrata.disk import is_ignored, real, shown, sync_folder, write_new, write_whole
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder.comparison import Mismatch, difference
-from sqlstrata.folder.folder import partial, passed_over, real, shown, swap, synced, told, written
+from sqlstrata.folder.folder import partial, reporting, swap
 from sqlstrata.folder.lock import WAIT, locked
 
 TEMPLATE = Path(__file__).parents[1] / "template"
@@ -44,14 +45,14 @@ _OLD_OPERATIONS = {
 
 
 def environment(migrations: Path, *, wait: float = WAIT) -> str | None:
-    """Make a migrations folder whole, so that stock Alembic works in it once it has revisions.
+    """Complete a migrations folder, so that stock Alembic works in it once it has revisions.
 
-    Gives a sentence about what older versions have left there, None where there is nothing to say. Raises Locked and
-    WrongUse; what was there is then as it was.
+    Gives a sentence about what older versions have left there; None without any. Raises Locked and WrongUse.
     """
     with locked(real(migrations) / _OLD, wait):
         for name, content in _single().items():
-            _provide(migrations / name, content)
+            if not os.path.lexists(migrations / name):
+                _write_file(migrations / name, content)
         return _modernized(migrations)
 
 
@@ -60,25 +61,25 @@ def _modernized(migrations: Path) -> str | None:
     env, operations = migrations / _ENV, migrations / _OLD
     is_old = hashlib.sha256(env.read_bytes()).hexdigest() in _OLD_ENV
     if is_old:
-        _replace(env, (TEMPLATE / _ENV).read_bytes())
+        _write_file(env, (TEMPLATE / _ENV).read_bytes())
     if not operations.is_dir():
         return None
     is_used = b"operations" in env.read_bytes().replace(_IMPORT, b"").replace(b"sqlstrata.operations", b"")
     if is_used:
         return (
-            f"{shown(env)} was edited, so it is left as it is, with the operations of an older version beside it. To "
-            "use those of the installed program, let it call `sqlstrata.operations.environment.run()`."
+            f"{shown(env)} was edited, so it is not replaced, nor are the operations of an older version beside it. "
+            "To use those of the installed program, have it call `sqlstrata.operations.environment.run()`."
         )
     if _digest(_contents(operations)) not in _OLD_OPERATIONS:
-        return f"{shown(operations)} is not used any more; it was edited, so it is left there." if is_old else None
-    with told(operations, "removed"):
-        operations.rename(partial(operations))  # which `heal` removes, if this is killed
+        return f"{shown(operations)} is no longer used; it was edited, so it is not removed." if is_old else None
+    with reporting(operations, "removed"):
+        operations.rename(partial(operations))  # which `heal` removes if this is killed
         shutil.rmtree(partial(operations))
     return f"{shown(operations)} was removed: env.py uses `sqlstrata.operations` of the installed program instead."
 
 
 def eject(migrations: Path, *, wait: float = WAIT) -> tuple[Path, ...]:
-    """Copy the operations beside env.py, and have it use them; give what was written, nothing where all was so already.
+    """Copy the operations beside env.py, and have it use them; give what was written.
 
     Raises WrongUse, with nothing changed, where env.py was edited, and Locked where another run is at work.
     """
@@ -89,16 +90,14 @@ def eject(migrations: Path, *, wait: float = WAIT) -> tuple[Path, ...]:
             raise WrongUse(f"There is no {shown(env)}.", hint="Run `sqlstrata rebuild` first.")
         now = env.read_bytes()
         if now not in {ejected, (TEMPLATE / _ENV).read_bytes()}:
-            message = f"{shown(env)} was edited, and is left as it is."
-            raise WrongUse(
-                message, hint="Move it away, run `sqlstrata rebuild` and this again, and put your edits back."
-            )
+            hint = "Move it away, run `sqlstrata rebuild` and this again, and put your edits back."
+            raise WrongUse(f"{shown(env)} was edited, so it is not replaced.", hint=hint)
         done: list[Path] = []
         if _contents(place) != ours:
             swap(place, lambda new: _write(new, ours))
             done.append(migrations / EJECTED)
         if now != ejected:
-            _replace(env, ejected)
+            _write_file(env, ejected)
             done.append(env)
         return tuple(done)
 
@@ -109,10 +108,7 @@ def _ejected_env() -> bytes:
 
 
 def environment_mismatch(migrations: Path) -> Mismatch | None:
-    """Find the first file that `environment` would write; None without any.
-
-    This is a read-only operation. Raises WrongUse where something cannot be read.
-    """
+    """Find the first file that `environment` would write; None without any. Read-only. Raises WrongUse."""
     for name, content in _single().items():
         if not os.path.lexists(migrations / name):
             new = (f"from the program/{name}", content.decode(errors="surrogateescape"))
@@ -121,7 +117,7 @@ def environment_mismatch(migrations: Path) -> Mismatch | None:
 
 
 def is_edited(migrations: Path, name: str) -> bool:
-    """Whether a file or folder beside the revisions is not as this program makes it."""
+    """Whether a file or folder beside the revisions differs from what this program writes."""
     place = migrations / name
     if place.is_dir():
         return name != EJECTED or _contents(place) != _contents(OPERATIONS)
@@ -130,9 +126,9 @@ def is_edited(migrations: Path, name: str) -> bool:
 
 
 def copy(migrations: Path, target: Path) -> None:
-    """Copy all that env.py may use into another folder: whatever is there but the revisions."""
+    """Copy everything but the revisions into another folder, for env.py may use it."""
     for each in sorted(migrations.iterdir()) if migrations.is_dir() else ():
-        if each.name == "versions" or passed_over(each.name) or ".strata-" in each.name:
+        if each.name == "versions" or is_ignored(each.name) or ".strata-" in each.name:
             continue
         if each.is_dir():
             shutil.copytree(each, target / each.name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -141,8 +137,8 @@ def copy(migrations: Path, target: Path) -> None:
 
 
 def _single() -> dict[str, bytes]:
-    """Read the files that are written once."""
-    paths = sorted(path for path in TEMPLATE.iterdir() if path.is_file() and not passed_over(path.name))
+    """The files that are written where they are missing."""
+    paths = sorted(path for path in TEMPLATE.iterdir() if path.is_file() and not is_ignored(path.name))
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -157,32 +153,20 @@ def _contents(folder: Path) -> dict[str, bytes]:
     """Read all files of a folder, by their names."""
     if not folder.is_dir():
         return {}
-    with told(folder, "read"):
-        paths = [path for path in folder.iterdir() if not passed_over(path.name)]
+    with reporting(folder, "read"):
+        paths = [path for path in folder.iterdir() if not is_ignored(path.name)]
         return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
-def _provide(path: Path, content: bytes) -> None:
-    """Write a file that is not there, whole or not at all."""
-    if os.path.lexists(path):
-        return
-    _replace(path, content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    new = partial(path)
-    with told(path, "written"):
-        new.unlink(missing_ok=True)
-        try:
-            written(new, content)
-            new.replace(path)
-        finally:
-            new.unlink(missing_ok=True)
-        synced(path.parent)
+def _write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, under the lock: what an earlier run has begun is of a killed one."""
+    with reporting(path, "written"):
+        for left in path.parent.glob(f"{path.name}.strata-partial-*"):
+            left.unlink()
+        write_whole(path, content)
 
 
 def _write(folder: Path, contents: dict[str, bytes]) -> None:
     for name, content in contents.items():
-        written(folder / name, content)
-    synced(folder)
+        write_new(folder / name, content)
+    sync_folder(folder)

@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from sqlstrata.databases import database
-from sqlstrata.databases.dialects import unmarked
+from sqlstrata.databases import addresses, database
 from sqlstrata.databases.lost import answering
+from sqlstrata.dialects import unmarked
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.migrate.outline import Outline
 from sqlstrata.result import counted
 from sqlstrata.schema.values import Schema
-from sqlstrata.scratch.bracket import Scratch, clear, scratch, sweep
+from sqlstrata.scratch.bracket import Scratch, scratch
+from sqlstrata.scratch.clear import clear
+from sqlstrata.scratch.sweep import sweep
 from sqlstrata.snapshot import Difference, Snapshot, differences, snapshot
 
 Name = tuple[str, str | None]
@@ -99,7 +101,7 @@ def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scrat
     Each MariaDB database has its own default, for models that name none.
     """
     url = connection.engine.url
-    kind = database.server_kind(url)
+    kind = addresses.server_kind(url)
     with scratch("sqlite://" if kind == "sqlite" else url, schemas) as empty:
         if kind == "mariadb":
             ours = {str(url.database): str(empty.url.database), **empty.schemas}

@@ -7,7 +7,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.util import find_tables
 
-from sqlstrata.databases.dialects import NAMES, dialect
+from sqlstrata.dialects import NAMES, dialect
 from sqlstrata.sqlalchemy_versions import is_view, view_of
 
 EVENTS = ("before_create", "after_create", "before_drop", "after_drop")

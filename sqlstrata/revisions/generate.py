@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from sqlstrata.diff import Hints, Migration, Need, diff
 from sqlstrata.errors import WrongUse
-from sqlstrata.migrate.rows import takes
 from sqlstrata.modules.turning import Turn, metadata_of, turns
 from sqlstrata.nearest import nearest
 from sqlstrata.plan import Plan, Stage
@@ -19,6 +18,7 @@ from sqlstrata.plan.document import kind
 from sqlstrata.plan.values import HINTS, Key
 from sqlstrata.revisions.refusal import refused
 from sqlstrata.revisions.revision import Revision, make
+from sqlstrata.revisions.rows import takes
 from sqlstrata.schema.describe import describe, forget
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.part import Neighbours

@@ -24,7 +24,7 @@ from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sqlstrata.folder.folder import passed_over
+from sqlstrata.disk import is_ignored
 from sqlstrata.plan import Plan
 from sqlstrata.revisions.generate import dialects_used
 from sqlstrata.revisions.revision import Revision
@@ -87,7 +87,7 @@ def is_unchanged(plan: Plan) -> bool:
         if texts is None or known["made of"] != _made_of(plan, texts):
             return False
         versions = plan.migrations / "versions"
-        there = {path.name: path for path in versions.iterdir() if not passed_over(path.name)}
+        there = {path.name: path for path in versions.iterdir() if not is_ignored(path.name)}
         files = known["files"]
         return there.keys() == files.keys() and all(_digest(there[name].read_bytes()) == files[name] for name in files)
     except _DOUBTS:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.errors import WrongUse
 from sqlstrata.private_names import excluded, has_condition, is_extended, should_create
 from sqlstrata.schema.ddl import (

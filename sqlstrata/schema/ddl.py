@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.schema.values import Texts, same_everywhere
 from sqlstrata.servers import by_key, key_of
 from sqlstrata.source import Call, Source, call, items, quoted

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateSequence
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.errors import WrongUse
 from sqlstrata.nearest import nearest_hint
 from sqlstrata.private_names import prefixes, sequences_of

@@ -12,7 +12,7 @@ from alembic.operations import Operations
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 import sqlstrata.operations  # noqa: F401  (registers the custom operations)
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.source import Source, flat
 
 

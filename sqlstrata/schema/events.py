@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.sql import ddl
 
-from sqlstrata.databases.dialects import dialect, unmarked
+from sqlstrata.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.views import EVENTS
 from sqlstrata.schema.ddl import UNSAYABLE

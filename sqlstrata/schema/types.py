@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.private_names import variants
 from sqlstrata.schema.ddl import UNSAYABLE
 from sqlstrata.schema.evaluation import evaluate

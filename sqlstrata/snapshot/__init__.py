@@ -1,8 +1,7 @@
-"""What a database says of itself, and the comparison of two: the eyes of the proof.
+"""Snapshots of databases, read from the server's catalogue, and their comparison.
 
-The proof must not look through the eyes of what it proves, so nothing here knows models, MetaData or revisions. The
-server's own catalogue is read rather than SQLAlchemy's Inspector, which is blind to a good part of it (triggers,
-EXCLUDE, STRICT, operator classes, owners of sequences, …).
+The proof must not depend on what it proves, so nothing here uses models, MetaData or revisions. SQLAlchemy's Inspector
+is not used either: it does not see triggers, EXCLUDE, STRICT, operator classes, owners of sequences and more.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import quoted
+from sqlstrata.dialects import quoted
 from sqlstrata.servers import kind_of
 from sqlstrata.snapshot import mariadb, postgresql, sqlite
 from sqlstrata.snapshot.compare import Difference, differences
@@ -34,11 +33,11 @@ def snapshot(
     tables: Collection[str] | None = None,
     read: Read | None = None,
 ) -> Snapshot:
-    """What the database holds in its default schema and in `schemas`.
+    """The database's default schema and `schemas`.
 
-    With `tables`, only what goes by these names: tables with all that is theirs, views, sequences, types, functions.
-    `read` keeps what texts were read as, for who looks again: most tables are the same from stage to stage.
-    Read-only. Alembic's version table and the marker of scratch databases are left out.
+    With `tables`, only what has these names: tables with everything that belongs to them, views, sequences, types,
+    functions. `read` is a cache for repeated calls: most tables are the same from stage to stage.
+    Read-only. Alembic's version table and the tables of `sqlstrata` itself are left out.
     """
     return Snapshot(
         _SERVERS[kind_of(connection.dialect.name).name](connection, schemas, tables, {} if read is None else read)
@@ -46,10 +45,7 @@ def snapshot(
 
 
 def rows(connection: sa.Connection, tables: Iterable[str], schemas: Sequence[str] = ()) -> Rows:
-    """All rows of the tables as the driver gives them, in an order that only their values decide.
-
-    Columns are in alphabetical order, for theirs is no part of the promise. Read-only.
-    """
+    """All rows of the tables as the driver gives them, sorted by values, their columns sorted by name. Read-only."""
     return {name: _rows_of(connection, *split(name, schemas)) for name in tables}
 
 

@@ -1,7 +1,7 @@
 """The comparison of two snapshots of databases on one server.
 
-Column order is no part of it. Where the expected side has a name that the server invented, any name is right: such
-elements are matched by what they say.
+Column order is not compared. Where the server generated the name on the expected side, any name is right: such elements
+are matched by their facts.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
-from sqlstrata.snapshot.values import DEFINITION, Element, Facts, Snapshot, Thing, told
+from sqlstrata.snapshot.values import DEFINITION, Element, Facts, Snapshot, Thing, listed
 
 
 class Difference(NamedTuple):
-    """One thing that is not as expected: in which table (or view, type…), what, and both sides (None: absent)."""
+    """One difference: in which table (or view, type…), what, and both sides (None: absent)."""
 
     table: str
     what: str
@@ -22,7 +22,7 @@ class Difference(NamedTuple):
 
 
 def differences(expected: Snapshot, found: Snapshot) -> tuple[Difference, ...]:
-    """All that differs, ordered by name; empty where the two databases are equal."""
+    """All differences, ordered by name; empty where the two databases are equal."""
     names = sorted(expected.things.keys() | found.things.keys())
     return tuple(
         difference for name in names for difference in _things(name, expected.things.get(name), found.things.get(name))
@@ -34,18 +34,18 @@ def _things(name: str, expected: Thing | None, found: Thing | None) -> Iterator[
         return  # an extension more is nobody's fault: the server's template may have brought it
     if expected is None or found is None or expected.kind != found.kind:
         kind = (expected or found or Thing("thing")).kind
-        yield Difference(name, kind, _thing_told(expected, kind), _thing_told(found, kind))
+        yield Difference(name, kind, _text(expected, kind), _text(found, kind))
         return
     label = "" if expected.kind == "table" else expected.kind
     yield from _facts(name, label, expected.facts, found.facts)
     yield from _elements(name, expected.elements, found.elements)
 
 
-def _thing_told(thing: Thing | None, kind: str) -> str | None:
+def _text(thing: Thing | None, kind: str) -> str | None:
     if thing is None:
         return None
     columns = sum(element.kind == "column" for element in thing.elements)
-    text = f"{columns} column{'s' * (columns != 1)}" if columns else told(thing.facts) or "present"
+    text = f"{columns} column{'s' * (columns != 1)}" if columns else listed(thing.facts) or "present"
     return text if thing.kind == kind else f"{thing.kind}: {text}"
 
 
@@ -58,10 +58,10 @@ def _facts(name: str, label: str, expected: Facts, found: Facts) -> Iterator[Dif
 
 def _elements(table: str, expected: tuple[Element, ...], found: tuple[Element, ...]) -> Iterator[Difference]:
     pairs, missing, extra = _matched(expected, found)
-    said = [other for pair in pairs for other in _pair(table, *pair)]
-    said += [Difference(table, element.label, told(element.facts) or "present", None) for element in missing]
-    said += [Difference(table, element.label, None, told(element.facts) or "present") for element in extra]
-    yield from sorted(said, key=lambda difference: difference.what)
+    result = [difference for pair in pairs for difference in _pair(table, *pair)]
+    result += [Difference(table, element.label, listed(element.facts) or "present", None) for element in missing]
+    result += [Difference(table, element.label, None, listed(element.facts) or "present") for element in extra]
+    yield from sorted(result, key=lambda difference: difference.what)
 
 
 def _pair(table: str, expected: Element, found: Element) -> Iterator[Difference]:
@@ -75,13 +75,13 @@ Pairs = list[tuple[Element, Element]]
 
 
 def _matched(expected: Iterable[Element], found: Iterable[Element]) -> tuple[Pairs, list[Element], list[Element]]:
-    """Pairs of what is the same element on both sides, then what is only expected and only found.
+    """Pairs of the same element on both sides, then those that are only expected and only found.
 
-    By name first; then expected elements without a name of their own by all that they say; then what is about the same.
+    Matched by name first; then expected elements without a name by their facts; then by what they are about.
     """
     pairs: Pairs = []
     left, right = list(expected), list(found)
-    for wanted, there in ((_name, _name), (_nameless, _said), (_about, _about)):
+    for wanted, there in ((_name, _name), (_nameless, _facts_of), (_about, _about)):
         more, left, right = _paired(left, right, wanted, there)
         pairs += more
     return pairs, left, right
@@ -93,7 +93,7 @@ Sign = Callable[[Element], Hashable | None]
 def _paired(
     expected: list[Element], found: list[Element], wanted: Sign, there: Sign
 ) -> tuple[Pairs, list[Element], list[Element]]:
-    """Pairs whose signs are equal and not None, then those left alone; a found one without a name goes first."""
+    """Pairs with equal signs that are not None, then those without a partner; a found one without a name goes first."""
     waiting: dict[Hashable, list[Element]] = {}
     for element in sorted(found, key=lambda each: (each.name is not None, each.order)):
         waiting.setdefault(there(element), []).append(element)
@@ -113,12 +113,12 @@ def _name(element: Element) -> Hashable | None:
     return None if element.name is None else (element.kind, element.name)
 
 
-def _said(element: Element) -> Hashable | None:
+def _facts_of(element: Element) -> Hashable | None:
     return element.kind, tuple(sorted(element.facts.items()))
 
 
 def _nameless(element: Element) -> Hashable | None:
-    return _said(element) if element.name is None else None
+    return _facts_of(element) if element.name is None else None
 
 
 def _about(element: Element) -> Hashable | None:

@@ -1,7 +1,7 @@
-"""MariaDB: SHOW CREATE says all that it knows of a table, one element a line, so these texts are compared.
+"""MariaDB: the texts of SHOW CREATE, which have all of a table, are compared.
 
-A schema is a database there. A scratch database's schemas are scratch databases too: the connection's
-`schema_translate_map` says which, and in the texts they get their schemas' names back.
+A schema is a database there. A scratch database's schemas are scratch databases too, named by the connection's
+`schema_translate_map`; in the texts they get their schemas' names back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import quoted
+from sqlstrata.dialects import quoted
 from sqlstrata.snapshot import tokens as sql
 from sqlstrata.snapshot.tokens import Cursor, Token
 from sqlstrata.snapshot.values import OURS, Element, Read, Thing, arranged, facts, key, split
@@ -34,7 +34,7 @@ _DEFINER = re.compile(r" DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*`")
 
 @dataclass(frozen=True, slots=True)
 class _Database:
-    """One database to look into: the schema that it stands for, and what its texts are to say for other names."""
+    """One database to read: the schema that it is, and the names to replace in its texts."""
 
     schema: str | None
     name: str
@@ -42,8 +42,8 @@ class _Database:
 
     def worded(self, text: str) -> str:
         """The text with schemas' own names."""
-        for real, told in self.spellings:
-            text = text.replace(real, told)
+        for real, name in self.spellings:
+            text = text.replace(real, name)
         return text
 
     def unowned(self, text: str) -> str:
@@ -54,7 +54,7 @@ class _Database:
 def things(
     connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None, read: Read
 ) -> dict[str, Thing]:
-    """What is in the current database and in the schemas' databases."""
+    """The things in the current database and in the schemas' databases."""
     found: dict[str, Thing] = {}
     for database in _databases(connection, schemas):
         names = None if tables is None else {n for s, n in (split(t, schemas) for t in tables) if s == database.schema}
@@ -79,7 +79,7 @@ def _things(
 ) -> Iterator[tuple[str, Thing]]:
     kinds = {
         name: kind
-        for name, kind in _shown(connection, f"SHOW FULL TABLES FROM {quoted(connection, database.name)}")
+        for name, kind in _rows(connection, f"SHOW FULL TABLES FROM {quoted(connection, database.name)}")
         if name not in OURS and (names is None or name in names)
     }
     triggers = _triggers(connection, database) if kinds else {}
@@ -90,7 +90,7 @@ def _things(
         yield from _events(connection, database)
 
 
-def _shown(connection: sa.Connection, statement: str) -> Sequence[Sequence[str]]:
+def _rows(connection: sa.Connection, statement: str) -> Sequence[Sequence[str]]:
     return connection.exec_driver_sql(statement).all()
 
 
@@ -99,7 +99,7 @@ def _thing(
 ) -> Thing:
     what = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}.get(kind, "TABLE")
     place = quoted(connection, database.name, name)
-    text = _shown(connection, f"SHOW CREATE {what} {place}")[0][1]
+    text = _rows(connection, f"SHOW CREATE {what} {place}")[0][1]
     if what == "TABLE":
         worded = name, database.worded(text)
         if worded not in read:
@@ -111,8 +111,8 @@ def _thing(
 
 def _triggers(connection: sa.Connection, database: _Database) -> dict[str, list[Element]]:
     found: dict[str, list[Element]] = {}
-    shown = connection.exec_driver_sql(f"SHOW TRIGGERS FROM {quoted(connection, database.name)}")
-    for row in shown.mappings():
+    triggers = connection.exec_driver_sql(f"SHOW TRIGGERS FROM {quoted(connection, database.name)}")
+    for row in triggers.mappings():
         text = database.worded(f"{row['Timing']} {row['Event']} {row['Statement']}")
         found.setdefault(row["Table"], []).append(Element("trigger", row["Trigger"], facts=facts(definition=text)))
     return found
@@ -125,7 +125,7 @@ def _routines(connection: sa.Connection, database: _Database) -> Iterator[tuple[
     )
     for kind, name in connection.execute(query, {"name": database.name}).all():
         place = quoted(connection, database.name, name)
-        text = _shown(connection, f"SHOW CREATE {kind} {place}")[0][2]
+        text = _rows(connection, f"SHOW CREATE {kind} {place}")[0][2]
         yield f"{name}()", Thing(kind.lower(), facts(definition=database.unowned(text or "")))
 
 
@@ -139,7 +139,7 @@ def _events(connection: sa.Connection, database: _Database) -> Iterator[tuple[st
 
 
 def _table(name: str, text: str) -> Thing:
-    """What SHOW CREATE TABLE says."""
+    """A table, parsed from SHOW CREATE TABLE."""
     cursor = Cursor(sql.mariadb(text))
     cursor.until(frozenset("("))
     elements = [_element(name, text, part) for part in sql.split(cursor.group())]
@@ -151,7 +151,7 @@ def _text(text: str, tokens: Sequence[Token]) -> str:
 
 
 def _options(text: str, tokens: Sequence[Token]) -> dict[str, str]:
-    """ENGINE=InnoDB DEFAULT CHARSET=… COMMENT='…': by name. The counter of AUTO_INCREMENT is a matter of rows."""
+    """ENGINE=InnoDB DEFAULT CHARSET=… COMMENT='…': by name. The counter of AUTO_INCREMENT depends on rows."""
     options: dict[str, str] = {}
     others: list[str] = []
     cursor = Cursor(tokens)
@@ -210,12 +210,12 @@ def _index(text: str, sort: str, cursor: Cursor) -> Element:
 
 
 def _column(text: str, cursor: Cursor) -> dict[str, str]:
-    """A column's definition taken apart at its keywords, nothing left out; DEFAULT NULL says nothing."""
-    said = {"type": _text(text, cursor.until(_COLUMN_WORDS))}
+    """A column's definition, split at its keywords with nothing left out; DEFAULT NULL is the same as none."""
+    parts = {"type": _text(text, cursor.until(_COLUMN_WORDS))}
     while cursor:
         words = [cursor.take().value.upper()]
         words += [word for word in _PHRASES.get(words[0], ()) if cursor.skip(word)]
         name = _CALLED.get(words[0], " ".join(words).lower())
         value = _text(text, cursor.until(_COLUMN_WORDS)) or "yes"
-        said[name] = f"{said[name]} {value}" if name in said else value
-    return {name: value for name, value in said.items() if (name, value) != ("default", "NULL")}
+        parts[name] = f"{parts[name]} {value}" if name in parts else value
+    return {name: value for name, value in parts.items() if (name, value) != ("default", "NULL")}

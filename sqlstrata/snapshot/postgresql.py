@@ -1,7 +1,7 @@
-"""PostgreSQL: its catalogue, in its own words (`format_type`, `pg_get_expr`, `pg_get_constraintdef`, …).
+"""PostgreSQL: its catalogue, as text (`format_type`, `pg_get_expr`, `pg_get_constraintdef`, …).
 
-A fixed number of queries, however many tables there are; with names given, all go by object ids and use indexes.
-With the search path at the default schema alone, names in it come out bare and all others qualified.
+A fixed number of queries, however many tables there are; with names given, all use object ids and indexes.
+With the search path set to the default schema alone, names in it are bare and all others qualified.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _RELATIONS = sa.text("""
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """)
 
-# Some servers stamp every column with the option pg_attver=<number>, another one for each table that is made. No DDL
-# sets it and it says nothing of the schema; it alone is left out, all other options of a column are compared.
+# Some servers give every column the option pg_attver=<number>, another one for each table that is created. No DDL sets
+# it, and it is no part of the schema: it alone is left out, all other options of a column are compared.
 _COLUMNS = sa.text(r"""
     SELECT a.attrelid AS relation, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
            a.attnotnull AS not_null, NULLIF(a.attidentity::text, '') AS identity,
@@ -169,7 +169,7 @@ Row = sa.RowMapping
 def things(
     connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None, _: Read
 ) -> dict[str, Thing]:
-    """What is in the default schema and in `schemas`."""
+    """The things in the default schema and in `schemas`."""
     place = connection.execute(_PLACE).one()
     connection.execute(_NARROW, {"schema": place.schema})
     found = _read(connection, _Names(place.schema, schemas, tables))
@@ -178,7 +178,7 @@ def things(
 
 
 class _Names:
-    """Which names are asked for, and the keys that they get."""
+    """The names to read, and the keys that they get."""
 
     def __init__(self, main: str, schemas: Sequence[str], tables: Collection[str] | None) -> None:
         self.main = main
@@ -187,7 +187,7 @@ class _Names:
         self.parameters = {"schemas": [main, *schemas], "names": names}
 
     def key(self, row: Row) -> str | None:
-        """The key of what a row tells; None where it is not asked for."""
+        """The key for a row; None where it is not to be read."""
         name = key(None if row["schema"] == self.main else row["schema"], row["name"])
         return name if row["name"] not in OURS and (self.tables is None or name in self.tables) else None
 
@@ -229,23 +229,23 @@ _RELATION_FACTS = (
 
 
 def _relation(row: Row, elements: Sequence[Element]) -> Thing:
-    said = {fact: row[fact] for fact in _RELATION_FACTS}
     unusual = None if row["persistence"] == "p" else row["persistence"]
-    return Thing(_KINDS[row["kind"]], facts(persistence=unusual, **said), arranged(elements))
+    found = facts(persistence=unusual, **{fact: row[fact] for fact in _RELATION_FACTS})
+    return Thing(_KINDS[row["kind"]], found, arranged(elements))
 
 
 def _column(row: Row, sequence: str | None) -> Element:
-    said = {fact: row[fact] for fact in row if fact not in {"relation", "name"}}
-    said["default"] = _default(row["default"], sequence)
-    if said["generated"]:
-        said["generated"] = f"{said.pop('default')} {'stored' if row['generated'] == 's' else 'virtual'}"
-    if said["identity"]:
-        said["identity"] = "always" if row["identity"] == "a" else "by default"
-    return Element("column", row["name"], facts=facts(**said))
+    found = {fact: row[fact] for fact in row if fact not in {"relation", "name"}}
+    found["default"] = _default(row["default"], sequence)
+    if found["generated"]:
+        found["generated"] = f"{found.pop('default')} {'stored' if row['generated'] == 's' else 'virtual'}"
+    if found["identity"]:
+        found["identity"] = "always" if row["identity"] == "a" else "by default"
+    return Element("column", row["name"], facts=facts(**found))
 
 
 def _default(default: str | None, sequence: str | None) -> str | None:
-    """A default's text; a sequence of the column's own has no name that counts, and NULL is no default."""
+    """A default's text; the name of a column's own sequence does not count, and NULL is no default."""
     if default is None or re.fullmatch(r'NULL::[\w ."]+(\([\d,]+\))?(\[\])*', default):
         return None
     if sequence is not None and default == f"nextval('{sequence.replace(chr(39), chr(39) * 2)}'::regclass)":
@@ -261,13 +261,13 @@ def _constraint(row: Row, table: str) -> Element:
         about = f"({', '.join(row['columns'])}) -> {row['target']}({', '.join(row['targets'])})"
     else:
         about = re.sub(r"^(UNIQUE|CHECK|EXCLUDE) ?", "", about)
-    name = None if _invented(row, table) else row["name"]
-    said = facts(definition=row["definition"], comment=row["comment"], tablespace=row["tablespace"])
-    return Element(_CONSTRAINT_KINDS[row["kind"]], name, about, said)
+    name = None if _generated(row, table) else row["name"]
+    found = facts(definition=row["definition"], comment=row["comment"], tablespace=row["tablespace"])
+    return Element(_CONSTRAINT_KINDS[row["kind"]], name, about, found)
 
 
-def _invented(row: Row, table: str) -> bool:
-    """Whether the server gives this name where the models give none (ChooseConstraintName, ChooseIndexName)."""
+def _generated(row: Row, table: str) -> bool:
+    """Whether the server generates this name where the models give none (ChooseConstraintName, ChooseIndexName)."""
     label = _SUFFIXES[row["kind"]]
     columns = "_".join(row["indexed"] or (row["columns"] if row["kind"] == "f" else row["columns"][:1]))
     if row["kind"] == "p" or (row["kind"] == "c" and len(row["columns"]) != 1):
@@ -320,12 +320,12 @@ def _sequence(row: Row, relation: Row) -> Thing:
 
 
 def _type(row: Row) -> Thing:
-    said = {fact: row[fact] for fact in row if fact not in {"schema", "name", "kind"}}
-    return Thing({"e": "enum", "d": "domain", "r": "range"}[row["kind"]], facts(**said))
+    found = {fact: row[fact] for fact in row if fact not in {"schema", "name", "kind"}}
+    return Thing({"e": "enum", "d": "domain", "r": "range"}[row["kind"]], facts(**found))
 
 
 def _functions(names: _Names, rows: Sequence[Row]) -> Mapping[str, Thing]:
-    """Functions by name; those of one name are told apart by their arguments."""
+    """Functions by name; those of one name differ by their arguments."""
     found: dict[str, Thing] = {}
     for name, same in groupby(sorted(rows, key=lambda row: (names.key(row) or "", row["arguments"])), names.key):
         if name:

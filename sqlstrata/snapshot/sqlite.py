@@ -1,7 +1,7 @@
-"""SQLite: the texts of sqlite_master are all that it knows, so they are what is compared, token by token.
+"""SQLite: the texts of sqlite_master, which are its whole catalogue, are compared token by token.
 
-ALTER TABLE edits these texts (ADD COLUMN adds the user's words, RENAME quotes names), so spelling, quotes, comments and
-the order of columns are evened out first.
+ALTER TABLE edits these texts (ADD COLUMN inserts the user's text, RENAME quotes names), so spelling, quotes, comments
+and the order of columns are normalized first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import quoted
+from sqlstrata.dialects import quoted
 from sqlstrata.snapshot import tokens as sql
 from sqlstrata.snapshot.tokens import Cursor, Token
 from sqlstrata.snapshot.values import OURS, Element, Read, Thing, arranged, facts, key
@@ -26,7 +26,7 @@ Row = tuple[str, str, str]
 def things(
     connection: sa.Connection, schemas: Sequence[str], tables: Collection[str] | None, read: Read
 ) -> dict[str, Thing]:
-    """What is in the main database and in those attached under the schemas' names."""
+    """The things in the main database and in those attached under the schemas' names."""
     found: dict[str, Thing] = {}
     for schema in (None, *_attached(connection, schemas)):
         names = None if tables is None else [name for s, name in (split_key(t, schemas) for t in tables) if s == schema]
@@ -58,7 +58,7 @@ def _rows(connection: sa.Connection, schema: str | None, names: Collection[str] 
 
 
 def _thing(rows: tuple[Row, ...]) -> Thing:
-    """A table or view with all that belongs to it."""
+    """A table or view with its indexes and triggers."""
     kind, _, text = next(row for row in rows if row[0] in {"table", "view"})
     parts = [_part(*row) for row in rows if row[0] in {"index", "trigger"}]
     if kind == "view":
@@ -88,13 +88,13 @@ def _part(kind: str, name: str, text: str) -> Element:
 
 
 def _list(tokens: Sequence[Token]) -> str:
-    """Columns or expressions in parentheses; ASC says nothing."""
+    """Columns or expressions in parentheses, without ASC, which is the default."""
     parts = [part[:-1] if part[-1].says("ASC") else part for part in sql.split(tokens)]
     return f"({', '.join(sql.spelled(part) for part in parts)})"
 
 
 def _described(part: Sequence[Token]) -> Iterator[Element]:
-    """The elements that one part of CREATE TABLE's list gives: a column with its constraints, or a constraint."""
+    """The elements in one part of CREATE TABLE's list: a column with its constraints, or constraints."""
     cursor = Cursor(part)
     if not cursor.sees_one(_TABLE_WORDS):
         yield from _column(cursor)
@@ -156,36 +156,32 @@ def _options(cursor: Cursor) -> Iterator[str]:
 
 def _column(cursor: Cursor) -> Iterator[Element]:
     column = cursor.take()
-    said: dict[str, str | bool | None] = {"type": _type(cursor.until(_COLUMN_WORDS))}
+    found: dict[str, str | bool | None] = {"type": sql.spelled(cursor.until(_COLUMN_WORDS)).upper()}
     while cursor:
         name = cursor.take().value if cursor.skip("CONSTRAINT") else None
-        if not _said(cursor, said):
+        if not _property(cursor, found):
             constraint = _constraint(cursor, name, column)
             if constraint is None:
-                said["rest"] = sql.spelled(cursor.rest())
+                found["rest"] = sql.spelled(cursor.rest())
             else:
                 yield constraint
-            said["autoincrement"] = cursor.skip("AUTOINCREMENT") or said.get("autoincrement")
-    yield Element("column", column.value, facts=facts(**said))
+            found["autoincrement"] = cursor.skip("AUTOINCREMENT") or found.get("autoincrement")
+    yield Element("column", column.value, facts=facts(**found))
 
 
-def _type(tokens: Sequence[Token]) -> str:
-    return sql.spelled(tokens).upper()
-
-
-def _said(cursor: Cursor, said: dict[str, str | bool | None]) -> bool:
-    """Go past what a column says of itself and note it; False where a constraint or something unknown comes."""
+def _property(cursor: Cursor, found: dict[str, str | bool | None]) -> bool:
+    """Read one property of a column into `found`; False where a constraint or something unknown comes."""
     if cursor.skip("NOT", "NULL"):
-        said["not null"] = "yes" + _conflict(cursor)
+        found["not null"] = "yes" + _conflict(cursor)
     elif cursor.skip("NULL"):
         _conflict(cursor)
     elif cursor.skip("DEFAULT"):
-        said["default"] = _default(cursor)
+        found["default"] = _default(cursor)
     elif cursor.skip("COLLATE"):
-        said["collation"] = cursor.take().value.upper()
+        found["collation"] = cursor.take().value.upper()
     elif cursor.skip("GENERATED", "ALWAYS", "AS") or cursor.skip("AS"):
-        said["generated"] = sql.spelled(sql.bare(cursor.group()))
-        said["stored"] = cursor.skip("STORED") or (cursor.skip("VIRTUAL") and False)
+        found["generated"] = sql.spelled(sql.bare(cursor.group()))
+        found["stored"] = cursor.skip("STORED") or (cursor.skip("VIRTUAL") and False)
     else:
         return False
     return True

@@ -1,4 +1,4 @@
-"""SQL text taken apart, as far as comparing two texts needs it."""
+"""SQL text split into tokens, as far as comparing two texts needs it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PLAIN = re.compile(r"[^\W\d][\w$]*")
 
 
 class Token(NamedTuple):
-    """A piece of SQL: a `name` in quotes (without them), `word`, `text`, `number` or `mark`, and where it stands."""
+    """A token of SQL: a `name` in quotes (without them), `word`, `text`, `number` or `mark`, and its place."""
 
     kind: str
     value: str
@@ -44,12 +44,12 @@ class Token(NamedTuple):
 
 
 def sqlite(sql: str) -> tuple[Token, ...]:
-    """The tokens of a text in SQLite's words, comments left out."""
+    """The tokens of a text in SQLite's SQL, without comments."""
     return tuple(_tokens(_SQLITE, sql))
 
 
 def mariadb(sql: str) -> tuple[Token, ...]:
-    """The tokens of a text in MariaDB's words, comments left out."""
+    """The tokens of a text in MariaDB's SQL, without comments."""
     return tuple(_tokens(_MARIADB, sql))
 
 
@@ -64,7 +64,7 @@ def _tokens(pattern: re.Pattern[str], sql: str) -> Iterator[Token]:
 
 
 def split(tokens: Sequence[Token]) -> tuple[tuple[Token, ...], ...]:
-    """The parts between commas that stand in no parentheses."""
+    """The parts between commas that are outside of parentheses."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
@@ -93,7 +93,7 @@ def _closes(tokens: Sequence[Token]) -> int:
 
 
 def spelled(tokens: Sequence[Token]) -> str:
-    """One text for equal SQLite tokens: words in small letters, names in quotes only where they must be.
+    """One text for equal SQLite tokens: words in lower case, names in quotes only where they must be.
 
     A quoted keyword stays quoted: DEFAULT "current_date" is a text, DEFAULT current_date is not.
     """
@@ -118,10 +118,9 @@ def plain(name: str) -> bool:
 
 
 class Cursor:
-    """A place in a row of tokens."""
+    """A position in a sequence of tokens."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        """Stand before the first one."""
         self.tokens = tokens
         self.place = 0
 
@@ -139,18 +138,18 @@ class Cursor:
         return bool(self) and self.tokens[self.place].says(*words)
 
     def skip(self, *words: str) -> bool:
-        """Go past these words, if they are the next ones; say whether they were."""
+        """Go past these words, if they are the next ones; give whether they were."""
         seen = self.sees(*words)
         self.place += len(words) if seen else 0
         return seen
 
     def take(self) -> Token:
-        """The next token, which is passed."""
+        """Go past the next token, and give it."""
         self.place += 1
         return self.tokens[self.place - 1]
 
     def group(self) -> Sequence[Token]:
-        """What stands between the parentheses that open here; they are passed. Empty where none open."""
+        """Go past the parentheses that open here, and give what is in them; empty where none open."""
         if not self.sees("("):
             return ()
         start = self.place
@@ -158,7 +157,7 @@ class Cursor:
         return self.tokens[start + 1 : self.place - 1]
 
     def until(self, words: frozenset[str]) -> Sequence[Token]:
-        """What stands before the next of these words outside parentheses; it is passed."""
+        """Go past the tokens before the next of these words outside parentheses, and give them."""
         start = self.place
         while self and not self.sees_one(words):
             if self.sees("("):
@@ -168,6 +167,6 @@ class Cursor:
         return self.tokens[start : self.place]
 
     def rest(self) -> Sequence[Token]:
-        """All that is left; it is passed."""
+        """Go past all that is left, and give it."""
         start, self.place = self.place, len(self.tokens)
         return self.tokens[start:]

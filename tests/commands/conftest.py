@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from invoke import Collection
 
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import creation, removal
 from sqlstrata.program import StrictProgram
 from sqlstrata.servers import KINDS
 from tests.commands.running import (
@@ -68,7 +68,7 @@ def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple
         return
     url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     yield server, url
-    if database.exists(url):
+    if creation.exists(url):
         removal.drop(url, anything)
 
 
@@ -79,7 +79,7 @@ def url(server: str, tmp_path: Path) -> Iterator[str]:
         return
     made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
-    if database.exists(made):
+    if creation.exists(made):
         removal.drop(made, anything)
 
 

@@ -98,7 +98,7 @@ def test_check_shows_the_way_from_the_file_to_the_stages(given: Inv, project: Pr
     assert '-        sa.Column("nome", sa.String(length=51), nullable=False),\n' in ran.out
     assert '+        sa.Column("nome", sa.String(length=50), nullable=False),\n' in ran.out
     assert ran.err.startswith("0002_cidades.py: ")
-    assert "Run `inv rebuild --force` (it keeps a copy of what was edited by hand), and look" in ran.err
+    assert "Run `inv rebuild --force` (it keeps a copy of files edited by hand), and look" in ran.err
     assert "None" not in ran.err
 
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from pymysql.constants import CLIENT
 
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import creation, database, removal
 from tests.commands.running import (
     Inv,
     Ran,
@@ -32,7 +32,7 @@ def test_the_sql_of_stages_with_every_hint_does_what_up_does(
     words = ("--config", str(loja.config))
     assert inv("rebuild", "--no-apply", "--no-proof", *words).code == 0
     script = inv("sql", "--to", "servidores", *words).out
-    database.create(url)
+    creation.create(url)
     run_script(url, script)
     assert min(rows(url, "SELECT texto FROM avisos")) == (NOTE,)
     at = inv("status", "--json", *words).json
@@ -66,7 +66,7 @@ def test_stock_alembic_works_in_a_folder_that_rebuild_made(
     _, url = server_url
     loja = shop(tmp_path / "loja")
     assert inv("rebuild", "--no-apply", "--no-proof", "--config", str(loja.config)).code == 0
-    database.create(url)
+    creation.create(url)
 
     def alembic(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

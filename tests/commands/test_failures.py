@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from sqlstrata.migrate.apply import reason
+from sqlstrata.migrate.failures import reason
 from sqlstrata.scratch.bracket import scratch
 from tests.commands.running import (
     CIDADES,
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
     ran = given(*words, "--json")
     assert ran.code == 8
     assert ran.error["message"] == (
-        f"SQLite file {file} is not a SQLite database, or it is damaged: it does not begin as one does."
+        f"SQLite file {file} is not a SQLite database, or it is damaged: its header is wrong."
     )
     assert given("stages").out.endswith(f"Cannot tell which stage the database is at. {ran.error['message']}\n")
     assert file.read_bytes() == b"no database" * 300
@@ -117,7 +117,7 @@ def test_a_folder_of_a_name_that_no_file_can_have_is_wrong_use(given: Inv, proje
         .error["message"]
         .endswith(
             "could not be read: File name too long"
-            f" ({project.folder / ('m' * 300) / 'versions'}). What was in it is as it was."
+            f" ({project.folder / ('m' * 300) / 'versions'}). Nothing in it was changed."
         )
     )
 
@@ -191,7 +191,7 @@ def test_an_interruption_while_the_proof_runs_leaves_files_and_databases_as_they
 
 STATES = {
     "postgresql": "The database is at stage email.",
-    "mariadb": "The database is at stage email, and the next one is half done.",
+    "mariadb": "The database is at stage email, and the next stage was interrupted.",
 }
 
 

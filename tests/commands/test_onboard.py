@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import addresses, database, removal
 from sqlstrata.errors import HistoryDiffers, Protected, Unreachable
 from sqlstrata.secret import masked
 from tests.migrate.test_identify import MODULES, STAGES
@@ -92,7 +92,7 @@ def test_a_server_that_is_starting_is_waited_for(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     made = there.set(host="127.0.0.1", port=port, database=f"strata_test_{secrets.token_hex(6)}")
     project = write(tmp_path / "p", MODULES, STAGES, url=made.render_as_string(hide_password=False), package="modelos")
-    server = Proxy(there.host or "127.0.0.1", database.port(there), port)
+    server = Proxy(there.host or "127.0.0.1", addresses.port(there), port)
     threading.Timer(1.5, server.start).start()
     try:
         assert commands.onboard(project.plan(), wait=30).created
@@ -154,7 +154,7 @@ def test_who_may_not_create_a_database_is_told_the_sql_that_an_administrator_wou
     ):
         server = sa.make_url(answering(kind))
         name = f"strata_user_{secrets.token_hex(4)}"
-        with database.engine(database.server(server)).begin() as connection:
+        with database.engine(addresses.server(server)).begin() as connection:
             connection.exec_driver_sql(make.format(name))
         try:
             user = server.set(username=name, password=SECRET, database=f"strata_test_{secrets.token_hex(6)}")
@@ -167,7 +167,7 @@ def test_who_may_not_create_a_database_is_told_the_sql_that_an_administrator_wou
             assert grant in str(refused.value)
             assert "segredo99" not in json.dumps(refused.value.to_json())
         finally:
-            with database.engine(database.server(server)).begin() as connection:
+            with database.engine(addresses.server(server)).begin() as connection:
                 connection.exec_driver_sql(f"DROP {'ROLE' if kind == 'postgresql' else 'USER'} {name}")
 
 
@@ -178,7 +178,7 @@ def test_what_a_rebuild_did_beside_a_protected_database_is_told(local: Project) 
     with pytest.raises(Protected) as caught:
         commands.rebuild(local.plan())
     assert caught.value.message.endswith("The new history is written.")
-    assert str(caught.value.hint).startswith("It was left as it is.")
+    assert str(caught.value.hint).startswith("The database was not changed.")
 
 
 def inv(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
@@ -208,7 +208,7 @@ def test_no_password_is_in_anything_that_is_said(local: Project) -> None:
 
 
 def test_a_traceback_hides_the_passwords_too(local: Project) -> None:
-    database.parsed("postgresql://ana:umsegredo@servidor/x")
+    addresses.parsed("postgresql://ana:umsegredo@servidor/x")
     assert "umsegredo" not in masked("OperationalError: password 'umsegredo' for postgresql://ana:umsegredo@servidor/x")
     assert masked("umsegredos") == "umsegredos"
     text = "import sqlstrata.commands as c\ndef up(*_, **__):\n    raise RuntimeError('to postgresql://ana:umsegredo@s/x')\n"

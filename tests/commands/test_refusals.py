@@ -328,7 +328,7 @@ def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, 
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
     ran = inv("rebuild", "--json", "--config", str(project.config))
     assert ran.code == 2
-    assert ran.error["message"].startswith("The models of stage moradores cannot be made on sqlite: ")
+    assert ran.error["message"].startswith("The models of stage moradores cannot be created on sqlite: ")
 
 
 def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:

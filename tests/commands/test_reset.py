@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sqlstrata import commands
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import creation, database, removal
 from sqlstrata.errors import Locked, Protected, WrongUse
 from tests.commands.test_onboard import inv
 from tests.projects import Project
@@ -34,7 +34,7 @@ def test_reset_makes_the_development_database_anew(project: Project, url: str) -
 def test_what_we_neither_made_nor_adopted_is_never_dropped(project: Project, url: str) -> None:
     commands.onboard(project.plan())
     removal.drop(url, anything)
-    database.create(url)
+    creation.create(url)
     with database.engine(url).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE deles (id INTEGER)")
     with pytest.raises(Protected, match="was not created or adopted by this project|is not the file that this project"):

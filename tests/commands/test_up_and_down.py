@@ -106,7 +106,7 @@ BROKEN: tuple[tuple[Callable[[Project], object], str, str], ...] = (
     ),
     (spoiled("<<<<<<< HEAD\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: SyntaxError: "),
     (spoiled("import nada\n"), "versions/0002_cidades.py:28", "The history on disk cannot be run: ModuleNotFoundError: "),
-    (spoiled(""), "versions/0002_cidades.py", "The history on disk cannot be run: the file names no revision."),
+    (spoiled(""), "versions/0002_cidades.py", "The history on disk cannot be run: the file has no `revision`."),
     (
         lambda project: (project.versions.parent / "env.py").unlink(),
         "migrations/env.py", "The history on disk cannot be run: the file is missing.",

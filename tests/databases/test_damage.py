@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import database
+from sqlstrata.databases import creation, database
 from sqlstrata.errors import SqlstrataError, Unreachable
 from tests.commands.test_onboard import inv
 from tests.migrate.test_identify import MODULES, STAGES
@@ -229,8 +229,8 @@ def test_what_is_no_file_is_named_and_nobody_waits_for_it(tmp_path: Path, kind: 
         listening.bind("x.db")
     else:
         place = Path("/dev/zero")
-    with listening, pytest.raises(Unreachable, match=f"is {kind}, and no SQLite database"):
-        database.exists(f"sqlite:///{place}")
+    with listening, pytest.raises(Unreachable, match=f"is {kind}, not a SQLite database"):
+        creation.exists(f"sqlite:///{place}")
 
 
 def test_functions_of_an_application_are_no_damage(project: Project, good: bytes) -> None:
@@ -253,4 +253,4 @@ def test_the_command_line_says_so_in_two_sentences(project: Project, good: bytes
         assert done.returncode == 8, (words, done.stderr)
         assert "Traceback" not in done.stderr
         assert "exactly" not in done.stdout
-        assert "It was left as it is." in done.stderr.splitlines()[-1]
+        assert "The file was not changed." in done.stderr.splitlines()[-1]

@@ -22,10 +22,14 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from sqlstrata.databases import database, maker, removal
+from sqlstrata.databases import creation, database, maker, removal
 from sqlstrata.databases.maker import NAME
 from sqlstrata.errors import Protected, Unreachable, WrongUse
-from sqlstrata.scratch.bracket import MARKER, Scratch, clear, drop, scratch, sweep, translated
+from sqlstrata.scratch.bracket import Scratch, drop, scratch
+from sqlstrata.scratch.clear import clear
+from sqlstrata.scratch.marker import MARKER
+from sqlstrata.scratch.sweep import sweep
+from sqlstrata.scratch.translation import translated
 from sqlstrata.snapshot import snapshot
 from tests.servers import SERVERS, answering, anything
 
@@ -37,7 +41,7 @@ def made(server: str, folder: Path, name: str | None = None) -> Generator[sa.URL
     """A database that is no scratch one, gone at the end."""
     name = name or f"loja_{secrets.token_hex(6)}"
     url = sa.make_url(server).set(database=str(folder / f"{name}.db") if server == "sqlite://" else name)
-    database.create(url)
+    creation.create(url)
     try:
         yield url
     finally:
@@ -78,7 +82,7 @@ def name_of(url: sa.URL) -> str:
 
 def test_ddl_of_sqlite_is_part_of_its_transaction(tmp_path: Path) -> None:
     """A stage that fails leaves nothing behind."""
-    database.create(url := f"sqlite:///{tmp_path / 'a.db'}")
+    creation.create(url := f"sqlite:///{tmp_path / 'a.db'}")
     engine = database.engine(url)
     with engine.connect() as connection:
         connection.exec_driver_sql(ITEM)
@@ -90,7 +94,7 @@ def test_ddl_of_sqlite_is_part_of_its_transaction(tmp_path: Path) -> None:
 def test_a_reader_does_not_wait_for_a_writer_of_sqlite(tmp_path: Path) -> None:
     """Writers take the lock at once; who only reads does not ask for it."""
     url = f"sqlite:///{tmp_path / 'a.db'}?timeout=0"
-    database.create(url)
+    creation.create(url)
     with database.engine(url).begin(), database.engine(url, reading=True).begin() as reader:
         assert reader.exec_driver_sql("SELECT 1").scalar() == 1
         with pytest.raises(sa.exc.OperationalError), database.engine(url).begin():
@@ -160,7 +164,7 @@ def test_a_wrong_url_is_told_with_what_to_write(url: str, message: str) -> None:
 def test_an_option_that_the_driver_does_not_take_is_told(url: str, tmp_path: Path) -> None:
     with pytest.raises(
         WrongUse,
-        match=r"does not take this URL: .*\. Look at its options|The URL's option `(timeout|charset)` is `nada`",
+        match=r"does not accept this URL: .*\. Check its options|The URL's option `(timeout|charset)` is `nada`",
     ) as raised:
         database.connect(database.engine(url.replace("a.db", str(tmp_path / "a.db"))))
     assert "segredo" not in str(raised.value)
@@ -197,13 +201,13 @@ def test_a_login_that_is_refused_does_not_tell_the_password() -> None:
 def test_a_database_is_made_found_and_dropped(server: str, tmp_path: Path) -> None:
     """`exists` says what is so before, between and after."""
     with made(server, tmp_path) as url:
-        assert database.exists(url)
+        assert creation.exists(url)
         run(url, ITEM)
-        with pytest.raises(WrongUse, match="is there already"):
-            database.create(url)
+        with pytest.raises(WrongUse, match="already exists"):
+            creation.create(url)
         assert tables(url) == ["item"]
         removal.drop(url, anything)
-        assert not database.exists(url)
+        assert not creation.exists(url)
         with pytest.raises(WrongUse, match="Nothing was dropped"):
             removal.drop(url, anything)
 
@@ -213,7 +217,7 @@ def test_a_database_is_not_said_to_be_missing_when_its_server_is(kind: str) -> N
     """No is a no only from a server that answers."""
     url = sa.make_url(SERVERS[kind]).set(host="127.0.0.1", port=1, database="x")
     with pytest.raises(Unreachable):
-        database.exists(url)
+        creation.exists(url)
 
 
 def test_a_file_that_is_no_database_is_not_dropped(tmp_path: Path) -> None:
@@ -233,7 +237,7 @@ def test_a_file_that_may_not_be_read_cannot_be_reached(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Path, "open", refused)
     with pytest.raises(Unreachable, match=r"dev\.db cannot be reached: Permission denied\."):
-        database.exists(f"sqlite:///{tmp_path / 'dev.db'}")
+        creation.exists(f"sqlite:///{tmp_path / 'dev.db'}")
 
 
 @pytest.mark.parametrize("prefix", ["mariadb+pymysql", "mysql+pymysql"])
@@ -265,7 +269,7 @@ def test_a_user_who_may_not_create_is_told_what_an_administrator_runs(kind: str,
     run(sa.make_url(server), role[0])
     try:
         with pytest.raises(Unreachable, match="does not let") as raised:
-            database.create(sa.make_url(server).set(username=user, database=f"{user}_x"))
+            creation.create(sa.make_url(server).set(username=user, database=f"{user}_x"))
         assert grant in str(raised.value)
         del raised
         gc.collect()
@@ -388,7 +392,7 @@ def test_a_marker_under_another_name_does_not_count(server: str, tmp_path: Path)
             with database.engine(url).connect() as connection, pytest.raises(Protected):
                 clear(connection)
             sweep(server)
-            assert database.exists(url)
+            assert creation.exists(url)
 
 
 CLUTTER = {

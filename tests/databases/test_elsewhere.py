@@ -17,9 +17,10 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import database, local, ownership, removal
+from sqlstrata.databases import addresses, creation, database, local, ownership, removal
 from sqlstrata.errors import Locked, Protected, SqlstrataError, Unreachable, WrongUse
-from sqlstrata.scratch.bracket import clear, scratch
+from sqlstrata.scratch.bracket import scratch
+from sqlstrata.scratch.clear import clear
 from tests.outcomes import outcome
 from tests.projects import Project, write
 from tests.servers import SERVERS, answering, anything
@@ -84,7 +85,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     commands.onboard(project.plan())
     project.configure(stages=[{"message": each["name"], **each} for each in STAGES])
     commands.rebuild(project.plan(), apply_it=False, proof=False)
-    database.create(other)
+    creation.create(other)
     fill(other)
     yield Place(project, mine, other)
     for each in (mine, other):
@@ -152,7 +153,7 @@ REFUSED = {
 
 def test_a_url_that_leads_elsewhere_is_refused_with_its_option(place: Place) -> None:
     before = place.rows(place.mine), place.rows(place.other)
-    for lie, key in REFUSED[database.server_kind(place.mine)].items():
+    for lie, key in REFUSED[addresses.server_kind(place.mine)].items():
         for name, error in run_all(place, place.url(lie)).items():
             assert isinstance(error, WrongUse), (lie, name, error)
             assert key in str(error), (lie, name, error)
@@ -181,7 +182,7 @@ HONOURED: dict[str, list[tuple[str, dict[str, str]]]] = {
 def test_what_leads_nowhere_else_is_honoured_also_on_scratch_databases(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = database.server_kind(place.mine)
+    kind = addresses.server_kind(place.mine)
     service, options, link = (tmp_path / name for name in ("services", "options.cnf", "link.db"))
     service.write_text(f"[loja]\ndbname={place.other.database}\nhost=127.0.0.1\n", encoding="utf-8")
     options.write_text(f"[client]\ndatabase={place.other.database}\n", encoding="utf-8")
@@ -239,9 +240,9 @@ def comment(url: sa.URL, text: str | None) -> None:
     said = f"'{text}'" if text is not None else "NULL"
     name = str(url.database)
     sql = f"COMMENT ON DATABASE {name} IS {said}"
-    if database.server_kind(url) == "mariadb":
+    if addresses.server_kind(url) == "mariadb":
         sql = f"ALTER DATABASE {name} COMMENT {said if text is not None else repr('')}"
-    server = sa.create_engine(database.server(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    server = sa.create_engine(addresses.server(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.exec_driver_sql(sql.replace("%", "%%"))
 
@@ -305,12 +306,12 @@ def test_a_mark_that_was_copied_does_not_count(place: Place) -> None:
 def test_a_mark_that_was_renamed_or_restored_does_not_count(place: Place) -> None:
     mark = line(place.mine)
     removal.drop(place.other, anything)
-    server = sa.create_engine(database.server(place.mine), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    server = sa.create_engine(addresses.server(place.mine), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.exec_driver_sql(f"ALTER DATABASE {place.mine.database} RENAME TO {place.other.database}")
     with pytest.raises(Protected, match="is marked as the database"):
         commands.reset(pointed(place, place.other).plan(), YES)
-    database.create(place.mine)  # as a restored dump has it
+    creation.create(place.mine)  # as a restored dump has it
     comment(place.mine, mark)
     with pytest.raises(Protected, match="is marked for another server"):
         commands.reset(pointed(place, place.mine).plan(), YES)
@@ -323,7 +324,7 @@ def test_a_copy_of_a_file_is_not_what_the_project_made(place: Place) -> None:
         shutil.copy(mine, mine.with_name("aside.db"))
         mine.with_name("aside.db").rename(copied)
         url = place.mine.set(database=str(copied))
-        with pytest.raises(Protected, match="a copy, perhaps"):
+        with pytest.raises(Protected, match="perhaps a copy"):
             commands.reset(pointed(place, url).plan(), YES)
         assert place.rows(url)["pessoas"] == [(1, "Ana")]
 
@@ -357,7 +358,7 @@ def test_another_checkout_adopts_before_it_resets(place: Place, tmp_path: Path) 
 
 def drop(url: sa.URL) -> None:
     """Drop a server's database past this program."""
-    server = sa.create_engine(database.server(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    server = sa.create_engine(addresses.server(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {url.database}")
 
@@ -372,14 +373,14 @@ def replaced(place: Place) -> None:
         return
     mark = line(place.mine)
     drop(place.mine)
-    database.create(place.mine)
+    creation.create(place.mine)
     fill(place.mine)
     comment(place.mine, mark)
 
 
 def protected(place: Place) -> None:
     with database.connect(database.engine(place.mine)) as connection:
-        ownership.say(connection, place.project.folder, "protected")
+        ownership.mark(connection, place.project.folder, "protected")
 
 
 def changed(place: Place) -> None:
@@ -464,7 +465,7 @@ def test_reset_waits_for_a_writer_as_long_as_was_said_and_says_nothing_before(pl
 @pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
 def test_who_could_not_make_it_again_may_not_drop_it(place: Place) -> None:
     """Looked at before the question; the SQL that the messages name is all that is missing."""
-    kind, name, mine = database.server_kind(place.mine), f"loja_{secrets.token_hex(4)}", place.mine.database
+    kind, name, mine = addresses.server_kind(place.mine), f"loja_{secrets.token_hex(4)}", place.mine.database
     given = {
         "postgresql": [f"CREATE ROLE {name} LOGIN", f"ALTER DATABASE {mine} OWNER TO {name}"],
         "mariadb": [f"CREATE USER {name}@'%'", f"GRANT SELECT, INSERT, DROP, ALTER, INDEX ON {mine}.* TO {name}@'%'"],
@@ -474,7 +475,7 @@ def test_who_could_not_make_it_again_may_not_drop_it(place: Place) -> None:
             place.mine, *[f"ALTER TABLE {table} OWNER TO {name}" for table in place.rows(place.mine)], first=given
         )
     else:
-        administer(database.server(place.mine), *given)
+        administer(addresses.server(place.mine), *given)
     before = place.rows(place.mine)
     project = pointed(place, place.mine.set(username=name))
     try:
@@ -483,7 +484,7 @@ def test_who_could_not_make_it_again_may_not_drop_it(place: Place) -> None:
                 done = commands.reset(project.plan(), YES)
             except Unreachable as error:
                 assert place.rows(place.mine) == before
-                administer(database.server(place.mine), str(error.hint).partition("run: ")[2])
+                administer(addresses.server(place.mine), str(error.hint).partition("run: ")[2])
             else:
                 assert done.stage == "lojas"
                 break
@@ -491,7 +492,7 @@ def test_who_could_not_make_it_again_may_not_drop_it(place: Place) -> None:
             pytest.fail("what an administrator was asked for did not do")
     finally:
         drop(place.mine)
-        administer(database.server(place.mine), f"DROP {'ROLE' if kind == 'postgresql' else 'USER'} {name}")
+        administer(addresses.server(place.mine), f"DROP {'ROLE' if kind == 'postgresql' else 'USER'} {name}")
 
 
 def administer(url: sa.URL, *statements: str, first: Sequence[str] = ()) -> None:
@@ -512,7 +513,7 @@ def test_a_connection_makes_no_file(tmp_path: Path) -> None:
 def test_a_link_that_leads_to_nothing_gets_what_it_leads_to(tmp_path: Path) -> None:
     link, target = tmp_path / "link.db", tmp_path / "target.db"
     link.symlink_to(target)
-    database.create(f"sqlite:///{link}")
+    creation.create(f"sqlite:///{link}")
     assert target.exists()
     removal.drop(f"sqlite:///{link}", anything)
     assert not target.exists()
@@ -521,10 +522,10 @@ def test_a_link_that_leads_to_nothing_gets_what_it_leads_to(tmp_path: Path) -> N
 
 def test_of_a_file_with_two_names_one_goes(tmp_path: Path) -> None:
     one, two = tmp_path / "one.db", tmp_path / "two.db"
-    database.create(f"sqlite:///{one}")
+    creation.create(f"sqlite:///{one}")
     os.link(one, two)
     removal.drop(f"sqlite:///{one}", anything)
-    assert database.exists(f"sqlite:///{two}")
+    assert creation.exists(f"sqlite:///{two}")
 
 
 def test_clearing_touches_the_main_file_alone(tmp_path: Path) -> None:

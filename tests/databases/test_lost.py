@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import addresses, creation, database, removal
 from sqlstrata.databases.lost import answering as bracketed
 from sqlstrata.databases.lost import cause
 from sqlstrata.errors import MigrationFailed, SqlstrataError, Unreachable
@@ -43,15 +43,15 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A database that is not there yet; dropped at the end."""
     made = sa.make_url(answering(request.param)).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
-    if database.exists(made):
+    if creation.exists(made):
         _end_of(made)
         removal.drop(made, anything)
 
 
 def _end_of(url: sa.URL) -> None:
     """Have PostgreSQL end what killed clients have left in the database."""
-    if database.server_kind(url) == "postgresql":
-        with database.engine(database.server(url)).connect() as connection:
+    if addresses.server_kind(url) == "postgresql":
+        with database.engine(addresses.server(url)).connect() as connection:
             query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
             connection.exec_driver_sql(query, (url.database,)).all()
 
@@ -70,7 +70,7 @@ def _project(folder: Path, url: str, stages: list[dict[str, object]]) -> Project
 
 
 def _server(url: str) -> str:
-    return database.server(sa.make_url(url)).render_as_string(hide_password=False)
+    return addresses.server(sa.make_url(url)).render_as_string(hide_password=False)
 
 
 def at(plan: Plan, url: str) -> Plan:
@@ -79,7 +79,7 @@ def at(plan: Plan, url: str) -> Plan:
 
 
 def kind_of(project: Project) -> str:
-    return database.server_kind(sa.make_url(project.url))
+    return addresses.server_kind(sa.make_url(project.url))
 
 
 # --------------------------------------------------------------------- a wire that is cut
@@ -167,7 +167,7 @@ def test_what_a_server_says_of_itself_is_told_apart_from_what_it_says_of_values(
     assert found == [(True, False, False), (False, True, False), (False, True, True)]
     with pytest.raises(Unreachable, match=r"The connection to .* at 127\.0\.0\.1:\d+ was lost: "), bracketed():
         raise lost.value
-    with pytest.raises(Unreachable, match="cannot be done now"), bracketed():
+    with pytest.raises(Unreachable, match="cannot be run now"), bracketed():
         raise late.value
     with pytest.raises(sa.exc.DBAPIError), bracketed():
         raise wrong.value
@@ -268,7 +268,7 @@ def test_the_rows_of_a_run_that_was_killed_come_with_the_command_that_status_nam
         "reset": lambda url: commands.reset(at(plan, url), lambda _: True),
     }[command]
     for _ in range(max(2, KILLS // 2)):
-        if database.exists(project.url):
+        if creation.exists(project.url):
             _end_of(sa.make_url(project.url))
             removal.drop(project.url, anything)
         commands.onboard(plan) if command == "reset" else None

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import database, ownership, removal
+from sqlstrata.databases import creation, database, ownership, removal
 from sqlstrata.databases.maker import PREFIX
 from sqlstrata.errors import MigrationFailed, Protected, SqlstrataError, Unreachable
 from sqlstrata.scratch.bracket import scratch
@@ -110,12 +110,12 @@ def test_a_name_with_a_wildcard_gives_no_right_on_other_databases(tmp_path: Path
     name = f"lo_a%{secrets.token_hex(4)}"
     with user("mariadb", f"ana{secrets.token_hex(4)}") as url:
         with pytest.raises(Unreachable) as refused:
-            database.create(url.set(database=name))
+            creation.create(url.set(database=name))
         run(answering("mariadb"), shown(refused.value))
         with pytest.raises(Unreachable):
-            database.create(url.set(database=name.replace("_", "j")))
+            creation.create(url.set(database=name.replace("_", "j")))
         with pytest.raises(Unreachable):
-            database.create(url.set(database=name.replace("%", "xx")))
+            creation.create(url.set(database=name.replace("%", "xx")))
 
 
 def _project(folder: Path, kind: str, url: sa.URL) -> Project:

@@ -136,7 +136,7 @@ def test_a_file_says_its_stage_its_id_its_parent_and_its_message(versions: Path)
     first, second, _ = read(versions)
     assert first == File("0001_usuario.py", OLD[0].text, "usuario", OLD[0].id, None, "Mudança")
     assert (second.stage, second.id, second.parent, second.number) == ("produto", OLD[1].id, OLD[0].id, 2)
-    assert (second.ours, second.edited, second.wrong) == (True, False, None)
+    assert (second.ours, second.wrong) == (True, None)
 
 
 def test_what_nobody_has_edited_is_read_without_parsing_it(versions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_reading_does_not_import_what_it_reads(versions: Path, tmp_path: Path) -
     assert not (versions / "__pycache__").exists()
 
 
-def test_the_cache_and_hidden_files_are_passed_over(versions: Path) -> None:
+def test_the_cache_and_hidden_files_are_is_ignored(versions: Path) -> None:
     (versions / "__pycache__").mkdir()
     (versions / ".gitkeep").touch()
     assert history.compare(read(versions), OLD) is None
@@ -189,10 +189,10 @@ EDITS: list[tuple[str, str, str, str]] = [
         "ID: 0123456789ab",
         "was edited by hand: its id is not that of its content",
     ),
-    ("another stage", "Stage: produto", "Stage: produtos", "has not the name of its stage, produtos"),
+    ("another stage", "Stage: produto", "Stage: produtos", "does not have the name of its stage, produtos"),
     ("a comment", "branch_labels", "# mine\nbranch_labels", "was edited by hand: its id is not that of its content"),
-    ("no stage", "Stage: produto\n", "", "is not a file that a rebuild makes"),
-    ("no id", f'revision = "{OLD[1].id}"', "", "is not a file that a rebuild makes"),
+    ("no stage", "Stage: produto\n", "", "was not written by a rebuild"),
+    ("no id", f'revision = "{OLD[1].id}"', "", "was not written by a rebuild"),
     ("not Python", "def upgrade", "def def upgrade", "cannot be read as Python"),
     ("a NUL", "SELECT 1", "\0", "cannot be read as Python"),
     ("conflict marks", "def upgrade", "<<<<<<< HEAD\ndef upgrade", "cannot be read as Python"),
@@ -274,7 +274,7 @@ def test_a_stray_file_differs_stops_a_rebuild_and_is_kept_by_force(versions: Pat
     assert mismatch is not None
     assert (mismatch.stage, mismatch.cause, mismatch.file) == (None, "file too many", name)
     mismatch.diff.encode()
-    with pytest.raises(HistoryDiffers, match="A rebuild would remove what it did not make"):
+    with pytest.raises(HistoryDiffers, match="A rebuild would overwrite files that it did not write"):
         replace(versions, OLD)
     assert (versions / name).is_symlink() or (versions / name).exists()
 
@@ -460,9 +460,9 @@ def test_hand_edits_and_strays_stop_a_rebuild_which_names_each(versions: Path, m
         with pytest.raises(HistoryDiffers) as caught:
             call()
         assert str(caught.value) == (
-            "migrations/versions: A rebuild would remove what it did not make: 0002_produto.py was edited by hand: its "
-            "id is not that of its content; notes.txt is not a revision file. Say it in the models or config.yaml, or "
-            "move the file away; `--force` goes on and keeps a copy."
+            "migrations/versions: A rebuild would overwrite files that it did not write: 0002_produto.py was edited by hand: its "
+            "id is not that of its content; notes.txt is not a revision file. Make the change in the models or "
+            "config.yaml, or move the file away; `--force` overwrites it and keeps a copy."
         )
         assert caught.value.code == 3
         assert caught.value.details == {"files": ["0002_produto.py", "notes.txt"]}
@@ -662,10 +662,10 @@ def test_where_both_the_step_and_its_undoing_fail_it_is_told_and_healed(
             replace(versions, NEW)
     assert str(caught.value) == (
         "migrations/versions could not be replaced: Input/output error. "
-        "What was in it is in migrations/versions.strata-previous; the next command puts it back."
+        "Its content is in migrations/versions.strata-previous; the next command moves it back."
     )
     assert heal(versions) == (
-        "An earlier run was ended while it replaced migrations/versions: the folder is as it was before it."
+        "An earlier run was killed while it replaced migrations/versions: the folder is as it was before."
     )
     assert contents(versions) == as_files(OLD)
     assert beside(versions) == []
@@ -686,8 +686,8 @@ def test_a_rename_that_fails_leaves_the_old_folder(versions: Path, monkeypatch: 
         with pytest.raises(WrongUse) as caught:
             replace(versions, NEW)
     assert str(caught.value) == (
-        "migrations/versions could not be replaced: Device or resource busy. What was in it is as it was. "
-        "Something holds it, or it is a mount point: mount the folder above it instead."
+        "migrations/versions could not be replaced: Device or resource busy. Nothing in it was changed. "
+        "It is in use or a mount point: mount the folder above it instead."
     )
     assert contents(versions) == as_files(OLD)
     assert beside(versions) == []
@@ -706,8 +706,8 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_half_written(tmp_path: Path)
         with pytest.raises(WrongUse) as caught:
             replace(folder, chain("usuario", f"produto: {'x' * 100_000}"))
         assert str(caught.value) == (
-            f"{folder} could not be replaced: No space left on device. What was in it is as it was. "
-            "The disk is full: make room and do it again."
+            f"{folder} could not be replaced: No space left on device. Nothing in it was changed. "
+            "The disk is full: free some space and run the command again."
         )
         assert contents(folder) == as_files(OLD)
         assert beside(folder) == []
@@ -747,8 +747,8 @@ def told_to_nobody(act: Callable[[], object]) -> str:
 def test_a_folder_that_may_not_be_written_is_told(public: Path) -> None:
     public.parent.chmod(0o555)
     assert told_to_nobody(lambda: replace(public, NEW)) == (
-        f"{public} could not be locked: Permission denied ({public}.strata-lock). What was in it is as it was. "
-        "Give this user the right to write in it and beside it."
+        f"{public} could not be locked: Permission denied ({public}.strata-lock). Nothing in it was changed. "
+        "Give this user permission to write in it and beside it."
     )
     assert contents(public) == as_files(OLD)
     public.parent.chmod(0o755)
@@ -792,7 +792,7 @@ def test_what_an_ended_run_left_beside_a_whole_folder_is_removed(
     monkeypatch.chdir(versions.parents[1])
     versions.with_name(name).mkdir()
     (versions.with_name(name) / "0001_usuario.py").touch()
-    assert heal(versions) == "Removed what an ended run had left beside migrations/versions."
+    assert heal(versions) == "Removed what a killed run had left beside migrations/versions."
     assert contents(versions) == as_files(OLD)
     assert beside(versions) == []
 
@@ -833,7 +833,7 @@ def test_a_folder_that_cannot_be_put_back_is_told(public: Path) -> None:
     public.parent.chmod(0o555)
     told = told_to_nobody(lambda: heal(public))
     assert "could not be locked: Permission denied" in told
-    assert "the next command puts it back." in told
+    assert "the next command moves it back." in told
     public.parent.chmod(0o755)
 
 
@@ -869,10 +869,10 @@ def test_a_second_run_is_told_who_holds_the_folder(
     with pytest.raises(Locked) as caught, locked(versions, 0.3, waiting=told.append):
         pass
     assert 0.3 <= time.monotonic() - begun < 5
-    sentence = f"Another run is at work in migrations/versions: process {holder} on {socket.gethostname()}."
+    sentence = f"Another run is using migrations/versions: process {holder} on {socket.gethostname()}."
     assert told == [sentence]
     assert caught.value.code == 7
-    assert str(caught.value) == f"{sentence} Wait until it has ended, or give it longer with `--wait SECONDS`."
+    assert str(caught.value) == f"{sentence} Wait until it has ended, or wait longer with `--wait SECONDS`."
     with pytest.raises(Locked):
         replace(versions, NEW, wait=0)
     assert contents(versions) == as_files(OLD)
@@ -1067,14 +1067,14 @@ def test_the_operations_of_an_older_version_are_removed_and_what_replaces_them_i
 
 def test_operations_of_an_older_version_that_were_edited_stay(old: Path) -> None:
     (old / "operations" / "text.py").write_text("mine")
-    assert "it was edited, so it is left there" in str(environment(old))
+    assert "it was edited, so it is not removed" in str(environment(old))
     assert (old / "operations" / "text.py").read_text() == "mine"
     assert (old / "env.py").read_text() == "env"
 
 
 def test_an_env_py_of_an_older_version_that_was_edited_stays_with_its_operations(old: Path) -> None:
     (old / "env.py").write_bytes(OLD_ENV + b" # mine")
-    assert "was edited, so it is left as it is" in str(environment(old))
+    assert "was edited, so it is not replaced" in str(environment(old))
     assert contents(old / "operations") == OLD_OPERATIONS
     assert (old / "env.py").read_bytes() == OLD_ENV + b" # mine"
 

@@ -19,7 +19,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from sqlstrata import commands
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import creation, database, removal
 from sqlstrata.errors import SqlstrataError, WrongUse
 from tests.operations.test_safety import AFTER, BEFORE, MODULES, STAGES
 from tests.projects import Project, write
@@ -67,7 +67,7 @@ def url(server: str, tmp_path: Path) -> Iterator[sa.URL]:
     """An empty database."""
     name = str(tmp_path / "x.db") if server == "sqlite://" else f"strata_test_{secrets.token_hex(6)}"
     made = sa.make_url(server).set(database=name)
-    database.create(made)
+    creation.create(made)
     yield made
     with suppress(SqlstrataError):
         removal.drop(made, anything)
@@ -123,7 +123,7 @@ def test_everything_happens_in_the_transaction_that_a_caller_holds(project: Proj
 
 def test_sqlite_s_foreign_keys_must_be_off_in_a_caller_s_transaction(project: Project, tmp_path: Path) -> None:
     """There they cannot be turned off, and a rebuilt table would take its children along."""
-    database.create(url := f"sqlite:///{tmp_path / 'x.db'}")
+    creation.create(url := f"sqlite:///{tmp_path / 'x.db'}")
     engine = database.engine(url)
     sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
     with engine.connect() as connection, connection.begin(), pytest.raises(CommandError, match="cannot be turned off"):

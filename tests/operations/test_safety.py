@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import database, removal
+from sqlstrata.databases import addresses, creation, database, removal
 from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
@@ -101,7 +101,7 @@ def url(server: str, tmp_path: Path) -> Iterator[str]:
         return
     made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
     yield made.render_as_string(hide_password=False)
-    if database.exists(made):
+    if creation.exists(made):
         removal.drop(made, anything)
 
 
@@ -186,7 +186,7 @@ class Holding:
     """
 
     def __init__(self, url: str) -> None:
-        self.kind = database.server_kind(sa.make_url(url))
+        self.kind = addresses.server_kind(sa.make_url(url))
         if self.kind == "sqlite":
             words = [sys.executable, "-c", _WRITE, str(sa.make_url(url).database)]
             self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -446,11 +446,11 @@ def test_stock_alembic_undoes_it_too(stuck: Project) -> None:
 
 def test_a_connection_that_is_cut_leaves_the_old_state_or_the_new_one(project: Project) -> None:
     there = sa.make_url(project.url)
-    if database.server_kind(there) == "sqlite":
+    if addresses.server_kind(there) == "sqlite":
         pytest.skip("no connection to cut")
     chance = random.Random(SEED + 2)
     for _ in range(3):
-        proxy = Proxy(there.host or "127.0.0.1", database.port(there))
+        proxy = Proxy(there.host or "127.0.0.1", addresses.port(there))
         proxy.start()
         through = there.set(host="127.0.0.1", port=proxy.own).render_as_string(hide_password=False)
         timer = threading.Timer(chance.uniform(0.05, 0.6), proxy.cut)
@@ -622,7 +622,7 @@ def _fill(path: Path) -> None:
 
 def test_who_may_only_read_can_look_and_is_reported_the_rest(project: Project) -> None:
     there = sa.make_url(project.url)
-    kind = database.server_kind(there)
+    kind = addresses.server_kind(there)
     if kind == "sqlite":
         pytest.skip("SQLite has no users")
     name = f"strata_user_{secrets.token_hex(4)}"

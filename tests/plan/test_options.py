@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlstrata.databases import database
+from sqlstrata.databases import addresses, database
 from sqlstrata.errors import Unreachable, WrongUse
 from sqlstrata.plan import read
 from tests.commands.test_onboard import inv
@@ -70,7 +70,7 @@ def test_the_option_that_is_wrong_is_named(kind: str, key: str, value: str, reas
 def test_a_port_that_cannot_be_is_no_part_of_a_url(port: int) -> None:
     for server in ("postgresql+psycopg", "mariadb+pymysql"):
         with pytest.raises(WrongUse, match="not a database URL"):
-            database.parsed(f"{server}://u@127.0.0.1:{port}/x")
+            addresses.parsed(f"{server}://u@127.0.0.1:{port}/x")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy_utils import EmailType
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 from sqlstrata.diff.order import Phase
 from sqlstrata.errors import Refused, WrongUse
 from sqlstrata.modules.turning import Turn

@@ -20,11 +20,12 @@ from alembic.operations import Operations
 from alembic.util import CommandError
 
 from sqlstrata import folder as history
-from sqlstrata.migrate.rows import insert
 from sqlstrata.modules.turning import Turn
 from sqlstrata.proof import prove as proof
+from sqlstrata.proof import refusal
 from sqlstrata.proof.prove import prove
 from sqlstrata.revisions.generate import Step, steps_of
+from sqlstrata.revisions.rows import insert
 from sqlstrata.scratch.bracket import Scratch, scratch
 from sqlstrata.sqlalchemy_versions import is_view
 from tests.proof.changes import (
@@ -84,6 +85,7 @@ def test_every_change_is_proved_up_down_and_up_again(
             yield given
 
     monkeypatch.setattr(proof, "scratch", counted)
+    monkeypatch.setattr(refusal, "scratch", counted)
     server = answering(kind)
     steps = whole(family(kind))
     history.environment(tmp_path)

@@ -10,7 +10,8 @@ import pytest
 
 from sqlstrata.commands.rebuild import staged
 from sqlstrata.plan import Plan
-from sqlstrata.proof.prove import NotProved, prove
+from sqlstrata.proof.prove import prove
+from sqlstrata.proof.verdict import NotProved
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.revisions.revision import Revision
 from tests.projects import write
@@ -447,8 +448,8 @@ def test_a_revision_that_stops_is_told_with_its_reason(project: tuple[Plan, tupl
     with pytest.raises(NotProved) as caught:
         proved(plan, made, "sqlite://", lie)
     assert stop.message in caught.value.message
-    assert str(caught.value.hint).startswith("Mend ")
-    assert str(caught.value.hint).endswith(". Nothing was written; only scratch databases were touched.")
+    assert str(caught.value.hint).startswith("Fix ")
+    assert str(caught.value.hint).endswith(". Nothing was written; only scratch databases were changed.")
 
 
 # ------------------------------------------------ rows that are in the way down
@@ -519,7 +520,7 @@ def test_a_stage_that_cannot_be_undone_is_proved(tmp_path: Path, release: str) -
 def test_a_stage_that_cannot_be_undone_is_not_believed_on_its_way_up(tmp_path: Path) -> None:
     plan, made = without_nickname(tmp_path, downgrade=False)
     lie = Lie("", "menos", "upgrade", 'op.drop_column("pessoas", "apelido")', "pass", "", "", "")
-    with pytest.raises(NotProved, match="Stage menos is not proved: up, sqlite is not what its models say"):
+    with pytest.raises(NotProved, match="Stage menos is not proved: up, sqlite does not match its models"):
         proved(plan, made, "sqlite://", lie)
 
 
@@ -557,9 +558,9 @@ def test_what_is_not_proved_is_told_as_a_short_table(tmp_path: Path) -> None:
     with pytest.raises(NotProved) as caught:
         proved(plan, made, "sqlite://", lie)
     assert str(caught.value) == (
-        "Stage pessoas is not proved: up, sqlite is not what its models say.\n"
+        "Stage pessoas is not proved: up, sqlite does not match its models.\n"
         "  stage    direction  table    what               expected     found\n"
         "  pessoas  up         pessoas  column nome: type  VARCHAR(50)  VARCHAR(49)\n"
-        " Nothing was written; only scratch databases were touched."
+        " Nothing was written; only scratch databases were changed."
     )
     assert caught.value.code == 9

@@ -217,10 +217,10 @@ def test_a_mirror_makes_all_only_twice_where_there_are_views_and_types(
         )
         view = f"CreateView(select({table}.__table__.c.id), 'vista_{name}', metadata=Base.metadata)\n"
         path.write_text(f"{_IMPORTS}{text}\n\n{view}".replace("NAME", name), encoding="utf-8")
-    made = counted(monkeypatch, Mirror, "_made", lambda *_: None)
+    made = counted(monkeypatch, Mirror, "_create_all", lambda *_: None)
     with Mirror(server) as mirror:
         steps(read(project / "config.yaml"), mirror.show)
-        last = mirror.shown()[-1].snapshot
+        last = mirror.expected()[-1].snapshot
     assert len(made) == 2
     assert {"vista_m0001", "vista_m0004"} <= last.things.keys()
 

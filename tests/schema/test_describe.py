@@ -18,7 +18,7 @@ from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy_utils import ChoiceType, EmailType, LtreeType, TSVectorType, URLType, UUIDType
 
-from sqlstrata.databases.dialects import dialect, unmarked
+from sqlstrata.dialects import dialect, unmarked
 from sqlstrata.diff import Hints, diff
 from sqlstrata.errors import WrongUse
 from sqlstrata.schema import columns

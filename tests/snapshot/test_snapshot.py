@@ -9,7 +9,8 @@ from functools import cache
 import pytest
 import sqlalchemy as sa
 
-from sqlstrata.scratch.bracket import Scratch, clear, scratch
+from sqlstrata.scratch.bracket import Scratch, scratch
+from sqlstrata.scratch.clear import clear
 from sqlstrata.snapshot import Difference, Element, Snapshot, Thing, differences, rows, snapshot
 from tests.servers import RELEASES, answering, family
 

@@ -1,7 +1,7 @@
-"""The servers that a history is written for, as SQLAlchemy dialects that need no server to compile DDL.
+"""SQLAlchemy dialects that compile DDL without a server.
 
 `mysql` and `mariadb` are two names of one server: types and options may be given for either, so both are compiled.
-The versions are those of sqlstrata.servers; an older server compiles its own DDL when it runs it.
+The versions are those of sqlstrata.servers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAMES = DIALECTS
 
 @cache
 def dialect(name: str) -> sa.Dialect:
-    """The dialect of a server, knowing what a live one would tell it, and writing each % once."""
+    """The dialect of a server, set up as a connection would do it, writing each % once."""
     kind = servers.kind_of(name)
     options: dict[str, Any] = {"is_mariadb": True} if kind.name == "mariadb" else {}
     url = make_url(f"{kind.drivername(name)}://")
@@ -39,22 +39,17 @@ def dialect(name: str) -> sa.Dialect:
 
 
 def quoted(connection: sa.Connection, *names: str | None) -> str:
-    """A name as the connection's server has it in quotes, with what it is in before it; None is left out."""
+    """A name in the quotes of the connection's server, after the names that it is in; None is left out."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     return ".".join(quote(name) for name in names if name)
 
 
-def dialects() -> Iterator[tuple[str, sa.Dialect]]:
-    """Every server's name and dialect."""
-    return ((name, dialect(name)) for name in NAMES)
-
-
 @contextmanager
 def unmarked(tables: sa.MetaData | Iterable[sa.Table]) -> Iterator[None]:
-    """Leave no mark: create_all and drop_all mark the foreign keys that they add and drop by ALTER.
+    """Undo what create_all and drop_all change in MetaData.
 
-    A CREATE TABLE for SQLite, made of the same MetaData afterwards, would leave those out. SQLAlchemy 2.0 also makes
-    computed columns nullable, where the server is MariaDB.
+    They mark the foreign keys that they add and drop by ALTER, and a CREATE TABLE for SQLite, compiled afterwards,
+    would leave those out. SQLAlchemy 2.0 also makes computed columns nullable on MariaDB.
     """
     all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else list(tables)
     computed = [(each, each.nullable) for table in all_of_them for each in table.columns if each.computed is not None]

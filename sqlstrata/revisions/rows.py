@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.databases.dialects import dialect
+from sqlstrata.dialects import dialect
 
 _SQLITE_INTEGERS = range(-(2**63), 2**63)
 
