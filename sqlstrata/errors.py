@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol, TypeVar
 
+from sqlstrata.result import Result
 from sqlstrata.secret import masked, masked_within
-
-if TYPE_CHECKING:
-    from sqlstrata.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +105,23 @@ class Protected(SqlstrataError):
     """The database is protected."""
 
     code = 10
+
+
+class Verdict(Result, Protocol):
+    """A result that may amount to an error, such as a database that is behind."""
+
+    @property
+    def error(self) -> SqlstrataError | None:
+        """The error that a command with this result ends with; None where all is well."""
+
+
+V = TypeVar("V", bound=Verdict)
+
+
+def accepted(result: V) -> V:
+    """Give the result back. Raises the error that it amounts to; the result is that error's `result`."""
+    error = result.error
+    if error is not None:
+        error.result = result
+        raise error
+    return result

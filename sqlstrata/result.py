@@ -1,12 +1,9 @@
-"""What a command returns: a value that can be printed, given as JSON, and that may amount to an error."""
+"""What a command returns: a value that can be printed, or given as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from sqlstrata.errors import SqlstrataError
+from typing import NamedTuple, Protocol
 
 
 class Table(NamedTuple):
@@ -33,26 +30,6 @@ class Result(Protocol):
 
     def lines(self) -> Iterable[Line]:
         """Give what is printed without `--json`."""
-
-
-class Verdict(Result, Protocol):
-    """A result that may amount to an error, such as a database that is behind."""
-
-    @property
-    def error(self) -> SqlstrataError | None:
-        """The error that a command with this result ends with; None where all is well."""
-
-
-V = TypeVar("V", bound=Verdict)
-
-
-def accepted(result: V) -> V:
-    """Give the result back. Raises the error that it amounts to; the result is that error's `result`."""
-    error = result.error
-    if error is not None:
-        error.result = result
-        raise error
-    return result
 
 
 def counted(number: int, noun: str) -> str:

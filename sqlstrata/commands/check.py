@@ -9,10 +9,10 @@ from sqlstrata import folder
 from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import mismatch
 from sqlstrata.databases.lost import answering
-from sqlstrata.errors import HistoryDiffers
+from sqlstrata.errors import HistoryDiffers, accepted
 from sqlstrata.modules.turning import unlisted
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line, Verbatim, accepted
+from sqlstrata.result import Line, Verbatim
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
 

@@ -9,13 +9,13 @@ from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import existing
 from sqlstrata.databases import sqlite_file
 from sqlstrata.databases.lost import answering
-from sqlstrata.errors import SchemaDiffers
+from sqlstrata.errors import SchemaDiffers, accepted
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit
 from sqlstrata.migrate.outline import outlines
 from sqlstrata.migrate.place import fit_of, stage_of
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line, accepted
+from sqlstrata.result import Line
 
 
 class Identified(Fit):

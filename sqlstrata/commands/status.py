@@ -12,13 +12,13 @@ from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import chosen, mismatch, to_make
 from sqlstrata.databases import creation, database, sqlite_file
 from sqlstrata.databases.lost import answering
-from sqlstrata.errors import DatabaseBehind, SchemaDiffers, SqlstrataError
+from sqlstrata.errors import DatabaseBehind, SchemaDiffers, SqlstrataError, accepted
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit, compare, swept
 from sqlstrata.migrate.place import ADOPT, fitting, gone, stage_of
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line, accepted, counted
+from sqlstrata.result import Line, counted
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.snapshot import Difference
 

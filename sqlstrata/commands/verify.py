@@ -18,13 +18,13 @@ from sqlstrata.commands.progress import Clock, Notify, healed, silent
 from sqlstrata.commands.target import require_history
 from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
-from sqlstrata.errors import SqlstrataError
+from sqlstrata.errors import SqlstrataError, accepted
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, read
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import prove
 from sqlstrata.proof.verdict import placed
-from sqlstrata.result import Line, Table, accepted
+from sqlstrata.result import Line, Table
 from sqlstrata.revisions.generate import steps
 from sqlstrata.secret import masked
 

@@ -87,7 +87,8 @@ def _view(view: sa.Table, kinds: tuple[str, ...]) -> Statements:
     made, name = view_of(view), f"view {view.fullname}"
     dropped = drop_view(view)
     create = {on: _texts([made], on) for on in kinds}
-    return Statements(name, create, {on: _texts([dropped], on) for on in kinds})
+    drop = {on: _texts([dropped], on) for on in kinds}
+    return Statements(name, create, drop, object=SqlObject("VIEW", view.name))
 
 
 def _texts(elements: Iterable[Any], on: str) -> tuple[str, ...]:

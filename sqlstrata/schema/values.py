@@ -290,8 +290,7 @@ class Sequence:
 class Statements:
     """A view, or what an event makes: the statements that create and drop it, by kind of server.
 
-    early: whether it comes before the tables; object: what it is, None for a view of the models and for statements that
-    make no object.
+    early: whether it comes before the tables; object: what it is, None for statements that make no object.
     """
 
     name: str
@@ -307,9 +306,7 @@ class Statements:
     @property
     def bare_name(self) -> str:
         """The name that other statements know it by; empty for statements that make no object."""
-        if self.object is not None:
-            return self.object.bare_name
-        return self.name.rpartition(".")[2].removeprefix("view ") if self.name.startswith("view ") else ""
+        return "" if self.object is None else self.object.bare_name
 
 
 @dataclass(frozen=True)
@@ -348,5 +345,5 @@ def equal(one: _Named, other: _Named) -> bool:
 
 
 def _comment(element: Column | Constraint | Index) -> str:
-    """The comment, which most servers take in a statement of its own."""
+    """The comment, which is no part of the DDL on most servers."""
     return flat(dict(element.keywords).get("comment", ""))
