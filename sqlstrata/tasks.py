@@ -176,20 +176,29 @@ def commands(_: Context) -> None:
     dry_run="show what would be made, write nothing",
     no_apply="leave the development database alone",
     no_proof="skip the proof",
+    no_rows="prove on the `rows` of the plan alone, without generated rows",
     force="also replace revision files that were edited by hand; a copy is kept beside",
 )
-def rebuild(
+def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
     plan: Plan,
     notify: Notify,
     dry_run: bool = False,
     no_apply: bool = False,
     no_proof: bool = False,
+    no_rows: bool = False,
     force: bool = False,
     wait: float = _WAIT,
 ) -> Result:
     """Make the whole history from the stages, prove it, write it, and bring the development database up."""
     return sqlstrata.rebuild(
-        plan, dry_run=dry_run, apply_it=not no_apply, proof=not no_proof, force=force, notify=notify, wait=wait
+        plan,
+        dry_run=dry_run,
+        apply_it=not no_apply,
+        proof=not no_proof,
+        generated_rows=not no_rows,
+        force=force,
+        notify=notify,
+        wait=wait,
     )
 
 

@@ -23,7 +23,7 @@ from sqlstrata.migrate.identity import swept
 from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import prove
+from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
 from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
@@ -89,18 +89,20 @@ class Rebuilt:
 
 
 @answering()
-def rebuild(
+def rebuild(  # noqa: PLR0913 - each is a flag of the command
     plan: Plan,
     *,
     dry_run: bool = False,
     apply_it: bool = True,
     proof: bool = True,
+    generated_rows: bool = True,
     force: bool = False,
     notify: Notify = silent,
     wait: float = WAIT,
 ) -> Rebuilt:
     """Make the whole history, prove it, replace the revision files in one step, bring the development database up.
 
+    It is proved on the `rows` of the plan and, with `generated_rows`, once more on rows made from the models.
     Where anything is refused or fails before the files are replaced, nothing has been touched. Raises WrongUse,
     Refused, HistoryDiffers (files were edited by hand, without `force`), MigrationFailed, Unreachable, SchemaDiffers
     and Locked.
@@ -110,17 +112,20 @@ def rebuild(
     clock = Clock(notify)
     made_of = remembered.digest(plan)
     with ExitStack() as stack:
-        mirrors = [stack.enter_context(Mirror(server)) for server in plan.prove_on] if proof else []
+        mirrors = [
+            stack.enter_context(Mirror(server, copies=generated_rows)) for server in (plan.prove_on if proof else ())
+        ]
         made = steps(plan, partial(_show, mirrors, clock))
         revisions = tuple(step.revision for step in made)
         if not force:
             folder.require_ours(versions)
         if mirrors:
+            note = once(messages(notify))
             with staged(plan, revisions) as place, placed(plan):
                 for mirror in mirrors:
                     swept(mirror.server)
                     where = addresses.address(sa.make_url(mirror.server))
-                    prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror)
+                    prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror, note)
     proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     if dry_run:
         return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from sqlstrata.plan import Stage
-from sqlstrata.schema.values import Schema
+from sqlstrata.schema.values import Column, Schema
 from sqlstrata.snapshot import Difference, Rows, rows
 
 _Table = tuple[Mapping[str, object], ...]
@@ -46,13 +46,25 @@ class Carried:
         """The rows that the tables which were read since had before the stage."""
         return {name: found for name, found in self._before.items() if found is not None}
 
+    def forget_all_but(self, held: Rows, free: Collection[str]) -> None:
+        """Forget those rows from before the stage that are not among these any more, without the columns in `free`."""
+        for name, now in held.items():
+            before = self._before.get(name)
+            if before is not None:
+                gone = _missing(name, before, now, free, {})
+                self._before[name] = tuple(row for row in before if not any(row is each for each in gone))
 
-def lost(stage: Stage, held: Rows, found: Rows, renames: Mapping[str, str], free: Iterable[str]) -> Difference | None:
+
+def named_by(stage: Stage) -> set[str]:
+    """The tables and columns whose values the stage itself drops, casts or fills."""
+    return {*stage.drop, *stage.cast, *stage.fill}
+
+
+def lost(held: Rows, found: Rows, renames: Mapping[str, str], free: Collection[str]) -> Difference | None:
     """The first table that lacks one of its rows, by the values of all columns that are on both sides.
 
-    What the stage drops, casts or fills is not compared, nor are the tables and columns in `free`.
+    The tables and columns in `free` are not compared.
     """
-    free = {*stage.drop, *stage.cast, *stage.fill, *free}
     for name, before in held.items():
         after = found.get(renames.get(name, name))
         if after is None or name in free:
@@ -94,9 +106,22 @@ def altered(before: Schema, after: Schema, keys: Iterable[str], renames: Mapping
             continue
         for name, column in old.columns.items():
             other = new.columns.get(renames.get(f"{key}.{name}", name))
-            if other is None or column.types[dialect] != other.types[dialect]:
+            if other is None or not _same_values(column, other, dialect):
                 found.add(f"{key}.{name}")
     return found
+
+
+def _same_values(old: Column, new: Column, dialect: str) -> bool:
+    """Whether a value looks the same to the driver after a change of type."""
+    was, now = old.types[dialect], new.types[dialect]
+    if was == now:
+        return True
+    padded = any("CHAR(" in str(each) and "VARCHAR" not in str(each) for each in (was, now))
+    return old.kinds[dialect] == new.kinds[dialect] in _LIKE and not padded
+
+
+_LIKE = {"string", "integer"}
+"""Families of types in which a value that fits is the same in all of them."""
 
 
 def changed_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
@@ -104,18 +129,34 @@ def changed_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
 
     All of them where the models have triggers, which may change any table.
     """
-    texts = [*stage.upgrade.on(dialect), *stage.downgrade_sql.on(dialect)]
-    if not texts:
-        return set()
+    found = named_by_sql(stage, dialect, *schemas)
+    if not _data(stage, dialect):
+        return found
     pointing = {key: table.targets() for schema in schemas for key, table in schema.tables.items()}
     if any(schema.statements for schema in schemas):
         return set(pointing)
-    words = {word for text in texts for word in _words(text)}
-    found = {key for key in pointing if words.issuperset(_words(key.rpartition(".")[2]))}
     found |= {old for old, new in stage.rename.items() if new in found}
     while near := {key for key, targets in pointing.items() if targets & found} - found:
         found |= near
     return found
+
+
+def named_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
+    """Tables that the stage's own SQL names."""
+    words = {word for text in _data(stage, dialect) for word in _words(text)}
+    keys = {key for schema in schemas for key in schema.tables} if words else set[str]()
+    return {key for key in keys if words.issuperset(_words(key.rpartition(".")[2]))}
+
+
+def own_texts(stage: Stage, dialect: str) -> list[str]:
+    """All SQL that the stage itself says: its data, and how it fills and casts. Each text is on one line."""
+    casts = [way for cast in stage.cast.values() for way in (cast.up, cast.down) if way is not None]
+    texts = [text for each in (*stage.fill.values(), *casts) for text in each.on(dialect)]
+    return [" ".join(text.split()).rstrip("; ") for text in (*_data(stage, dialect), *texts)]
+
+
+def _data(stage: Stage, dialect: str) -> list[str]:
+    return [*stage.upgrade.on(dialect), *stage.downgrade_sql.on(dialect)]
 
 
 def _words(text: str) -> set[str]:

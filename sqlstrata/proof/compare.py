@@ -25,13 +25,16 @@ def compare(walk: Walk, move: Move) -> frozenset[str]:
     changed = walk.expected[move.index].names
     names = None
     if changed is not None and not (move.direction == "up" and _is_due(walk, move.index)):
-        names = _named(walk) | changed
+        names = named(walk) | changed
     found = differences(walk.expected_after(move, names), snapshot(walk.connection, walk.schemas, names, walk.read))
     if found:
-        raise differing(walk.steps[move.index].stage.name, move.direction, walk.server, found)
-    tables = before.tables.keys() | after.tables.keys()
-    if names is None:
-        return frozenset(tables)
+        raise differing(walk.steps[move.index].stage.name, walk.label(move), walk.server, found)
+    return frozenset(before.tables.keys() | after.tables.keys()) if names is None else with_rows(walk, move, names)
+
+
+def with_rows(walk: Walk, move: Move, names: frozenset[str]) -> frozenset[str]:
+    """The keys of the tables with these names, and of those that point at them and have rows."""
+    tables = walk.schema(move.index - 1).tables.keys() | walk.schema(move.index).tables.keys()
     pointing = {key for key in walk.neighbours.pointing(names) if walk.rows.rows.get(key)}
     return frozenset((names | pointing) & tables)
 
@@ -41,7 +44,7 @@ def _is_due(walk: Walk, index: int) -> bool:
     return not index & (index + 1) or index == len(walk.steps) - 1
 
 
-def _named(walk: Walk) -> frozenset[str]:
+def named(walk: Walk) -> frozenset[str]:
     """All names in the statements of the last move, in the models' spelling and in the statements'."""
     words = {word for text in walk.statements for found in _NAME.finditer(text) for word in found.groups() if word}
     names: Collection[str] = words | {name for word in words for name in walk.neighbours.called(word)}

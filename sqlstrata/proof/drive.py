@@ -13,13 +13,19 @@ from sqlstrata.proof.verdict import NotProved, failed, require_answer
 from sqlstrata.proof.walk import Move, Walk
 
 _REFUSALS = (6, 9)
+Stop = tuple[Move, Exception]
 
 
-def drive(walk: Walk, moves: Iterator[Move], first: Move) -> int | None:
+def refuses(error: Exception) -> bool:
+    """Whether a revision refused to run because of rows, before its first statement."""
+    return exit_code(error) in _REFUSALS
+
+
+def drive(walk: Walk, moves: Iterator[Move], first: Move, may_stop: Callable[[Move, Exception], bool]) -> Stop | None:
     """Run the moves; `first` is the first one. `moves` checks the database whenever it is asked for the next one.
 
-    Gives the index of a stage whose downgrade refused because of rows, None where all moves were run. Raises NotProved,
-    Unreachable, and what is this program's own fault.
+    Gives the move at which a revision raised what `may_stop` allows, with the error; None where all moves were run.
+    Raises NotProved, Unreachable, and what is this program's own fault.
     """
     last = first
 
@@ -41,9 +47,9 @@ def drive(walk: Walk, moves: Iterator[Move], first: Move) -> int | None:
         require_answer(error, walk.url)
         place = place_of(error, walk.migrations)
         walk.connection.rollback()
-        if last.direction == "down" and exit_code(error) in _REFUSALS:
-            return last.index
-        raise failed(walk.steps[last.index].stage.name, last.direction, walk.server, error, place) from error
+        if may_stop(last, error):
+            return last, error
+        raise failed(walk.steps[last.index].stage.name, walk.label(last), walk.server, error, place) from error
     return None
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -30,7 +30,7 @@ from sqlstrata.proof.parts import Part, creation_order, makes_more, part_of
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.scratch.clear import clear
 from sqlstrata.snapshot import Read, Snapshot, snapshot
-from sqlstrata.sqlalchemy_versions import CHECK_TYPES
+from sqlstrata.sqlalchemy_versions import CHECK_TYPES, is_view
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Expected:
 
     snapshot: Snapshot
     names: frozenset[str] | None
+    tables: Mapping[str, sa.Table] = field(default_factory=dict)
+    """Copies of the models' tables that may differ, for generated rows."""
 
 
 class Mirror:
@@ -47,7 +49,9 @@ class Mirror:
     What goes wrong meanwhile is raised when `expected` is asked.
     """
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, *, copies: bool = True) -> None:
+        """`copies`: whether to keep copies of the tables, which generated rows need."""
+        self.copies = copies
         self.server, self.kind = server, server_kind(sa.make_url(server))
         self.schemas: tuple[str, ...] = ()
         self.read: Read = {}
@@ -82,7 +86,7 @@ class Mirror:
         """
         if self._error is None and self._last is not None:
             try:
-                self._expected[-1] = Expected(self._create_all(*self._last), self._expected[-1].names)
+                self._expected[-1] = replace(self._expected[-1], snapshot=self._create_all(*self._last))
             except SqlstrataError as error:
                 self._error = error
         if self._error is not None:
@@ -113,6 +117,8 @@ class Mirror:
             self._expected.append(Expected(self._create_all(stage, metadata), None))
         else:
             self._expected.append(self._renewed(stage, metadata, changed, old))
+        if self.copies:
+            self._expected[-1] = replace(self._expected[-1], tables=_copied(tables))
         self._last = stage, metadata
 
     @property
@@ -218,6 +224,11 @@ class Mirror:
         found = snapshot(self._open, self.schemas, names, self.read)
         self._open.rollback()
         return found
+
+
+def _copied(tables: Iterable[sa.Table]) -> dict[str, sa.Table]:
+    into = sa.MetaData()
+    return {table.key: table.to_metadata(into) for table in tables if not is_view(table)}
 
 
 def _name(key: str) -> str:

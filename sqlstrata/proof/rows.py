@@ -7,20 +7,20 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from sqlstrata.migrate.failures import message_of
-from sqlstrata.proof.carried import altered, changed_by_sql, computed, lost
+from sqlstrata.proof.carried import altered, changed_by_sql, computed, lost, named_by
 from sqlstrata.proof.verdict import NotProved, differing, require_answer
 from sqlstrata.proof.walk import Move, Walk
 from sqlstrata.revisions.rows import insert
 from sqlstrata.snapshot import Rows
 
 
-def require_kept(walk: Walk, index: int, tables: Collection[str]) -> None:
+def require_kept(walk: Walk, move: Move, tables: Collection[str]) -> None:
     """After an upgrade: every row of these tables that was there before it is still there. Raises NotProved."""
-    step, before = walk.steps[index], walk.schema(index - 1)
+    step, before = walk.steps[move.index], walk.schema(move.index - 1)
     held = walk.rows.held(tables)
     walk.rows.read(walk.connection, step.schema, tables, walk.schemas)
     free = altered(before, step.schema, tables, step.stage.rename, walk.server)
-    _require(walk, Move(index, "up"), held, step.stage.rename, free)
+    _require(walk, move, held, step.stage.rename, free)
 
 
 def require_restored(walk: Walk, index: int, tables: Collection[str]) -> None:
@@ -40,9 +40,9 @@ def require_untouched(walk: Walk, move: Move, tables: Collection[str]) -> None:
 def _require(walk: Walk, move: Move, held: Rows, renames: Mapping[str, str], free: Collection[str]) -> None:
     stage = walk.steps[move.index].stage
     by_sql = changed_by_sql(stage, walk.server, walk.schema(move.index - 1), walk.schema(move.index))
-    found = lost(stage, held, walk.rows.rows, renames, {*free, *by_sql})
+    found = lost(held, walk.rows.rows, renames, {*named_by(stage), *free, *by_sql})
     if found is not None:
-        raise differing(stage.name, move.direction, "the scratch database", [found])
+        raise differing(stage.name, walk.label(move), "the scratch database", [found])
 
 
 def insert_rows(walk: Walk, index: int, tables: Collection[str]) -> None:

@@ -46,6 +46,12 @@ class Walk:
     rows: Carried
     neighbours: Neighbours
     read: Read
+    remark: str = ""
+    """What messages add to the direction of a move."""
+
+    def label(self, move: Move) -> str:
+        """The direction of a move, for messages."""
+        return f"{move.direction}{self.remark}"
 
     def schema(self, index: int) -> Schema:
         """The schema of a stage; -1 is before the first one."""
