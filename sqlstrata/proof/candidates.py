@@ -34,7 +34,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Candidates:
-    """A table, and by the names of its columns the values to try, NULL as one of them.
+    """A table, and by the keys of its columns the values to try, NULL as one of them.
 
     keys: its foreign keys, whose columns get values of other rows; uniques: columns that must differ from row to row;
     rules: conditions of CHECKs, each with its columns; bound: columns that these and computed columns name; more: for
@@ -87,17 +87,17 @@ def candidates(table: sa.Table, dialect: sa.Dialect) -> Candidates:
     values: dict[str, Sequence[object]] = {}
     more: dict[str, Sequence[object]] = {}
     for column in table.columns:
-        if column.name in pointing or not _is_given(column, dialect):
+        if column.key in pointing or not _is_given(column, dialect):
             continue
-        texts = [text for names, text in rules if column.name in names]
+        texts = [text for names, text in rules if column.key in names]
         near = [each for text in texts for each in named(text, column.type, dialect.name)]
         found = [*_accepted(column, dialect, [*borders(column.type, dialect.name), *near])]
         if column.nullable:
             found.insert(_PLAIN, _null(column))
         if found:
-            values[column.name] = found
-        if found and column.name in unique:
-            more[column.name] = list(_accepted(column, dialect, islice(plain(column.type, dialect.name), 200)))
+            values[column.key] = found
+        if found and column.key in unique:
+            more[column.key] = list(_accepted(column, dialect, islice(plain(column.type, dialect.name), 200)))
     return Candidates(table, values, keys, uniques, rules, bound, more)
 
 
@@ -146,7 +146,7 @@ def _text(condition: sa.ColumnElement[Any], dialect: sa.Dialect) -> str:
 def _named(table: sa.Table, text: str) -> frozenset[str]:
     """The columns that a condition names."""
     words = set(re.findall(r"\w+", text.lower()))
-    return frozenset(column.name for column in table.columns if column.name.lower() in words)
+    return frozenset(column.key for column in table.columns if column.name.lower() in words)
 
 
 def satisfying(connection: sa.Connection, made: Candidates) -> list[list[Row]]:
@@ -199,7 +199,7 @@ def _combinations(values: Sequence[Sequence[object]]) -> Iterator[Sequence[objec
 
 def _foreign_keys(table: sa.Table) -> Iterator[ForeignKey]:
     for key in sorted(table.foreign_key_constraints, key=lambda each: list(each.column_keys)):
-        pairs = [(each.parent.name, each.target_fullname.rpartition(".")) for each in key.elements]
+        pairs = [(each.parent.key, each.target_fullname.rpartition(".")) for each in key.elements]
         columns = tuple(name for name, _ in pairs)
         nullable = any(each.parent.nullable for each in key.elements)
         yield ForeignKey(columns, pairs[0][1][0], tuple(target for _, (_, _, target) in pairs), nullable)
@@ -208,7 +208,7 @@ def _foreign_keys(table: sa.Table) -> Iterator[ForeignKey]:
 def _uniques(table: sa.Table) -> Iterator[tuple[str, ...]]:
     for each in (*table.constraints, *(index for index in table.indexes if index.unique)):
         if isinstance(each, sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.Index):
-            names = tuple(column.name for column in each.columns)
+            names = tuple(column.key for column in each.columns)
             if names:
                 yield names
 

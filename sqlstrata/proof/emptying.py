@@ -32,6 +32,9 @@ def take_out(walk: Walk, schema: Schema, key: str, unwanted: Rows) -> bool:
     """Delete these rows of a table, and those that point at them. False where the server refuses."""
     found: dict[str, Rows] = {}
     _reach(walk, schema, _pointing(schema), key, unwanted, found)
+    found = {each: reached for each, reached in found.items() if reached}
+    if not all(schema.tables[each].primary_key for each in found):
+        return False
     return _deleted(walk, [deletion(schema.tables[each], found[each]) for each in reversed(found)])
 
 

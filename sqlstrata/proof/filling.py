@@ -180,8 +180,8 @@ class _Rows:
         if key.nullable:
             for column in columns:
                 if column.nullable:
-                    row[column.name] = None
-            return all(column.name in row for column in columns)
+                    row[column.key] = None
+            return all(column.key in row for column in columns)
         if key.target != self.key:
             return False
         for name, target in zip(key.columns, key.target_columns, strict=True):  # it points at itself
@@ -235,7 +235,7 @@ class _Rows:
         table = self.filling.tables.get(key)
         if table is None:
             return []
-        columns = [each for name in names for each in table.columns if each.name == name]
+        columns = [each for name in names for each in table.columns if name in (each.key, each.name)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = self.filling.connection.execute(sa.select(*columns).distinct()).all()
