@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
-from sqlstrata.diff.constraints import on, pairs
+from sqlstrata.diff.changes import Changes
+from sqlstrata.diff.constraints import on
 from sqlstrata.diff.examples import crossing, example, zoned
 from sqlstrata.diff.order import Draft, Phase
+from sqlstrata.diff.prepared import prepared
 from sqlstrata.operations.conversion import keeps
-from sqlstrata.schema.values import Column, Constraint, Table, equal
+from sqlstrata.schema.values import Column, Table
 from sqlstrata.source import Call, Source, call, flat, quoted
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The columns of one table, before and after."""
-
-    before: Table
-    """The table before the stage."""
-    old: Table
-    """The same after its renames."""
-    new: Table
-    named: dict[str, str]
-    """Each renamed column's name before the stage."""
-
-    @cached_property
-    def added(self) -> list[Column]:
-        return [column for name, column in self.new.columns.items() if name not in self.old.columns]
-
-    @cached_property
-    def removed(self) -> list[Column]:
-        return [column for name, column in self.old.columns.items() if name not in self.new.columns]
-
-    @cached_property
-    def changed(self) -> list[tuple[Column, Column]]:
-        both = [
-            (self.old.columns[name], column) for name, column in self.new.columns.items() if name in self.old.columns
-        ]
-        return [(old, new) for old, new in both if not equal(old, new)]
-
-    @cached_property
-    def fresh(self) -> set[str]:
-        """Columns whose values are not yet there, or other ones, before the stage."""
-        retyped = {new.name for old, new in self.changed if old.types != new.types or old.computed != new.computed}
-        return {column.name for column in self.added} | retyped
-
-    @cached_property
-    def of_another_kind(self) -> set[str]:
-        """Columns that get another type on PostgreSQL, and not only another length."""
-        return {new.name for old, new in self.changed if _kind(old) != _kind(new)}
-
-    @cached_property
-    def kept_keys(self) -> list[Constraint]:
-        """Foreign keys that stay as they are."""
-        both = pairs(self.old.foreign_keys(), self.new.foreign_keys())
-        return [new for old, new in both if old is not None and new is not None and equal(old, new)]
-
-    def name_before(self, name: str) -> str:
-        return self.named.get(name, name)
 
 
 def add(draft: Draft, changes: Changes, column: Column) -> Source:
     """A new column, marked, with what the rows that are there get in it."""
     name = draft.hints.name(changes.new.key, column.name)
-    fill = draft.fill(name, _text_names(changes))
+    fill = prepared(draft, changes, "fill", name, column)
     if not column.nullable and not column.has_value:
         why = f"{name} is NOT NULL, and the rows that are there have no value for it"
         value = example(changes.new, column)
@@ -102,10 +55,9 @@ def remove(draft: Draft, changes: Changes, column: Column) -> Source:
 def change(draft: Draft, changes: Changes, old: Column, new: Column) -> Source:
     """A column that becomes another, marked, with how its values cross."""
     name = draft.hints.name(changes.new.key, new.name)
-    names = _text_names(changes)
-    cast = draft.cast(name, names)
+    cast = prepared(draft, changes, "cast", name, new)
     may_be_null = old.nullable or cast is not None
-    fill = draft.fill(name, names) if may_be_null and not new.nullable else None
+    fill = prepared(draft, changes, "fill", name, new) if may_be_null and not new.nullable else None
     if old.computed is None and new.computed is not None:
         if draft.hints.up and not draft.allowed_to_drop(name):
             draft.need("drop", name, None, f"column {name} becomes computed, its values go")
@@ -240,10 +192,6 @@ def is_made_again(old: Column, new: Column) -> bool:
     return another or flat(old.computed or "") != flat(new.computed or "")
 
 
-def _kind(column: Column) -> str:
-    return re.sub(r"\([^)]*\)", "", column.types.get("postgresql") or "")
-
-
 def original(name: str) -> str:
     """A name without the mark of having stepped aside for another."""
     return name.removesuffix("_renamed")
@@ -251,8 +199,3 @@ def original(name: str) -> str:
 
 def _alike(one: Column, other: Column) -> bool:
     return one.types == other.types
-
-
-def _text_names(changes: Changes) -> dict[str, str]:
-    """In SQL that a stage gives: what its columns are called by the time it runs."""
-    return {old: new for new, old in changes.named.items()}

@@ -9,6 +9,7 @@ from enum import IntEnum, auto
 from sqlstrata.diff.hints import Hints, sql_source
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan import Sql
+from sqlstrata.schema.values import Table
 from sqlstrata.source import Source
 
 
@@ -17,6 +18,7 @@ class Phase(IntEnum):
 
     REQUIRE = auto()
     STATEMENTS_OFF = auto()
+    PREPARE = auto()
     RENAME = auto()
     FOREIGN_KEYS_OFF = auto()
     INDEXES_OFF = auto()
@@ -58,6 +60,18 @@ class Migration:
     changes: tuple[str, ...]
     needs: tuple[Need, ...]
     used: frozenset[tuple[str, str]]
+    beyond_data: tuple[Operation, ...] = ()
+    """What is on the other side of the stage's `data`: after it on the way up, before it on the way down."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A column with values from before the stage: the table before it, its key after it, the column, its SQL."""
+
+    before: Table
+    key: str
+    column: Source
+    sql: Source
 
 
 @dataclass
@@ -69,6 +83,7 @@ class Draft:
     changes: list[str] = field(default_factory=list)
     needs: list[Need] = field(default_factory=list)
     used: set[tuple[str, str]] = field(default_factory=set)
+    prepared: list[Prepared] = field(default_factory=list)
     new_types: set[str] = field(default_factory=set)
     """Types that the events make in this stage: before it, nothing can be asked about them."""
 

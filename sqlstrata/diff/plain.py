@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlstrata.diff import columns, constraints
-from sqlstrata.diff.columns import Changes
+from sqlstrata.diff.changes import Changes
 from sqlstrata.diff.constraints import on
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import words

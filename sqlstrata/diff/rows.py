@@ -9,7 +9,8 @@ from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlstrata.dialects import dialect
-from sqlstrata.diff.columns import Changes, is_constant
+from sqlstrata.diff.changes import Changes
+from sqlstrata.diff.columns import is_constant
 from sqlstrata.diff.constraints import on, options
 from sqlstrata.diff.hints import by_server
 from sqlstrata.diff.order import Draft, Phase

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from sqlstrata.dialects import dialect
 from sqlstrata.diff import columns, constraints, plain, rows
-from sqlstrata.diff.columns import Changes, original
+from sqlstrata.diff.changes import Changes
+from sqlstrata.diff.columns import original
 from sqlstrata.diff.constraints import on
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import words
@@ -104,6 +105,11 @@ def _changed(draft: Draft, changes: Changes) -> None:
     gone = [columns.remove(draft, changes, column) for column in changes.removed]
     marks = {column.name: columns.add(draft, changes, column) for column in changes.added}
     marks |= {other.name: columns.change(draft, changes, one, other) for one, other in changes.changed}
+    prepared = [each for each in draft.prepared if each.key == new.key]
+    if prepared:
+        values = [call("op.added", each.column, fill=each.sql) for each in prepared]
+        draft.do(Phase.PREPARE, on("op.prepare_values", changes.before, *values))
+        gone += [call("op.removed", each.column) for each in prepared]
     marked, lost = _constraints(draft, changes)
     kept_indexes = _indexes(draft, changes)
     options = _options(draft, old, new)
@@ -111,7 +117,8 @@ def _changed(draft: Draft, changes: Changes) -> None:
         return
     if not marked and not lost and not options and plain.draft_columns(draft, changes):
         return
-    light = not _touches_sqlite(changes, marked, lost) and not _recodes(old, new)
+    light = not (prepared and "sqlite" in draft.hints.servers) and not _touches_sqlite(changes, marked, lost)
+    light = light and not _recodes(old, new)
     elements = [marks.get(name, column.source) for name, column in new.columns.items() if not light or name in marks]
     elements += [] if light else [marked.get(id(each), each.source) for each in new.constraints]
     if light:

@@ -22,7 +22,7 @@ class Constraints(Altered):
             assert isinstance(mark.element, sa.Constraint)
             self.alter(f"RENAME CONSTRAINT {self.name_of(old)} TO {self.name_of(mark.element)}")
         else:
-            self.alter(f"DROP CONSTRAINT {self.name_of(old)}")
+            self.alter(f"DROP CONSTRAINT IF EXISTS {self.name_of(old)}")  # op.change_enum may have dropped it
 
     def add(self, mark: Added | Changed) -> None:
         new = mark.element

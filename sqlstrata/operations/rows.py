@@ -15,8 +15,7 @@ from alembic.operations import Operations
 from .conversion import back_on_sqlite, convertible, family, on_mariadb, on_postgresql
 from .definition import Text, define
 from .failures import blames_values
-from .registry import MigrationStopped, Writer, operation
-from .sqlite import expression
+from .registry import MigrationStopped, Writer, expression, operation
 
 INVENTED, BROKEN = 6, 9
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.diff import Hints, Migration, Need, diff
+from sqlstrata.diff import Hints, Migration, Need, around, diff
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.turning import Turn, metadata_of, turns
 from sqlstrata.nearest import nearest
@@ -135,8 +135,10 @@ def _ways(plan: Plan, index: int, before: Schema, part: tuple[Schema, Schema]) -
     stage = plan.stages[index]
     old, new = part
     try:
-        up = diff(old, new, Hints.of(stage, before.tables, plan.dialects, up=True))
-        down = diff(new, old, Hints.of(stage, before.tables, plan.dialects, up=False))
+        there = Hints.of(stage, before.tables, plan.dialects, up=True)
+        back = Hints.of(stage, before.tables, plan.dialects, up=False)
+        up = around(diff(old, new, there), stage.upgrade, old, new, there)
+        down = around(diff(new, old, back), stage.downgrade_sql, old, new, back)
     except WrongUse as error:
         raise _in_stage(plan, index, error.message, error.hint) from error
     return up, down

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlstrata.diff import Migration
+from sqlstrata.diff import Migration, Operation
 from sqlstrata.plan import Sql, Stage
 from sqlstrata.servers import DIALECTS, keys_of
 from sqlstrata.source import Call, Source, call, items, laid_out, quoted
@@ -46,9 +46,9 @@ def make(
 ) -> Revision:
     """The revision of a stage, given the way up to it and down from it, and SQLAlchemy's names for the servers."""
     keys = keys_of(dialects)
-    upgrade = [*(operation.source for operation in up.operations), *_data(stage.upgrade, keys)]
+    upgrade = [*_sources(up.operations), *_data(stage.upgrade, keys), *_sources(up.beyond_data)]
     if stage.reversible:
-        downgrade = [*_data(stage.downgrade_sql, keys), *(operation.source for operation in down.operations)]
+        downgrade = [*_sources(down.beyond_data), *_data(stage.downgrade_sql, keys), *_sources(down.operations)]
     else:
         downgrade = [call("op.irreversible", quoted(f"Stage {stage.name} cannot be undone (downgrade: false)."))]
     identity = digest(_text(stage, parent, "", upgrade, downgrade))
@@ -60,6 +60,10 @@ def make(
 def digest(text: str) -> str:
     """The id that belongs to a revision's text, whatever id stands in it. The parent's id is a part of the text."""
     return hashlib.sha256(_ID_LINES.sub("", text, count=2).encode()).hexdigest()[:12]
+
+
+def _sources(operations: Iterable[Operation]) -> list[Source]:
+    return [operation.source for operation in operations]
 
 
 def _data(sql: Sql, keys: Sequence[str]) -> list[Source]:
