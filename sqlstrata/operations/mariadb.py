@@ -97,7 +97,8 @@ class _Table(Altered):
     def fill(self) -> None:
         """Fill new columns, and NULLs that are about to be forbidden."""
         for mark in self.fills():
-            name, value = str(mark.element.name), expression(self.writer, mark.fill or "NULL")
+            assert mark.fill is not None
+            name, value = str(mark.element.name), expression(self.writer, mark.fill)
             condition = f"{self.writer.name(name)} IS NULL" if isinstance(mark, Changed) else ""
             update(self.writer, self.change.name, self.change.schema, {name: value}, condition)
 
