@@ -15,6 +15,7 @@ _OBJECT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ON = re.compile(r"\bON\s+(?:ONLY\s+)?(?P<table>(?:\"[^\"]+\"|`[^`]+`|[\w.])+)", re.IGNORECASE)
+_TO = re.compile(_ON.pattern.replace(r"\bON", r"\bTO"), re.IGNORECASE)  # CREATE RULE … AS ON event TO table
 _OF_A_TABLE = frozenset({"TRIGGER", "POLICY", "RULE"})
 _NEEDS_MORE = frozenset({"AGGREGATE"})  # its arguments
 _STAYS = frozenset({"EXTENSION"})  # others may use it, and what it brought is gone with it
@@ -62,7 +63,7 @@ def object_of(text: str) -> SqlObject | None:
     if found is None:
         return None
     kind = " ".join(found["kind"].upper().split())
-    on = _ON.search(found["rest"]) if kind in _OF_A_TABLE else None
+    on = (_TO if kind == "RULE" else _ON).search(found["rest"]) if kind in _OF_A_TABLE else None
     return SqlObject(kind, found["name"], None if on is None else on["table"])
 
 

@@ -386,6 +386,7 @@ def _list(node: ast.expr) -> list[str]:
 _ORDER = {
     Phase.REQUIRE: "what the rows must be is asked, before anything is touched",
     Phase.STATEMENTS_OFF: "views and triggers are taken down",
+    Phase.PREPARE: "what the stage's SQL gives is computed, where it reads what changes",
     Phase.RENAME: "tables and columns get their new names",
     Phase.FOREIGN_KEYS_OFF: "foreign keys go",
     Phase.INDEXES_OFF: "indexes go",
