@@ -1,7 +1,7 @@
 """A column's type as Python that needs only SQLAlchemy.
 
-A type of another package is written as what it is stored as: on one server like on the next where that is so, else with
-`with_variant`; and where SQLAlchemy has no word for it, by the name that each server has for it (`op.native_type`).
+A type of another package is written as the type that stores it, with `with_variant` where servers differ; and by its
+name on each server (`op.native_type`) where SQLAlchemy has no class for it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DIALECT_MODULES = ("postgresql", "mysql", "sqlite")
 
 
 def type_texts(type_: Type, dialects: Iterable[str], column: sa.Column[Any] | None = None) -> dict[str, str | None]:
-    """The type as each server's CREATE TABLE would have it, None where it has none."""
+    """The type in each server's CREATE TABLE, None where the server does not have it."""
     return {name: _type_text(type_, name, column) for name in dialects}
 
 
@@ -40,7 +40,7 @@ def _type_text(type_: Type, name: str, column: sa.Column[Any] | None) -> str | N
 
 
 def type_source(type_: Type, column: sa.Column[Any], dialects: Iterable[str]) -> Source:
-    """The type as Python. Which of the ways to say it is right is tried out, not believed."""
+    """The type as Python: the first candidate that compiles to the same text on each server."""
     wanted = type_texts(type_, dialects, column)
     for candidate in _candidates(type_, wanted):
         if _is(candidate, wanted):
@@ -74,7 +74,7 @@ def _is(candidate: Source, wanted: Texts) -> bool:
     try:
         type_ = evaluate(candidate)
     except (sa.exc.SQLAlchemyError, NameError, TypeError, AttributeError):
-        return False  # not a way to say it: the next is tried
+        return False  # not this one; the next is tried
     return isinstance(type_, sa.types.TypeEngine) and type_texts(type_, wanted) == dict(wanted)
 
 
@@ -84,7 +84,7 @@ def _native(wanted: Texts) -> Source:
 
 
 def stored_as(type_: Type, name: str) -> Type:
-    """What a type is on one dialect, beneath variants and decorators."""
+    """The type that stores the values on one dialect, without variants and decorators."""
     found: Type = _variants(type_).get(name, type_)
     while isinstance(found, sa.TypeDecorator) and _module(found) is None:
         found = found.load_dialect_impl(dialect(name))
@@ -92,7 +92,7 @@ def stored_as(type_: Type, name: str) -> Type:
 
 
 def element_as(type_: Type, name: str) -> object:
-    """The same; of an array, what its elements are."""
+    """The same; of an array, the type of its elements."""
     stored = stored_as(type_, name)
     return getattr(stored, "item_type", stored)
 
@@ -102,7 +102,7 @@ def _variants(type_: Type) -> dict[str, Type]:
 
 
 def _module(type_: Type) -> str | None:
-    """The name under which a revision can say this class: `sa`, a dialect's, or none."""
+    """The module from which a revision imports this class: `sa`, a dialect's, or none."""
     cls = type(type_)
     if cls.__module__.startswith("sqlalchemy.dialects."):
         module = cls.__module__.split(".")[2]
@@ -135,7 +135,7 @@ def _own_name(type_: Type, dialects: Collection[str]) -> Source | None:
 
 
 def _enum(type_: sa.Enum, name: str, dialects: Collection[str]) -> Source:
-    """Its labels, not its class; its CHECK is written as one; its type on PostgreSQL is made by op.create_enum."""
+    """An enum by its labels, without its class; its CHECK is a constraint, its PostgreSQL type an op.create_enum."""
     keywords: list[tuple[str, Source]] = []
     if type_.name is not None:
         keywords.append(("name", quoted(str(type_.name))))
