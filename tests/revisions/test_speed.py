@@ -81,13 +81,13 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return read(growing(tmp_path_factory.mktemp("growing") / "project", STAGES, models=PLAIN) / "config.yaml")
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callable[..., object]) -> list[object]:
-    """Hear of every call of a function: what `told` says of its arguments."""
+def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, noted: Callable[..., object]) -> list[object]:
+    """Record every call of a function: what `noted` gives for its arguments."""
     heard: list[object] = []
     function = getattr(where, name)
 
     def call(*arguments: Any, **keywords: Any) -> Any:
-        heard.append(told(*arguments))
+        heard.append(noted(*arguments))
         return function(*arguments, **keywords)
 
     monkeypatch.setattr(where, name, call)
