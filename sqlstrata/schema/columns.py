@@ -35,10 +35,12 @@ _NOT_COMPARED = frozenset(
 def column_of(table: sa.Table, column: sa.Column[Any], described: Described) -> Column:
     """One column; simple columns that are alike share one value."""
     key = _key(table, column)
-    if key is None:
-        return _described(table, column, described.dialects)
-    known = described.columns.get(key)
-    return described.keep(key, _described(table, column, described.dialects)) if known is None else known
+    found = described.columns.get(key)
+    if found is None:
+        found = _described(table, column, described.dialects)
+        if key is not None:
+            described.columns[key] = found
+    return found
 
 
 # ------------------------------------------------------------------------------- keys
@@ -112,7 +114,8 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
     computed, identity, default = column.computed, column.identity, column.server_default
     value = None if computed is None else sql_source(expression_texts(computed.sqltext, dialects))
     if computed is not None and value is not None:
-        rest.append(call("sa.Computed", value, persisted=_flag(computed.persisted)))
+        persisted = None if computed.persisted is None else quoted(computed.persisted)
+        rest.append(call("sa.Computed", value, persisted=persisted))
     elif identity is not None:
         rest.append(Call("sa.Identity", (), _sequence_options(identity, dialects, always=identity.always)))
     checks = sorted(check.text for each in column.constraints if (check := constraint_of(each, dialects)) is not None)
@@ -141,7 +144,7 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         nullable=bool(column.nullable),
         default=defaults,
         computed=value,
-        counted=identity is not None or _counts(table, column),
+        counted=identity is not None or (column is table.autoincrement_column and default is None),
         comment=column.comment,
         enum=enum_key(element) if native and isinstance(element, sa.Enum) else None,
         labels=tuple(getattr(element, "enums", ())),
@@ -154,10 +157,6 @@ def is_made_by_itself(element: object) -> TypeGuard[sa.Enum]:
     if not isinstance(element, sa.Enum) or not element.native_enum or element.name is None:
         return False
     return bool(getattr(element, "create_type", True))
-
-
-def _counts(table: sa.Table, column: sa.Column[Any]) -> bool:
-    return column is table.autoincrement_column and column.server_default is None
 
 
 def _default_texts(column: sa.Column[Any], dialects: tuple[str, ...]) -> dict[str, str | None] | None:
@@ -176,10 +175,6 @@ def _default_source(argument: object, texts: Texts) -> Source:
         if str(evaluate(known)) == str(argument) and type(evaluate(known)) is type(argument):
             return known
     return sql_source(texts)
-
-
-def _flag(value: bool | None) -> str | None:
-    return None if value is None else quoted(value)
 
 
 # -------------------------------------------------------------------- types, sequences

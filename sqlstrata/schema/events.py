@@ -84,15 +84,10 @@ def statements(
 
 
 def _view(view: sa.Table, kinds: tuple[str, ...]) -> Statements:
-    made, name = view_of(view), f"view {view.fullname}"
-    dropped = drop_view(view)
-    create = {on: _texts([made], on) for on in kinds}
-    drop = {on: _texts([dropped], on) for on in kinds}
-    return Statements(name, create, drop, object=SqlObject("VIEW", view.name))
-
-
-def _texts(elements: Iterable[Any], on: str) -> tuple[str, ...]:
-    return tuple(text for text in (_text(element, on) for element in elements) if text)
+    create, drop = (
+        {on: tuple(filter(None, [_text(element, on)])) for on in kinds} for element in (view_of(view), drop_view(view))
+    )
+    return Statements(f"view {view.fullname}", create, drop, object=SqlObject("VIEW", view.name))
 
 
 def _text(element: Any, on: str) -> str:

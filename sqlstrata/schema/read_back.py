@@ -32,7 +32,7 @@ def read_back(table: sa.Table, made: Table, described: Described) -> Table:
     """
     if not _by_parts(table, made, described):
         made = _whole(table, made, described.dialects)
-    described.read(made.columns.values())
+    described.read |= {id(column): column for column in made.columns.values()}
     return made
 
 
@@ -49,7 +49,7 @@ def _by_parts(table: sa.Table, made: Table, described: Described) -> bool:
         return False
     if made.options or any(None in each.ddl.values() for each in made.parts):
         return False
-    new = {name: column for name, column in made.columns.items() if not described.is_read(column)}
+    new = {name: column for name, column in made.columns.items() if id(column) not in described.read}
     part = made if _goes_into_columns(made) else replace(made, columns=new)
     if any(column.checks for column in part.columns.values()):
         return False

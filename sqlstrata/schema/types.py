@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from sqlstrata.dialects import dialect
 from sqlstrata.private_names import variants
@@ -23,7 +23,7 @@ from sqlstrata.source import Call, Chain, Source, call, flat, quoted
 
 Type = sa.types.TypeEngine[Any]
 
-_DIALECT_MODULES = ("postgresql", "mysql", "sqlite")
+_DIALECT_MODULES = {"postgresql": postgresql, "mysql": mysql, "sqlite": sqlite}
 
 
 def type_texts(type_: Type, dialects: Iterable[str], column: sa.Column[Any] | None = None) -> dict[str, str | None]:
@@ -45,26 +45,26 @@ def type_source(type_: Type, column: sa.Column[Any], dialects: Iterable[str]) ->
     for candidate in _candidates(type_, wanted):
         if _is(candidate, wanted):
             return candidate
-    return _native(wanted)
+    texts = by_key({name: text for name, text in wanted.items() if text is not None})
+    return Call("op.native_type", (), tuple((name, quoted(text)) for name, text in texts.items()))
 
 
 def _candidates(type_: Type, wanted: Texts) -> Iterator[Source]:
     plain = _own_name(type_, wanted)
-    if plain is not None and not _variants(type_):
+    if plain is not None and not variants(type_):
         yield plain
     stored = {name: _own_name(stored_as(type_, name), wanted) for name, text in wanted.items() if text is not None}
     sources = {name: source for name, source in stored.items() if source is not None}
-    for base in sources.values():
-        yield _with_variants(base, sources)
-        break
+    if sources:
+        yield _with_variants(sources)
 
 
-def _with_variants(base: Source, sources: dict[str, Source]) -> Source:
+def _with_variants(sources: dict[str, Source]) -> Source:
+    made = base = next(iter(sources.values()))
     others: dict[str, tuple[Source, list[str]]] = {}
     for name, source in sources.items():
         if flat(source) != flat(base):
             others.setdefault(flat(source), (source, []))[1].append(name)
-    made = base
     for source, names in others.values():
         made = Chain(made, call("with_variant", source, *map(quoted, names)))
     return made
@@ -78,14 +78,9 @@ def _is(candidate: Source, wanted: Texts) -> bool:
     return isinstance(type_, sa.types.TypeEngine) and type_texts(type_, wanted) == dict(wanted)
 
 
-def _native(wanted: Texts) -> Source:
-    texts = by_key({name: text for name, text in wanted.items() if text is not None})
-    return Call("op.native_type", (), tuple((name, quoted(text)) for name, text in texts.items()))
-
-
 def stored_as(type_: Type, name: str) -> Type:
     """The type that stores the values on one dialect, without variants and decorators."""
-    found: Type = _variants(type_).get(name, type_)
+    found: Type = variants(type_).get(name, type_)
     while isinstance(found, sa.TypeDecorator) and _module(found) is None:
         found = found.load_dialect_impl(dialect(name))
     return found
@@ -97,23 +92,15 @@ def element_as(type_: Type, name: str) -> object:
     return getattr(stored, "item_type", stored)
 
 
-def _variants(type_: Type) -> dict[str, Type]:
-    return dict(variants(type_))
-
-
 def _module(type_: Type) -> str | None:
     """The module from which a revision imports this class: `sa`, a dialect's, or none."""
     cls = type(type_)
     if cls.__module__.startswith("sqlalchemy.dialects."):
-        module = cls.__module__.split(".")[2]
-        return module if module in _DIALECT_MODULES and hasattr(_dialect_module(module), cls.__name__) else None
+        name = cls.__module__.split(".")[2]
+        return name if hasattr(_DIALECT_MODULES.get(name), cls.__name__) else None
     if cls.__module__.startswith("sqlalchemy.") and getattr(sa.types, cls.__name__, None) is cls:
         return "sa" if getattr(sa, cls.__name__, None) is cls else "sa.types"
     return None
-
-
-def _dialect_module(name: str) -> object:
-    return getattr(__import__("sqlalchemy.dialects", fromlist=[name]), name)
 
 
 def _own_name(type_: Type, dialects: Collection[str]) -> Source | None:

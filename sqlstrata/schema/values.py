@@ -186,8 +186,19 @@ class Index(_Element):
         return replace(self, parts=parts)
 
 
+class _InSchema:
+    """Something with a name in a schema, or in the default one."""
+
+    name: str
+    schema: str | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
 @dataclass(frozen=True)
-class Table:
+class Table(_InSchema):
     """One table with its columns, constraints, indexes and options."""
 
     name: str
@@ -204,10 +215,6 @@ class Table:
     """The PostgreSQL enum types of its columns, each with its key."""
     sequences: tuple[Sequence, ...] = ()
     """The sequences that its columns take their values from."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
 
     @cached_property
     def primary_key(self) -> tuple[str, ...]:
@@ -260,30 +267,22 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Enum:
+class Enum(_InSchema):
     """A PostgreSQL enum type."""
 
     name: str
     schema: str | None
     labels: tuple[str, ...]
 
-    @property
-    def key(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
-
 
 @dataclass(frozen=True)
-class Sequence:
+class Sequence(_InSchema):
     """A sequence that the models name."""
 
     name: str
     schema: str | None
     source: Call
     ddl: Texts
-
-    @property
-    def key(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
 @dataclass(frozen=True)
