@@ -60,7 +60,7 @@ def refused(tmp_path: Path) -> Project:
     return write(tmp_path / "recusado", {"antes": ANTES, "depois": DEPOIS, "mais": MAIS}, stages)
 
 
-def test_all_that_must_be_allowed_is_told_in_one_go(inv: Inv, refused: Project) -> None:
+def test_all_that_must_be_allowed_is_reported_in_one_go(inv: Inv, refused: Project) -> None:
     before = tree(refused.folder)
     ran = inv("rebuild", "--json", "--config", str(refused.config))
     assert ran.code == 6
@@ -215,7 +215,7 @@ FOR_ONE_SERVER: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("was", "now", "said", "whole"), FOR_ONE_SERVER.values(), ids=FOR_ONE_SERVER)
-def test_what_is_said_for_one_server_is_no_leave_for_another(
+def test_what_one_server_allows_is_not_allowed_for_another(
     inv: Inv, tmp_path: Path, was: str, now: str, said: dict[str, Any], whole: dict[str, Any]
 ) -> None:
     """Those count that the plan names, wherever it does; with what is asked for the stage may go on."""
@@ -314,7 +314,7 @@ class Morador(Base):
 """
 
 
-def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+def test_a_foreign_key_to_no_table_is_reported_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
     stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TO_NOWHERE}, stages)
     ran = inv("check", "--json", "--config", str(project.config))
@@ -323,7 +323,7 @@ def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tm
     assert ran.error["where"] == str(project.plan().where("stages", 1))
 
 
-def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, tmp_path: Path) -> None:
+def test_models_that_a_server_does_not_make_are_reported_with_their_stage(inv: Inv, tmp_path: Path) -> None:
     stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
     ran = inv("rebuild", "--json", "--config", str(project.config))
@@ -331,7 +331,7 @@ def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, 
     assert ran.error["message"].startswith("The models of stage moradores cannot be created on sqlite: ")
 
 
-def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+def test_a_difference_that_cannot_be_expressed_is_reported_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
     new = ONE + "    z: Mapped[int]\n    y: Mapped[int]"
     stages = [
         {"name": "um", "enable": ["um"]},
@@ -407,7 +407,7 @@ def test_a_value_that_its_column_cannot_take_is_an_error_at_its_place(
     assert project.files() == {}
 
 
-def test_a_wrong_plan_is_told_with_its_place(given: Inv, project: Project) -> None:
+def test_a_wrong_plan_is_reported_with_its_place(given: Inv, project: Project) -> None:
     project.configure(stages=[{**STAGES[0], "enabel": []}])
     ran = given("stages")
     assert ran.code == 2

@@ -356,7 +356,7 @@ ALIKE: dict[str, Callable[[sa.MetaData], sa.Table]] = {
 }  # fmt: skip
 
 
-def test_a_column_is_another_s_value_only_where_it_says_the_same() -> None:
+def test_columns_share_a_value_only_if_they_are_the_same() -> None:
     def made(name: str, known: Described) -> Table:
         metadata = sa.MetaData()
         return describe(metadata, None, {ALIKE[name](metadata).key}, known).tables[next(iter(metadata.tables))]
