@@ -174,7 +174,7 @@ def commands(_: Context) -> None:
 @command(
     progress=True,
     dry_run="show what would be written, but write nothing",
-    no_apply="leave the development database alone",
+    no_apply="do not upgrade the development database",
     no_proof="skip the proof",
     force="also overwrite revision files that were edited by hand; a copy is kept",
 )
