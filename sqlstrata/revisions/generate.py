@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.diff import Hints, Need, diff
+from sqlstrata.diff import Hints, Migration, Need, diff
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.turning import Turn, metadata_of, turns
 from sqlstrata.nearest import nearest
@@ -104,8 +104,7 @@ def steps_of(
         _possible(plan, index, used, old, new)
         _rows_fit(plan, index, stage, after)
         with _naming_stage(plan, index):
-            up = diff(old, new, Hints.of(stage, before.tables, plan.dialects, up=True))
-            down = diff(new, old, Hints.of(stage, before.tables, plan.dialects, up=False))
+            up, down = _ways(plan, stage, before, old, new)
         _all_used(plan, index, before, after, up.used | down.used)
         needs += [(stage, need) for need in (*up.needs, *(down.needs if stage.reversible else ()))]
         revision = make(stage, index + 1, parent, up, down, plan.dialects)
@@ -144,6 +143,13 @@ def _copies(metadata: sa.MetaData, names: Iterable[str]) -> sa.MetaData:
 
 def _same(metadata: sa.MetaData) -> sa.MetaData:
     return metadata
+
+
+def _ways(plan: Plan, stage: Stage, before: Schema, old: Schema, new: Schema) -> tuple[Migration, Migration]:
+    """The upgrade and the downgrade, between the parts of two schemas that differ."""
+    up = diff(old, new, Hints.of(stage, before.tables, plan.dialects, up=True))
+    down = diff(new, old, Hints.of(stage, before.tables, plan.dialects, up=False))
+    return up, down
 
 
 def _all_used(plan: Plan, index: int, before: Schema, after: Schema, used: Collection[tuple[str, str]]) -> None:

@@ -133,7 +133,7 @@ def test_data_that_fails_is_found_by_the_proof_before_anything_is_written(given:
     assert "Stage dados does not go up on sqlite" in ran.error["message"]
     assert "no such table: nada" in ran.error["message"]
     assert ran.error["where"] == str(project.plan().where("stages", 3))
-    assert ran.error["hint"].startswith("Mend what the stage says")
+    assert ran.error["hint"].startswith("Fix the stage or its models.")
     assert tree(project.folder) == before
 
 

@@ -385,26 +385,27 @@ def _list(node: ast.expr) -> list[str]:
 
 # What each phase does, for the list of the order; every phase is in it.
 _ORDER = {
-    Phase.REQUIRE: "the rows are checked, before anything changes",
-    Phase.STATEMENTS_OFF: "views, triggers and other objects that stand on what changes are dropped",
-    Phase.RENAME: "tables and columns are renamed",
-    Phase.FOREIGN_KEYS_OFF: "foreign keys are dropped",
-    Phase.INDEXES_OFF: "indexes are dropped",
-    Phase.TABLES_OFF: "tables are dropped",
-    Phase.TYPES_ON: "enum types, sequences and what events create before the tables are created",
-    Phase.TABLES_ON: "tables are created",
-    Phase.TABLES_CHANGED: "tables are changed",
-    Phase.INDEXES_ON: "indexes are created",
-    Phase.FOREIGN_KEYS_ON: "foreign keys are created",
-    Phase.TYPES_OFF: "enum types and sequences are dropped",
-    Phase.STATEMENTS_ON: "views, triggers and other objects are created",
+    "REQUIRE": "the rows are checked, before anything changes",
+    "STATEMENTS_OFF": "views, triggers and other objects that stand on what changes are dropped",
+    "PREPARE": "values that the stage's SQL gives are computed from the rows as they were",
+    "RENAME": "tables and columns are renamed",
+    "FOREIGN_KEYS_OFF": "foreign keys are dropped",
+    "INDEXES_OFF": "indexes are dropped",
+    "TABLES_OFF": "tables are dropped",
+    "TYPES_ON": "enum types, sequences and what events create before the tables are created",
+    "TABLES_ON": "tables are created",
+    "TABLES_CHANGED": "tables are changed",
+    "INDEXES_ON": "indexes are created",
+    "FOREIGN_KEYS_ON": "foreign keys are created",
+    "TYPES_OFF": "enum types and sequences are dropped",
+    "STATEMENTS_ON": "views, triggers and other objects are created",
 }
 
 
 def document() -> str:
     """The whole of docs/changes.md."""
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    order = "\n".join(f"{number}. {_ORDER[phase]}" for number, phase in enumerate(Phase, start=1))
+    order = "\n".join(f"{number}. {_ORDER[phase.name]}" for number, phase in enumerate(Phase, start=1))
     pieces = [table["opening"].replace("ORDER", order).strip()]
     found = iter(outcomes())
     for kind in kinds():
