@@ -1,4 +1,4 @@
-"""Every private name of SQLAlchemy that the engine needs, where there is no public API.
+"""Every private name of SQLAlchemy that the engine uses, where there is no public API.
 
 Importing this module raises WrongUse where the installed SQLAlchemy lacks one of them, or is too old, so nothing fails
 halfway. Those of the operations are in `sqlstrata/operations/private_names.py`.

@@ -1,4 +1,4 @@
-"""`adopt`: give a database the revision of the stage that its schema is exactly that of."""
+"""`adopt`: write the revision of the stage that has exactly a database's schema into the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The development database: create it, bring it to the last stage with its rows, and check what is there."""
+"""The development database: create it, upgrade it to the last stage with its rows, and check it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sqlstrata.revisions.generate import Step
 
 @dataclass(frozen=True)
 class Brought:
-    """What bringing the development database up did."""
+    """What was done to upgrade the development database."""
 
     applied: tuple[str, ...] = ()
     created: bool = False

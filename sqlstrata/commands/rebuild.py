@@ -1,4 +1,4 @@
-"""`rebuild`: make the whole history, prove it, write it in one step, and bring the development database up."""
+"""`rebuild`: make the whole history, prove it, write it in one step, and upgrade the development database."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def rebuild(
     notify: Notify = silent,
     wait: float = WAIT,
 ) -> Rebuilt:
-    """Make the whole history, prove it, replace the revision files in one step, bring the development database up.
+    """Make the whole history, prove it, replace the revision files in one step, upgrade the development database.
 
     Where anything is refused or fails before the files are replaced, nothing has been touched. Raises WrongUse,
     Refused, HistoryDiffers (files were edited by hand, without `force`), MigrationFailed, Unreachable, SchemaDiffers

@@ -149,7 +149,7 @@ def status(plan: Plan, url: str | None = None, notify: Notify = silent) -> Statu
 
 
 def _settled(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
-    """Look again while a run goes on, or a server finishes the statement of a killed one.
+    """Read again while a run is active, or a server finishes the statement of a killed one.
 
     Of schemas a server shows what is there now; of rows, what was there when the transaction began.
     """

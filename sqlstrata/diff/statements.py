@@ -99,12 +99,12 @@ def _take_down(draft: Draft, old: Statements, new: Statements | None, columns: l
             hint="Add a before_drop or after_drop event that drops it, or make it with the stage's `data`.",
         )
     if columns and old.object is not None and new is not None:
-        draft.do(Phase.TYPES_ON, _run({"postgresql": _aside(old.object)}))
+        draft.do(Phase.TYPES_ON, _run(draft, {"postgresql": _aside(old.object)}))
         drop = f"DROP {old.object.kind} {old.object.bare_name}{_ASIDE}"
-        draft.do(Phase.TYPES_OFF, _run({"postgresql": (drop,)}))
+        draft.do(Phase.TYPES_OFF, _run(draft, {"postgresql": (drop,)}))
     elif any(old.drop.values()):
         goes_last = old.early and new is None
-        draft.do(Phase.TYPES_OFF if goes_last else Phase.STATEMENTS_OFF, _run(old.drop))
+        draft.do(Phase.TYPES_OFF if goes_last else Phase.STATEMENTS_OFF, _run(draft, old.drop))
 
 
 def _aside(type_: SqlObject) -> tuple[str, ...]:
@@ -123,20 +123,21 @@ def _aside(type_: SqlObject) -> tuple[str, ...]:
 
 
 def _put_up(draft: Draft, new: Statements, columns: list[tuple[Table, str]]) -> None:
-    draft.do(Phase.TYPES_ON if new.early else Phase.STATEMENTS_ON, _run(new.create))
+    draft.do(Phase.TYPES_ON if new.early else Phase.STATEMENTS_ON, _run(draft, new.create))
     for table, column in columns:
         quote = dialect("postgresql").identifier_preparer.quote
         path = ".".join(map(quote, filter(None, (table.schema, table.name))))
         type_ = table.columns[column].types["postgresql"]
         text = f"ALTER TABLE {path} ALTER COLUMN {quote(column)} TYPE {type_} USING {quote(column)}::text::{type_}"
-        draft.do(Phase.TYPES_ON, _run({"postgresql": (text,)}))
+        draft.do(Phase.TYPES_ON, _run(draft, {"postgresql": (text,)}))
 
 
-def _run(texts: Mapping[str, tuple[str, ...]]) -> Source:
+def _run(draft: Draft, texts: Mapping[str, tuple[str, ...]]) -> Source:
+    """The operation that runs statements: named by server, unless they are the same on all servers of the history."""
     given = by_key(texts)
-    distinct = set(given.values())
-    if len(distinct) == 1:
-        return Call("op.run_sql", (_statement(distinct.pop()),))
+    distinct = {given.get(server) for server in draft.hints.servers}
+    if len(distinct) == 1 and (same := distinct.pop()):
+        return Call("op.run_sql", (_statement(same),))
     return Call("op.run_sql", (), tuple((server, _statement(each)) for server, each in given.items() if each))
 
 

@@ -108,7 +108,9 @@ def test_no_server_that_nobody_uses_refuses_anything(tmp_path: Path) -> None:
     made = project(tmp_path, "postgresql", model, model)
     assert "sa.Double(precision=53)" in texts(made)[0]
     made.configure(servers=["postgresql", "mariadb"])
-    with pytest.raises(SqlstrataError, match=r"table itens cannot be made on MariaDB: .*take mariadb out of `servers`"):
+    with pytest.raises(
+        SqlstrataError, match=r"table itens cannot be created on MariaDB: .*remove mariadb from `servers`"
+    ):
         texts(made)
 
 

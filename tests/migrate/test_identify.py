@@ -111,7 +111,7 @@ def test_a_database_s_own_character_set_is_no_difference(project: Project, url: 
         commands.identify(plan)
 
 
-def test_where_none_fits_the_nearest_and_the_differences_are_told(project: Project, url: str) -> None:
+def test_where_none_fits_the_nearest_and_the_differences_are_reported(project: Project, url: str) -> None:
     plan = project.plan()
     commands.onboard(plan)
     commands.down(plan)
@@ -287,7 +287,7 @@ def test_apply_knows_nothing_of_an_empty_database(tmp_path: Path) -> None:
         assert (apply.revision_of(connection), apply.unfinished(connection)) == (None, None)
 
 
-def test_rows_of_no_revision_are_told_as_what_they_are(project: Project, url: str) -> None:
+def test_rows_of_no_revision_are_reported_as_what_they_are(project: Project, url: str) -> None:
     """Two rows without a value: another program's table, or a damaged one."""
     commands.onboard(project.plan())
     run(url, "DROP TABLE alembic_version", "CREATE TABLE alembic_version (version_num VARCHAR(32))")

@@ -772,7 +772,7 @@ def test_a_change_is_seen_and_named(twins: Twins, kind: str, expected: Sql, foun
 
 def test_an_extension_that_is_missing_is_seen_and_one_more_is_not(twins: Twins) -> None:
     """The server's template may bring extensions that no model asks for."""
-    one, other = seen(twins, POSTGRESQL, ("CREATE EXTENSION citext",), ())
+    one, other = seen(twins, "postgresql", ("CREATE EXTENSION citext",), ())
     assert [difference.table for difference in differences(one, other)] == ["extension citext"]
     assert differences(other, one) == ()
 
