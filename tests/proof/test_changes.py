@@ -98,7 +98,7 @@ def test_every_change_is_proved_up_down_and_up_again(
 def whole(kind: str) -> tuple[Step, ...]:
     """Before, after, and after what has SQL of its own: that may do anything to rows, so they are not compared then."""
     here = [(number, case) for number, case in NUMBERED if kind in outcomes()[number].servers and not refused(number)]
-    said = {number: numbered(needed(case.stage, kind), number) for number, case in here}
+    said = {number: numbered(case.stage, number) for number, case in here}
     late = [number for number, _ in here if "data" in said[number]]
     stages = [
         {"name": "before"},
@@ -117,16 +117,6 @@ def whole(kind: str) -> tuple[Step, ...]:
     first = replace(made.stages[0], rows={table.key: given[table.key] for table in sides[0].sorted_tables
                                           if table.key in given})  # fmt: skip
     return steps_of(made, starmap(Turn, zip((first, *made.stages[1:]), sides, strict=True)))
-
-
-def needed(stage: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The stage without a cast that is for PostgreSQL alone: a history for another server has no use for it."""
-    casts = {name: cast for name, cast in stage.get("cast", {}).items() if kind == "postgresql" or not is_zone(cast)}
-    return {key: value for key, value in stage.items() if key != "cast"} | ({"cast": casts} if casts else {})
-
-
-def is_zone(cast: Any) -> bool:
-    return "AT TIME ZONE" in str(cast)
 
 
 def refused(number: int) -> bool:
