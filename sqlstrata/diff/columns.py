@@ -20,7 +20,7 @@ def add(draft: Draft, changes: Changes, column: Column) -> Source:
     name = draft.hints.name(changes.new.key, column.name)
     fill = prepared(draft, changes, "fill", name, column)
     if not column.nullable and not column.has_value:
-        why = f"{name} is NOT NULL, and the rows that are there have no value for it"
+        why = f"{name} is NOT NULL, and existing rows have no value for it"
         value = example(changes.new, column)
         if fill is not None:
             draft.complete("fill", name, value, why)
@@ -47,7 +47,7 @@ def remove(draft: Draft, changes: Changes, column: Column) -> Source:
     if draft.hints.up and not draft.allowed_to_drop(name) and column.computed is None:
         alike = [each.name for each in changes.added if _alike(each, column)]
         offer = "".join(f"; if it is a rename: rename: {{{name}: {each}}}" for each in alike)
-        draft.need("drop", name, None, f"column {name} goes, with its values{offer}")
+        draft.need("drop", name, None, f"column {name} is dropped, with its values{offer}")
     draft.say(f"{changes.new.key}: - {original(column.name)}")
     return call("op.removed", column.source)
 
@@ -60,7 +60,7 @@ def change(draft: Draft, changes: Changes, old: Column, new: Column) -> Source:
     fill = prepared(draft, changes, "fill", name, new) if may_be_null and not new.nullable else None
     if old.computed is None and new.computed is not None:
         if draft.hints.up and not draft.allowed_to_drop(name):
-            draft.need("drop", name, None, f"column {name} becomes computed, its values go")
+            draft.need("drop", name, None, f"column {name} becomes computed, and its values are lost")
     elif new.computed is None:
         _values(draft, changes, old, new, name, cast)
         if old.nullable and not new.nullable:
@@ -80,7 +80,7 @@ def _marked(changes: Changes, table: Table, column: Column) -> Source:
 
 
 def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str, fill: Source | None) -> None:
-    why = f"{name} becomes NOT NULL, and rows may have NULL there"
+    why = f"{name} becomes NOT NULL, and rows may be NULL there"
     if fill is not None:
         draft.complete("fill", name, example(changes.new, new), why)
         return
@@ -100,7 +100,7 @@ def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str,
         return
     if changes.new.has_type(new.name, draft.new_types) and old.kinds == new.kinds:
         return
-    why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
+    why = f"{name} is {_type(old)} and becomes {_type(new)}, and nothing says how its values are converted"
     if cast is not None:
         draft.complete("cast", name, crossing(old, new), why, differs)
         return
@@ -169,25 +169,25 @@ def _type(column: Column) -> str:
 
 
 def _words(old: Column, new: Column) -> list[str]:
-    said = []
+    words = []
     if old.types != new.types:
         shown = next(each for each in new.types if old.types[each] != new.types[each])
-        said.append(f"{old.types[shown]} → {new.types[shown]}")
+        words.append(f"{old.types[shown]} → {new.types[shown]}")
     elif old.labels != new.labels:
-        said.append(f"{', '.join(old.labels)} → {', '.join(new.labels)}")
+        words.append(f"{', '.join(old.labels)} → {', '.join(new.labels)}")
     if old.nullable != new.nullable:
-        said.append("NULL" if new.nullable else "NOT NULL")
+        words.append("NULL" if new.nullable else "NOT NULL")
     if old.default != new.default:
-        said.append("no default" if new.default is None else "default")
+        words.append("no default" if new.default is None else "default")
     if flat(old.computed or "") != flat(new.computed or ""):
-        said.append("computed" if new.computed is not None else "no longer computed")
+        words.append("computed" if new.computed is not None else "no longer computed")
     if old.comment != new.comment:
-        said.append("comment")
-    return said or ["changed"]
+        words.append("comment")
+    return words or ["changed"]
 
 
 def is_made_again(old: Column, new: Column) -> bool:
-    """Whether the column is dropped and made anew on some server: what is computed has no values to keep."""
+    """Whether the column is dropped and added again on some server: a computed column has no values to keep."""
     another = new.computed is not None and old.types != new.types
     return another or flat(old.computed or "") != flat(new.computed or "")
 

@@ -108,7 +108,7 @@ class Draft:
             self.needs.append(Need(key, name, value, why, self.hints.up))
 
     def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = ()) -> None:
-        """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.
+        """A `fill` or `cast` for one server does not count for another: ask for the servers that it gives nothing for.
 
         On the way down, too: a server that has no SQL does not stop there, it invents a value.
         """
@@ -118,8 +118,8 @@ class Draft:
         if lacking:
             texts = value if isinstance(value, dict) else dict.fromkeys(lacking, value)
             more = {server: texts.get(server) or texts["default"] for server in lacking}
-            said = f"{why}; its `{key}` says nothing for {', '.join(lacking)}"
-            self.needs.append(Need(key, name, more, said, self.hints.up))
+            reason = f"{why}; its `{key}` gives nothing for {', '.join(lacking)}"
+            self.needs.append(Need(key, name, more, reason, self.hints.up))
 
     def allowed_to_drop(self, name: str) -> bool:
         """Whether the stage names this table or column in `drop`."""
@@ -157,5 +157,5 @@ class Draft:
 
 
 def _ambiguous(key: str, name: str) -> WrongUse:
-    message = f"A column called {name} gets another name and a new one takes it, and both need a `{key}`"
+    message = f"A column called {name} is renamed and a new one takes its name, and both need a `{key}`"
     return WrongUse(f"{message} by that name.", hint="Rename in one stage, and add in the next.")

@@ -32,7 +32,7 @@ def prepared(draft: Draft, changes: Changes, key: str, name: str, column: Column
 
 
 def _reads_changes(draft: Draft, changes: Changes, key: str, name: str, sql: Sql, column: Column) -> bool:
-    """Whether the SQL reads other rows, or a column that the stage changes, fills, drops or computes anew."""
+    """Whether the SQL reads other rows, or a column that the stage changes, fills or drops."""
     texts = [text for statements in sql.given(draft.hints.servers).values() for text in statements]
     names = {word for text in texts for word in words(text)}
     if "select" in map(str.lower, names):

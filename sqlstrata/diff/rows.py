@@ -67,7 +67,7 @@ def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source 
         draft.do(Phase.REQUIRE, Call(made.function, made.arguments, (*made.keywords, *options(changes.before))))
     else:
         texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in draft.hints.servers}
-        why = f"would have the same {', '.join(names)}, which is to be unique"
+        why = f"would have the same {', '.join(names)}, which must be unique"
         _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
 
 
@@ -166,7 +166,7 @@ def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
     quotes = {server: dialect(server).identifier_preparer.quote for server in draft.hints.servers}
     texts = {server: " AND ".join(f"{quote(name)} IS NOT NULL" for name in names) for server, quote in quotes.items()}
     what = ", ".join(f"{new.target}.{column}" for column in new.target_columns)
-    why = f"refers to {what}, which is only being made and does not have the value"
+    why = f"refers to {what}, which is created in this stage and has no such value"
     _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
 
 
