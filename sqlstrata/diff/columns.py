@@ -25,12 +25,18 @@ def add(draft: Draft, changes: Changes, column: Column) -> Source:
         if fill is not None:
             draft.complete("fill", name, value, why)
         elif draft.hints.up:
-            draft.need("fill", name, value, why)
+            draft.need("fill", name, value, why, rename=_rename(changes, column))
         else:
             advice = f"{why}. Give the stage a `fill` for {name}"
             draft.do(Phase.REQUIRE, on("op.require_no_rows", changes.before, quoted(advice)))
     draft.say(f"{changes.new.key}: + {column.name}")
     return call("op.added", column.source, fill=fill)
+
+
+def _rename(changes: Changes, column: Column) -> tuple[str, str] | None:
+    """The rename that an added column perhaps is."""
+    alike = next((each.name for each in changes.removed if _alike(column, each)), None)
+    return None if alike is None else (f"{changes.before.key}.{original(alike)}", column.name)
 
 
 def is_constant(column: Column) -> bool:
@@ -45,9 +51,9 @@ def remove(draft: Draft, changes: Changes, column: Column) -> Source:
     """A column that goes, marked."""
     name = f"{changes.before.key}.{original(column.name)}"
     if draft.hints.up and not draft.allowed_to_drop(name) and column.computed is None:
-        alike = [each.name for each in changes.added if _alike(each, column)]
-        offer = "".join(f"; if it is a rename: rename: {{{name}: {each}}}" for each in alike)
-        draft.need("drop", name, None, f"column {name} is dropped, with its values{offer}")
+        alike = next((each.name for each in changes.added if _alike(each, column)), None)
+        rename = None if alike is None else (name, alike)
+        draft.need("drop", name, None, f"column {name} is dropped, with its values", rename=rename)
     draft.say(f"{changes.new.key}: - {original(column.name)}")
     return call("op.removed", column.source)
 

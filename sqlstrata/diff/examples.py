@@ -55,7 +55,27 @@ def example(table: Table, column: Column) -> Example:
 def crossing(old: Column, new: Column) -> Example:
     """A cast: by way of text on PostgreSQL, as it stands elsewhere."""
     type_ = new.types.get("postgresql")
+    known = _CROSSINGS.get((old.kind, new.kind))
+    if known is not None:
+        made = {key: known[key].format(name=_quote(key)(old.name), type=type_) for key in keys_of(new.types)}
+        return made if len(set(made.values())) > 1 else next(iter(made.values()))
     return _by_server(new, lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
+
+
+_CROSSINGS = {
+    ("array", "json"): dict.fromkeys(("sqlite", "mysql"), "{name}") | {"postgresql": "to_jsonb({name})::{type}"},
+    ("binary", "uuid"): {
+        "sqlite": "lower(hex({name}))",
+        "postgresql": "encode({name}, 'hex')::{type}",
+        "mysql": "lower(hex({name}))",
+    },
+    ("uuid", "binary"): {
+        "sqlite": "unhex(replace({name}, '-', ''))",
+        "postgresql": "decode(replace({name}::text, '-', ''), 'hex')",
+        "mysql": "unhex(replace({name}, '-', ''))",
+    },
+}
+"""Casts between kinds of values that go neither as they are nor by way of text, by server."""
 
 
 def zoned(old: Column, new: Column) -> Example:

@@ -50,6 +50,8 @@ class Need:
     why: str
     up: bool = True
     """Which way it is for."""
+    rename: tuple[str, str] | None = None
+    """What it is if it is a rename: the old name, as the stage says it, and the new one."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,20 @@ class Draft:
             self.changes.append(change)
 
     def need(
-        self, key: str, name: str, value: str | dict[str, str] | None, why: str, *, both_ways: bool = False
+        self,
+        key: str,
+        name: str,
+        value: str | dict[str, str] | None,
+        why: str,
+        *,
+        both_ways: bool = False,
+        rename: tuple[str, str] | None = None,
     ) -> None:
         """Something must be allowed; mostly on the way up alone, for the way down refuses when it meets rows."""
         if self.hints.up or both_ways:
             if any((each.key, each.name) == (key, name) for each in self.needs):
                 raise _ambiguous(key, name)
-            self.needs.append(Need(key, name, value, why, self.hints.up))
+            self.needs.append(Need(key, name, value, why, self.hints.up, rename))
 
     def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = ()) -> None:
         """A `fill` or `cast` for one server does not count for another: ask for the servers that it gives nothing for.

@@ -87,9 +87,9 @@ def _removed(draft: Draft, moved: Schema, after: Schema) -> None:
     for table in reversed(order):
         name = original(table.key)
         if draft.hints.up and not draft.allowed_to_drop(name):
-            alike = [each.key for each in new if list(each.columns) == list(table.columns)]
-            offer = "".join(f"; if it is a rename: rename: {{{name}: {each}}}" for each in alike)
-            draft.need("drop", name, None, f"table {name} is dropped, with its rows{offer}")
+            alike = next((each.key for each in new if list(each.columns) == list(table.columns)), None)
+            rename = None if alike is None else (name, alike)
+            draft.need("drop", name, None, f"table {name} is dropped, with its rows", rename=rename)
         draft.do(Phase.TABLES_OFF, on("op.drop_table", table))
     for table in gone:
         draft.say(f"- {original(table.key)}")

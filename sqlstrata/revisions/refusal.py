@@ -22,14 +22,27 @@ def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
     for stage in {stage.name: stage for stage, _ in needs}.values():
         mine = [need for each, need in needs if each.name == stage.name]
         whole = {key: _whole(stage, key, [need for need in mine if need.key == key]) for key in ALLOWED}
-        values += [{"stage": stage.name, "key": n.key, "name": n.name, "value": whole[n.key][n.name]} for n in mine]
-        lines.append(f"  - name: {stage.name}")
+        values += [_for_scripts(stage, need, whole[need.key][need.name]) for need in mine]
+        lines.append(f"    # under stage {stage.name}:")
+        renames = dict(need.rename for need in mine if need.rename is not None)
+        if renames:
+            pairs = ", ".join(f"{_yaml(old)}: {_yaml(new)}" for old, new in renames.items())
+            lines.append(f"    # if it is a rename, this line in place of the others: rename: {{{pairs}}}")
         for key in dict.fromkeys(key for key in ALLOWED for need in mine if need.key == key):
             lines += _lines(key, whole[key], replaces=bool(getattr(stage, key)))
     reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
     message = f"{counted(len(needs), 'change')} must be allowed in config.yaml:{reasons}"
     hint = "Check each one, and add the right lines to config.yaml:\n" + "\n".join(lines)
     return Refused(message, hint=hint, needs=values)
+
+
+def _for_scripts(stage: Stage, need: Need, value: Value) -> dict[str, object]:
+    """The need as the JSON object has it."""
+    found: dict[str, object] = {"stage": stage.name, "key": need.key, "name": need.name, "value": value}
+    if need.rename is not None:
+        old, new = need.rename
+        found["or"] = {"key": "rename", "name": old, "value": new}
+    return found
 
 
 def _whole(stage: Stage, key: str, needs: Sequence[Need]) -> dict[str, Value]:

@@ -64,10 +64,11 @@ def test_all_that_must_be_allowed_is_reported_in_one_go(inv: Inv, refused: Proje
     before = tree(refused.folder)
     ran = inv("rebuild", "--json", "--config", str(refused.config))
     assert ran.code == 6
+    rename = {"key": "rename", "name": "pessoas.idade", "value": "email"}
     assert ran.error["needs"] == [
         {"stage": "depois", "key": "drop", "name": "velhas", "value": None},
-        {"stage": "depois", "key": "drop", "name": "pessoas.idade", "value": None},
-        {"stage": "depois", "key": "fill", "name": "pessoas.email", "value": "''"},
+        {"stage": "depois", "key": "drop", "name": "pessoas.idade", "value": None, "or": rename},
+        {"stage": "depois", "key": "fill", "name": "pessoas.email", "value": "''", "or": rename},
         {"stage": "depois", "key": "fill", "name": "pessoas.nome", "value": "''"},
         {"stage": "mais", "key": "fill", "name": "pessoas.cidade", "value": "''"},
     ]
@@ -161,9 +162,15 @@ def test_what_is_offered_to_paste_is_a_value_of_its_type(inv: Inv, tmp_path: Pat
     assert (ran.code, ran.err) == (0, "")
 
 
+def pasted_under(hint: str) -> dict[str, dict[str, Any]]:
+    """The lines to paste, by stage."""
+    blocks = hint.split("    # under stage ")[1:]
+    return {block.partition(":\n")[0]: yaml.safe_load(block.partition(":\n")[2]) for block in blocks}
+
+
 def test_pasting_the_lines_of_the_message_is_enough(inv: Inv, refused: Project) -> None:
     hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
-    pasted = {stage["name"]: stage for stage in yaml.safe_load(hint.partition("config.yaml:\n")[2])}
+    pasted = pasted_under(hint)
     said = yaml.safe_load(refused.config.read_text(encoding="utf-8"))
     refused.configure(stages=[{**stage, **pasted.get(stage["name"], {})} for stage in said["stages"]])
     assert inv("rebuild", "--config", str(refused.config)).code == 0
@@ -178,11 +185,10 @@ def test_the_lines_to_paste_hold_what_the_stage_says_already(inv: Inv, refused: 
     refused.module("mais", MAIS.replace("sa.String(20)", "sa.Boolean"))
     hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
     assert "    drop: [velhas, pessoas.idade]  # replaces the stage's own\n" in hint
-    pasted = yaml.safe_load(hint.partition("config.yaml:\n")[2])
-    assert pasted == [
-        {"name": "depois", "drop": ["velhas", "pessoas.idade"], "fill": {"pessoas.email": email, "pessoas.nome": "''"}},
-        {"name": "mais", "fill": {"pessoas.cidade": "false"}},
-    ]
+    assert pasted_under(hint) == {
+        "depois": {"drop": ["velhas", "pessoas.idade"], "fill": {"pessoas.email": email, "pessoas.nome": "''"}},
+        "mais": {"fill": {"pessoas.cidade": "false"}},
+    }
 
 
 ONE = """
@@ -238,7 +244,8 @@ def test_what_one_server_allows_is_not_allowed_for_another(
 
 def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project) -> None:
     ran = inv("rebuild", "--config", str(refused.config))
-    assert "if it is a rename: rename: {pessoas.idade: email}" in ran.err
+    line = "# if it is a rename, this line in place of the others: rename: {pessoas.idade: email}"
+    assert line in ran.err
 
 
 def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: Project) -> None:
@@ -341,7 +348,7 @@ def test_a_difference_that_cannot_be_expressed_is_reported_with_its_stage_and_pl
     ran = inv("stages", "--json", "--config", str(project.config))
     line = project.config.read_text(encoding="utf-8").splitlines().index("- name: dois") + 1
     assert ran.code == 2
-    assert ran.error["message"].startswith("Stage dois: A column called t.y gets another name and a new one takes it")
+    assert ran.error["message"].startswith("Stage dois: A column called t.y is renamed and a new one takes its name")
     assert ran.error["where"] == f"{project.config}:{line}:3"
 
 

@@ -142,9 +142,7 @@ CASES = [
             'op.drop_table("item")',
             'op.create_table("thing", <ID>, <V>, sa.PrimaryKeyConstraint("id", name="pk_thing"))',
         ),
-        needs=(
-            ("drop", "item", None, "table item is dropped, with its rows; if it is a rename: rename: {item: thing}"),
-        ),
+        needs=(("drop", "item", None, "table item is dropped, with its rows"),),
         changes=(
             "+ thing (2 columns)",
             "- item",
@@ -283,7 +281,7 @@ CASES = [
                 "drop",
                 "item.v",
                 None,
-                "column item.v is dropped, with its values; if it is a rename: rename: {item.v: w}",
+                "column item.v is dropped, with its values",
             ),
         ),
         changes=(
@@ -763,14 +761,14 @@ WRONG = [
         'table("item", ID, sa.Column("v", sa.Integer))',
         'table("item", ID, sa.Column("w", sa.Integer, nullable=False), sa.Column("v", sa.Integer, nullable=False))',
         {"rename": {"item.v": "w"}},
-        "A column called item.v gets another name and a new one takes it, and both need a `fill` by that name.",
+        "A column called item.v is renamed and a new one takes its name, and both need a `fill` by that name.",
     ),
     (
         "the same with the line pasted",
         'table("item", ID, sa.Column("v", sa.Integer))',
         'table("item", ID, sa.Column("w", sa.Integer, nullable=False), sa.Column("v", sa.Integer, nullable=False))',
         {"rename": {"item.v": "w"}, "fill": {"item.v": "0"}},
-        "A column called item.v gets another name and a new one takes it, and both need a `fill` by that name.",
+        "A column called item.v is renamed and a new one takes its name, and both need a `fill` by that name.",
     ),
     (
         "an index that PostgreSQL cannot make in a transaction",
