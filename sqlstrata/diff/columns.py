@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlstrata.diff.changes import Changes
 from sqlstrata.diff.constraints import on
-from sqlstrata.diff.examples import crossing, example, zoned
+from sqlstrata.diff.examples import crossing, example, refers_to, zoned
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.prepared import prepared
 from sqlstrata.operations.conversion import keeps
@@ -25,6 +25,8 @@ def add(draft: Draft, changes: Changes, column: Column) -> Source:
         if fill is not None:
             draft.complete("fill", name, value, why)
         elif draft.hints.up:
+            target = refers_to(changes.new, column)
+            why += f"; the value offered refers all of them to the first row of {target}" if target else ""
             draft.need("fill", name, value, why, rename=_rename(changes, column))
         else:
             advice = f"{why}. Give the stage a `fill` for {name}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlstrata.dialects import dialect
 from sqlstrata.schema.values import Column, Table
-from sqlstrata.servers import keys_of
+from sqlstrata.servers import by_key, keys_of
 
 Example = str | dict[str, str]
 
@@ -45,11 +45,19 @@ _VALUES: dict[str, str] = {
 
 def example(table: Table, column: Column) -> Example:
     """A value for the rows of the table that have none in the column."""
+    if column.default_value and not any(column.name in names for names in _unique(table)):
+        return _shortened(by_key({name: text for name, text in column.default_value.items() if text is not None}))
     parent = _parent(table, column)
     if parent is not None:
         return parent
     own = _own_key(table, column)
     return own if own is not None else _shortened({key: _value(column, key) for key in keys_of(column.types)})
+
+
+def refers_to(table: Table, column: Column) -> str | None:
+    """The other table whose first row `example` offers for a foreign key's column."""
+    key = next((each for each in table.foreign_keys() if column.name in each.columns), None)
+    return None if key is None or key.target == table.key or column.default_value else key.target
 
 
 def crossing(old: Column, new: Column) -> Example:

@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
+from sqlstrata.dialects import dialect
 from sqlstrata.operations.conversion import family
 from sqlstrata.private_names import MADE_AS_NUMBER, is_extended
 from sqlstrata.schema.constraints import constraint_of
@@ -58,7 +59,7 @@ def _key(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
         return None
     name = column.name, getattr(column.name, "quote", None), getattr(table.name, "quote", None), table.schema
     keys = len(table.primary_key), column is table.autoincrement_column, bool(column.foreign_keys)
-    return name, keys, kind, default, *rest
+    return name, keys, kind, default, repr(_scalar(column)), *rest
 
 
 @cache
@@ -149,7 +150,24 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         enum=enum_key(element) if native and isinstance(element, sa.Enum) else None,
         labels=tuple(getattr(element, "enums", ())),
         checks=bool(checks),
+        default_value={name: text for name in dialects if (text := _literal(column, name)) is not None},
     )
+
+
+def _scalar(column: sa.Column[Any]) -> object:
+    """The value that Python puts into new rows; None where there is none, or it is computed."""
+    default = column.default
+    return default.arg if isinstance(default, sa.ColumnDefault) and default.is_scalar else None
+
+
+def _literal(column: sa.Column[Any], name: str) -> str | None:
+    """The same as SQL on one dialect; None where the type has no literals there."""
+    value, on = _scalar(column), dialect(name)
+    process = None if value is None else column.type.dialect_impl(on).literal_processor(on)
+    try:
+        return None if process is None else str(process(value))
+    except Exception:  # noqa: BLE001 - a type of the user's may raise anything; it is only an offer
+        return None
 
 
 def is_made_by_itself(element: object) -> TypeGuard[sa.Enum]:

@@ -60,6 +60,8 @@ class Column(_Element):
     labels: tuple[str, ...] = ()
     checks: bool = False
     """Whether the column itself has a CHECK."""
+    default_value: Texts = field(default_factory=dict, compare=False)
+    """What Python puts into new rows, as SQL; empty unless it is one value."""
 
     @cached_property
     def source(self) -> Call:
