@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import mapperlib, registry
-from sqlalchemy.schema import SchemaConst
+from sqlalchemy.schema import CreateIndex, SchemaConst
 
 from sqlstrata.errors import WrongUse
 from sqlstrata.operations.private_names import lacking, prefixes, should_create
@@ -53,6 +53,12 @@ def variants(type_: Type) -> Mapping[str, Type]:
 def has_condition(element: sa.Constraint | sa.Index) -> bool:
     """Whether ddl_if() was called."""
     return element._ddl_if is not None
+
+
+def is_created(index: sa.Index, compiler: Any) -> bool:
+    """Whether create_all makes the index on the compiler's server, by ddl_if()."""
+    condition: Any = index._ddl_if
+    return condition is None or bool(condition._should_execute(CreateIndex(index), index, None, compiler=compiler))
 
 
 def excluded(constraint: postgresql.ExcludeConstraint) -> list[tuple[Any, str]]:

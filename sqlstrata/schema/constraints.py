@@ -12,7 +12,8 @@ from sqlalchemy.schema import CreateIndex
 
 from sqlstrata.dialects import dialect
 from sqlstrata.errors import WrongUse
-from sqlstrata.private_names import excluded, has_condition, is_extended, should_create
+from sqlstrata.operations.postgresql_constraints import is_doubled
+from sqlstrata.private_names import excluded, has_condition, is_created, is_extended, should_create
 from sqlstrata.schema.ddl import (
     compiler,
     ddl,
@@ -129,7 +130,7 @@ def constraint_texts(constraint: sa.Constraint, dialects: Collection[str]) -> di
 
 def constraint_text(constraint: sa.Constraint, name: str) -> str:
     """The same for one dialect. Raises the errors in UNSAYABLE."""
-    wanted = should_create(constraint, compiler(name))
+    wanted = should_create(constraint, compiler(name)) and not (name == "postgresql" and is_doubled(constraint))
     return ddl(constraint, name) if wanted else ""
 
 
@@ -160,12 +161,15 @@ def _exclusion_part(expression: Any) -> Source:
 # ---------------------------------------------------------------------------- indexes
 
 
-def index_of(index: sa.Index, dialects: Collection[str]) -> Index:
-    """One index. Raises WrongUse if it has no name, or a condition (ddl_if)."""
+def index_of(index: sa.Index, dialects: Collection[str]) -> Index | None:
+    """One index; None for one that no dialect gets. Raises WrongUse if it has no name, or is for some dialects only."""
     what = "" if index.table is None else f" of table {index.table.fullname}"
     if index.name is None:
         raise WrongUse(f"An index{what} has no name.", hint="Name it, or add an `ix` to the naming convention.")
-    if has_condition(index):
+    wanted = {is_created(index, compiler(name)) for name in dialects} if has_condition(index) else {True}
+    if wanted == {False}:
+        return None
+    if wanted != {True}:
         raise WrongUse(
             f"Index {index.name}{what} has a condition (ddl_if), which a revision cannot express.",
             hint="Remove ddl_if, or create the index by an after_create event of its table and drop it by a "

@@ -103,9 +103,8 @@ def describe_table(table: sa.Table, described: Described) -> Table:
     try:
         columns = {column.name: column_of(table, column, described) for column in table.columns if not column.system}
         constraints = sorted(filter(None, (constraint_of(each, dialects) for each in table.constraints)), key=place)
-        indexes = {
-            str(each.name): index_of(each, dialects) for each in sorted(table.indexes, key=lambda each: str(each.name))
-        }
+        given = (index_of(each, dialects) for each in sorted(table.indexes, key=lambda each: str(each.name)))
+        indexes = {each.name: each for each in given if each is not None}
     except sa.exc.NoReferenceError as error:
         raise WrongUse(
             f"Table {table.fullname} has a foreign key to a table or column that does not exist: {error}.",

@@ -15,9 +15,10 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from sqlstrata.errors import WrongUse
 from sqlstrata.operations.definition import define
-from sqlstrata.private_names import asks_for_null, is_extended
+from sqlstrata.operations.postgresql_constraints import is_doubled
+from sqlstrata.private_names import asks_for_null, is_created, is_extended
 from sqlstrata.schema.constraints import constraint_text, constraint_texts, index_texts
-from sqlstrata.schema.ddl import UNSAYABLE, ddl, on_each, on_one
+from sqlstrata.schema.ddl import UNSAYABLE, compiler, ddl, on_each, on_one
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.values import Constraint, Index, Table, Texts
@@ -138,11 +139,13 @@ def rebuilt(table: Table, name: str) -> sa.Table:
 
 
 def _lines(table: sa.Table, name: str) -> Iterator[tuple[str, None]]:
-    """Each line of the table's DDL, in no certain order."""
+    """Each line of the table's DDL, in no certain order; constraints that PostgreSQL ignores are left out."""
+    ignored = {ddl(each, name) for each in table.constraints if name == "postgresql" and is_doubled(each)}
     for line in ddl(CreateTable(table), name).splitlines():
-        if line.strip():
-            yield line.strip().rstrip(",").rstrip(), None
-    for index in table.indexes:
+        text = line.strip().rstrip(",").rstrip()
+        if text and text not in ignored:
+            yield text, None
+    for index in (each for each in table.indexes if is_created(each, compiler(name))):
         yield ddl(CreateIndex(index), name).strip(), None
     for key in table.foreign_key_constraints:
         yield on_one(partial(constraint_text, key), name) or "", None
