@@ -9,6 +9,7 @@ import pytest
 from sqlstrata.databases import addresses, database
 from sqlstrata.errors import Unreachable, WrongUse
 from sqlstrata.plan import read
+from sqlstrata.servers import KINDS
 from tests.commands.test_onboard import inv
 from tests.migrate.test_identify import MODULES, STAGES
 from tests.projects import Project, write
@@ -114,7 +115,7 @@ def test_options_that_are_right_leave_a_server_that_does_not_answer_what_it_is()
 
 @pytest.fixture
 def local(tmp_path: Path) -> Project:
-    made = write(tmp_path / "p", MODULES, STAGES, package="modelos")
+    made = write(tmp_path / "p", MODULES, STAGES, package="modelos", servers=list(KINDS))
     assert inv(made, "rebuild", "--no-apply", "--no-proof").returncode == 0
     return made
 
