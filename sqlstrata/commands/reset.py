@@ -29,10 +29,10 @@ from sqlstrata.errors import Protected, WrongUse
 from sqlstrata.migrate.failures import locked
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
+from sqlstrata.plan.foreign import is_foreign
 from sqlstrata.result import counted
 from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
-from sqlstrata.snapshot.foreign import is_foreign
 from sqlstrata.snapshot.values import OURS
 
 

@@ -20,6 +20,7 @@ from sqlstrata.dialects import unmarked
 from sqlstrata.errors import SqlstrataError, WrongUse
 from sqlstrata.migrate.failures import message_of
 from sqlstrata.migrate.outline import Outline
+from sqlstrata.plan.foreign import is_foreign
 from sqlstrata.result import counted
 from sqlstrata.schema.values import Schema
 from sqlstrata.scratch.bracket import Scratch, scratch
@@ -27,7 +28,6 @@ from sqlstrata.scratch.clear import clear
 from sqlstrata.scratch.sweep import sweep
 from sqlstrata.servers import kind_of
 from sqlstrata.snapshot import Difference, Snapshot, differences, snapshot
-from sqlstrata.snapshot.foreign import without_foreign
 
 Name = tuple[str, str | None]
 
@@ -102,8 +102,15 @@ def compare(connection: sa.Connection, metadata: sa.MetaData, foreign: Collectio
 
 
 def _seen(connection: sa.Connection, schemas: Sequence[str], foreign: Collection[str]) -> Snapshot:
-    """A snapshot of a database without the tables that are no part of any stage."""
-    return without_foreign(snapshot(connection, schemas), foreign, connection.dialect.default_schema_name)
+    """A snapshot of a database without the tables, types and functions that are no part of any stage."""
+    found, default = snapshot(connection, schemas).things, connection.dialect.default_schema_name
+    return Snapshot(
+        {
+            key: thing
+            for key, thing in found.items()
+            if thing.kind == "extension" or not is_foreign(key.removesuffix("()"), foreign, default)
+        }
+    )
 
 
 def swept(url: str | sa.URL) -> None:

@@ -68,23 +68,23 @@ class Complaints:
         message = f"`{key}` names the table `{table}`, which the models define in stage `{stage}`."
         return WrongUse(message, where=self.plan.where(key), hint=hint)
 
-    def elsewhere(self, other: Other, name: tuple[str, str] | None, index: int) -> WrongUse:
-        """A table is on a MetaData that config.yaml does not name; `name` is the one that it has in the models."""
+    def elsewhere(self, other: Other, index: int) -> WrongUse:
+        """A table is on a MetaData that config.yaml does not name."""
+        name = other.name and f"{self.short(other.name.module)}:{other.name.attribute}"
         table, bases = f"`{other.table.fullname}`", [str(each) for each in self.plan.models.bases]
-        called = "a MetaData that no module has by a name" if name is None else f"`{self.short(name[0])}:{name[1]}`"
+        called = f"`{name}`" if name else "a MetaData that no module has by a name"
         ours = "the base" if len(bases) == 1 else "one of the bases"
         message = (
             f"The table {table} of stage `{self.plan.stages[index].name}` is on {called}, which is neither {ours} "
             "nor in `ignore`, so the history would not have it."
         )
         hint = f"Define it on `{bases[0]}`."
-        details: dict[str, object] = {"table": other.table.fullname, "metadata": None}
-        if name is not None:
-            details["metadata"] = own = f"{self.short(name[0])}:{name[1]}"
-            ignored = ", ".join([*map(str, self.plan.models.ignore), own])
-            both = ", ".join([*bases, own])
-            hint = f"Under `models`, write `base: [{both}]` to have it, or `ignore: [{ignored}]` to leave it out."
-        return WrongUse(message, where=self._place(other.path, other.line), hint=hint, **details)
+        if other.name is not None:
+            have = f"`base: [{', '.join([*bases, str(name)])}]` to have it, or " if other.name.is_base else ""
+            ignored = ", ".join([*map(str, self.plan.models.ignore), str(name)])
+            hint = f"Under `models`, write {have}`ignore: [{ignored}]` to leave it out."
+        where = self._place(other.path, other.line)
+        return WrongUse(message, where=where, hint=hint, table=other.table.fullname, metadata=name)
 
     def no_module(self, module: str, index: int) -> WrongUse:
         return self._no_module(module, self._enabled(module, index))

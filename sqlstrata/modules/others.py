@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from inspect import currentframe, unwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from sqlstrata.modules.bases import its_metadata
+from sqlstrata.modules.bases import its_metadata, metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,14 +34,38 @@ _NO_LIBRARIES = {"sqlalchemy", "sqlstrata", *sys.stdlib_module_names}
 _COPIES = {unwrap(function).__code__ for function in (sa.Table.to_metadata, sa.MetaData.reflect)}
 
 
+class _Rank(IntEnum):
+    """What a name stands for, the best one first."""
+
+    METADATA = 0
+    BASE = 1
+    KEY = 2
+    CLASS = 3
+    TABLE = 4
+
+
+class Name(NamedTuple):
+    """A name by which a module of the package has a MetaData: its own, or that of something which has it."""
+
+    rank: _Rank
+    module: str
+    attribute: str
+
+    @property
+    def is_base(self) -> bool:
+        """Whether `models.base` can name it."""
+        return self.rank < _Rank.CLASS
+
+
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A table, the place that created it, and whether a library did so."""
+    """A table, the place that created it, whether a library did so, and the name of its MetaData, if it has one."""
 
     table: sa.Table
     path: str
     line: int
     by_library: bool
+    name: Name | None = None
 
 
 class Others:
@@ -70,18 +95,17 @@ class Others:
         for each in self._found:
             metadata = each.table.metadata
             is_there = metadata.tables.get(each.table.key) is each.table
-            if is_there and metadata not in known and (not each.by_library or self.name_of(metadata) is not None):
-                return each
+            if is_there and metadata not in known:
+                name = self._name_of(metadata)
+                if not each.by_library or (name is not None and name.rank is not _Rank.TABLE):
+                    return replace(each, name=name)
         return None
 
-    def name_of(self, metadata: sa.MetaData) -> tuple[str, str] | None:
-        """Give the module of the package, and the attribute in it, that have a MetaData; None without any.
-
-        A MetaData of its own comes before what has one, and Flask-SQLAlchemy's `metadatas` last.
-        """
+    def _name_of(self, metadata: sa.MetaData) -> Name | None:
+        """Give the best name that a module of the package has for a MetaData, rather one that no stage turns on."""
         modules = [module for name, module in sorted(sys.modules.items()) if self.finder.isolation.within(name)]
         names = [found for module in modules for found in _names(module, metadata)]
-        return min(names)[1] if names else None
+        return min(names, key=lambda each: (each.rank, each.module in self.finder.inits.on, each), default=None)
 
     def _note(self, table: sa.Table, metadata: sa.MetaData, **_: object) -> None:
         module = None if metadata in self._known else self.finder.running_module()
@@ -103,17 +127,22 @@ class Others:
         return head not in _NO_LIBRARIES and not self.finder.isolation.owns(name)
 
 
-def _names(module: ModuleType, metadata: sa.MetaData) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Give the names in a module by which somebody can get at a MetaData, each with its rank."""
+def _names(module: ModuleType, metadata: sa.MetaData) -> Iterator[Name]:
+    """Give the names in a module by which somebody can get at a MetaData."""
     for name, value in list(object.__getattribute__(module, "__dict__").items()):
         if name.startswith("__"):
             continue
-        if value is metadata:
-            yield 0, (module.__name__, name)
-            continue
         with suppress(Exception):  # a user's object may raise anything
             if its_metadata(value) is metadata:
-                yield 1 if isinstance(value, type) else 2, (module.__name__, name)
-            for key, each in getattr(value, "metadatas", {}).items():
+                yield Name(_rank(value), module.__name__, name)
+            for key, each in getattr(value, "metadatas", {}).items():  # Flask-SQLAlchemy's, by bind key
                 if each is metadata:
-                    yield 3, (module.__name__, f"{name}.metadatas.{key}")
+                    yield Name(_Rank.KEY, module.__name__, f"{name}.metadatas.{key}")
+
+
+def _rank(value: object) -> _Rank:
+    if isinstance(value, sa.MetaData):
+        return _Rank.METADATA
+    if metadata_of(value) is not None:
+        return _Rank.BASE
+    return _Rank.TABLE if isinstance(value, sa.Table) else _Rank.CLASS

@@ -20,7 +20,7 @@ from sqlstrata.modules.finder import Finder
 from sqlstrata.modules.others import Others
 from sqlstrata.modules.shared_bases import SharedBases, move
 from sqlstrata.modules.strays import Strays
-from sqlstrata.snapshot.foreign import is_foreign
+from sqlstrata.plan.foreign import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -244,7 +244,7 @@ class _Stages:
         """Raise the error for a table that is on another MetaData, on two bases, or somebody else's."""
         other = self.others.first((*bases, *self._ignored(index)))
         if other is not None:
-            raise self.complaints.elsewhere(other, self.others.name_of(other.table.metadata), index)
+            raise self.complaints.elsewhere(other, index)
         for number, base in enumerate(bases):
             for name in base.tables.keys() - self.ours:
                 if is_foreign(name, self.plan.foreign):

@@ -192,7 +192,7 @@ class Plan:
     servers: tuple[str, ...] = tuple(KINDS)
     """The kinds of servers that the history is written for, by the names in `sqlstrata.servers`."""
     not_ours: tuple[str, ...] = ()
-    """Patterns of the tables that belong to somebody else, as `snapshot.foreign.is_foreign` reads them."""
+    """Patterns of the tables that belong to somebody else, as `plan.foreign.is_foreign` reads them."""
     version_table: VersionTable = VersionTable()
     extensions: tuple[Extension, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)

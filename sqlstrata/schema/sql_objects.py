@@ -17,7 +17,8 @@ _OBJECT = re.compile(
 _ON = re.compile(r"\bON\s+(?:ONLY\s+)?(?P<table>(?:\"[^\"]+\"|`[^`]+`|[\w.])+)", re.IGNORECASE)
 _OF_A_TABLE = frozenset({"TRIGGER", "POLICY", "RULE"})
 _NEEDS_MORE = frozenset({"AGGREGATE"})  # its arguments
-_STAYS = frozenset({"EXTENSION"})  # others may use it, and what it brought is gone with it
+_STAYS = frozenset({"EXTENSION", "EXTENSION SCHEMA"})  # others may use it, and what it brought is gone with it
+_KEPT_SCHEMA = re.compile(r"DO \$\$BEGIN CREATE SCHEMA IF NOT EXISTS (?P<name>.+?); END\$\$")  # modules.extensions'
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class SqlObject:
 
 def object_of(text: str) -> SqlObject | None:
     """The object that a statement makes or drops; None where it is another statement."""
+    if kept := _KEPT_SCHEMA.fullmatch(text):
+        return SqlObject("EXTENSION SCHEMA", kept["name"])
     found = _OBJECT.match(text)
     if found is None:
         return None

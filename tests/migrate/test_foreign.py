@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlstrata import commands
 from sqlstrata.databases import creation, database, removal
 from sqlstrata.errors import Protected, SchemaDiffers, WrongUse
-from sqlstrata.snapshot.foreign import is_foreign
+from sqlstrata.plan.foreign import is_foreign
 from tests.outcomes import outcome
 from tests.projects import Project, write
 from tests.servers import SERVERS, answering, anything

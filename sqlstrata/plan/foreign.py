@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 
-from sqlstrata.snapshot.values import Snapshot
-
 
 def is_foreign(name: str, patterns: Collection[str], default_schema: str | None = None) -> bool:
     """Whether a table, by its key in a snapshot, matches one of these patterns.
@@ -20,15 +18,3 @@ def is_foreign(name: str, patterns: Collection[str], default_schema: str | None 
         if here and fnmatchcase(table, its_table):
             return True
     return False
-
-
-def without_foreign(found: Snapshot, patterns: Collection[str], default_schema: str | None) -> Snapshot:
-    """The snapshot without what matches one of the patterns: tables, and also views, sequences, types and functions."""
-    if not patterns:
-        return found
-    kept = {
-        key: thing
-        for key, thing in found.things.items()
-        if thing.kind == "extension" or not is_foreign(key.removesuffix("()"), patterns, default_schema)
-    }
-    return Snapshot(kept)
