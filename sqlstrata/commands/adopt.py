@@ -101,9 +101,10 @@ def _is_protected(plan: Plan, url: str | None) -> bool:
 
 
 def _unfit(fit: Fit) -> SchemaDiffers:
+    them = "it" if len(fit.differences) == 1 else "them"
     return SchemaDiffers(
         f"No stage fits this database exactly; the nearest is {fit.nearest}.",
-        hint=f"`inv identify` shows {'it' if len(fit.differences) == 1 else 'them'}. {differences.UNDO}",
+        hint=f"`inv identify` shows {them}. {differences.advice(fit.differences)}",
         stage=fit.stage,
         exact=False,
         differences=differences.as_json(fit.differences),

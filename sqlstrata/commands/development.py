@@ -136,7 +136,7 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
             raise SchemaDiffers(
                 f"The database has the revision of stage {last.stage.name}, but its schema differs: "
                 f"{counted(len(found), 'difference')}.",
-                hint=f"`inv status` shows {'it' if len(found) == 1 else 'them'}. {differences.UNDO}",
+                hint=f"`inv status` shows {'it' if len(found) == 1 else 'them'}. {differences.advice(found)}",
                 differences=differences.as_json(found),
             )
         tables = {

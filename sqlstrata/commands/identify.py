@@ -41,7 +41,9 @@ class Identified(Fit):
     def error(self) -> SchemaDiffers | None:
         if self.exact:
             return None
-        return SchemaDiffers(f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.UNDO)
+        return SchemaDiffers(
+            f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.advice(self.differences)
+        )
 
 
 def named(stage: str | None) -> str:

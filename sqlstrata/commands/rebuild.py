@@ -19,7 +19,7 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
 from sqlstrata.disk import write_whole
-from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import swept
 from sqlstrata.migrate.place import Repointed
@@ -32,6 +32,7 @@ from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
+from sqlstrata.servers import KINDS
 
 _ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
 
@@ -109,6 +110,8 @@ def rebuild(
     and Locked.
     """
     versions = plan.migrations / "versions"
+    if proof and apply_it and not dry_run:
+        _require_proved_kind(plan)
     healed(plan, notify)
     clock = Clock(notify)
     made_of = remembered.digest(plan)
@@ -123,11 +126,12 @@ def rebuild(
                 for mirror in mirrors:
                     swept(mirror.server)
                     where = addresses.address(sa.make_url(mirror.server))
-                    prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror)
+                    with _advised(mirror.server):
+                        prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror)
     proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     if dry_run:
         return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
-    replaced = _write(plan, revisions, force=force, wait=wait, notify=notify)
+    replaced = _write(plan, revisions, proved=proof, force=force, wait=wait, notify=notify)
     remembered.remember(plan, made_of, revisions)
     try:
         brought = bring_up(plan, made, clock, wait=wait) if apply_it else Brought()
@@ -147,6 +151,34 @@ def rebuild(
     )
 
 
+def _require_proved_kind(plan: Plan) -> None:
+    """Raise WrongUse where the development database is on a kind of server on which nothing would be proved."""
+    kind = addresses.server_kind(addresses.parsed(plan.database.url))
+    if kind in {addresses.server_kind(addresses.parsed(server)) for server in plan.prove_on}:
+        return
+    title = KINDS[kind].title
+    message = (
+        f"`prove_on` names no {title} server, so the development database would get what nothing has proved there."
+    )
+    hint = (
+        f"Add a {title} server to `prove_on`, or remove the key: its default is the development database's server. "
+        "`--no-apply` leaves the development database alone."
+    )
+    raise WrongUse(message, where=plan.where("prove_on"), hint=hint)
+
+
+@contextmanager
+def _advised(server: str) -> Iterator[None]:
+    """Have the error for a server that cannot be used for the proof say what else to do."""
+    try:
+        yield
+    except Unreachable as error:
+        example = f"{sa.make_url(server).drivername}://user@host/name"
+        advice = f"write `prove_on: [{example}]` in config.yaml; `inv rebuild --no-proof` proves nothing."
+        error.hint = f"{error.hint or ''} To prove the history on another server, {advice}".strip()
+        raise
+
+
 def _show(
     mirrors: Sequence[Mirror], clock: Clock, stage: Stage, metadata: sa.MetaData, changed: frozenset[str]
 ) -> None:
@@ -156,9 +188,12 @@ def _show(
 
 
 def _write(
-    plan: Plan, revisions: tuple[Revision, ...], *, force: bool, wait: float, notify: Notify
+    plan: Plan, revisions: tuple[Revision, ...], *, proved: bool, force: bool, wait: float, notify: Notify
 ) -> folder.Replaced | None:
-    """Replace the revision files, and complete the migrations folder around them. None where nothing differed."""
+    """Replace the revision files, and complete the migrations folder around them. None where nothing differed.
+
+    What is not proved is marked before it is there, and what is proved loses the mark afterwards.
+    """
     versions = plan.migrations / "versions"
     with folder.locked(versions, wait, waiting=messages(notify)) as left:
         if left:
@@ -169,7 +204,12 @@ def _write(
         about_ini = _alembic_ini(plan)
         if about_ini is not None:
             notify(about_ini, "")
-        return folder.replace(versions, revisions, force=force)
+        if not proved and folder.compare(folder.read(versions), revisions) is not None:
+            folder.mark_unproved(plan.migrations)
+        replaced = folder.replace(versions, revisions, force=force)
+        if proved:
+            folder.mark_proved(plan.migrations)
+        return replaced
 
 
 def _alembic_ini(plan: Plan) -> str | None:

@@ -94,7 +94,7 @@ class Status:
     def _advice(self) -> str:
         if self.outdated:
             return "The history on disk is not what the stages give either: `inv check` shows how; run `inv rebuild`."
-        return ADOPT if self._fits else differences.UNDO
+        return ADOPT if self._fits else differences.advice(self.differences)
 
     @property
     def _fits(self) -> bool:
