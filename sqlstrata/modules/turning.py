@@ -134,8 +134,9 @@ class _Stages:
                 self._require_no_strays(bases, index, error)
                 raise
             bases = self._bases(index)  # Flask-SQLAlchemy makes that of a bind key for its first model
+            ignored = self._ignored(index)
             self._require_no_strays(bases, index)
-            self._require_ours(bases, index)
+            self._require_ours(bases, ignored, index)
             self.extensions.created_by(bases[0])
             self.imported = len(modules)
             self.moved = {base: move(base) for base in bases if base in self.outlasting}
@@ -240,9 +241,9 @@ class _Stages:
         if cause is None and (not_on := self.finder.inits.not_on) is not None:
             raise self.complaints.not_on(not_on, index)
 
-    def _require_ours(self, bases: tuple[sa.MetaData, ...], index: int) -> None:
+    def _require_ours(self, bases: tuple[sa.MetaData, ...], ignored: tuple[sa.MetaData, ...], index: int) -> None:
         """Raise the error for a table that is on another MetaData, on two bases, or somebody else's."""
-        other = self.others.first((*bases, *self._ignored(index)))
+        other = self.others.first((*bases, *ignored))
         if other is not None:
             raise self.complaints.elsewhere(other, index)
         for number, base in enumerate(bases):

@@ -141,7 +141,7 @@ def stock(project: Project, *arguments: str) -> str:
         [sys.executable, "-m", "alembic", *arguments],
         cwd=project.folder, env=there, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
@@ -207,6 +207,23 @@ def test_stock_alembic_ignores_a_table_of_somebody_else(tmp_path: Path) -> None:
     commands.rebuild(made.plan())
     run(made.url, *THEIRS)
     assert "No new upgrade operations detected" in stock(made, "check")
+
+
+def test_stock_alembic_compares_with_all_bases(tmp_path: Path) -> None:
+    audit = """
+        from modelos.extra import other
+        sa.Table("audit", other, sa.Column("id", sa.Integer, primary_key=True))
+        """
+    made = write(tmp_path / "p", {**MODULES, "audit": audit}, [*STAGES, {"name": "audit", "enable": ["audit"]}])
+    (made.folder / made.package / "extra.py").write_text(
+        "from sqlalchemy import MetaData\nother = MetaData()\n", "utf-8"
+    )
+    made.configure(models={"package": made.package, "base": ["base:Base", "extra:other"]})
+    commands.rebuild(made.plan())
+    assert "No new upgrade operations detected" in stock(made, "check")
+    run(made.url, "DROP TABLE audit")
+    with pytest.raises(AssertionError, match="audit"):
+        stock(made, "check")
 
 
 # ------------------------------------------------------------------------ several revisions
