@@ -14,7 +14,7 @@ from alembic.config import Config
 from sqlstrata import folder
 from sqlstrata.commands.development import Brought, bring_up
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
-from sqlstrata.databases import addresses
+from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
@@ -152,10 +152,15 @@ def rebuild(
 
 
 def _require_proved_kind(plan: Plan) -> None:
-    """Raise WrongUse where the development database is on a kind of server on which nothing would be proved."""
-    kind = addresses.server_kind(addresses.parsed(plan.database.url))
+    """Raise WrongUse where the development database is on a kind of server on which nothing would be proved.
+
+    Raises Unreachable where that server does not answer, which has to be seen to in any case.
+    """
+    url = addresses.parsed(plan.database.url)
+    kind = addresses.server_kind(url)
     if kind in {addresses.server_kind(addresses.parsed(server)) for server in plan.prove_on}:
         return
+    creation.exists(url)
     title = KINDS[kind].title
     message = (
         f"`prove_on` names no {title} server, so the development database would get what nothing has proved there."

@@ -124,7 +124,7 @@ def test_reset_does_not_drop_a_table_of_somebody_else(project: Project, url: str
 def test_a_table_of_the_models_is_ours(project: Project) -> None:
     project.configure(not_ours=["cid*"])
     with pytest.raises(WrongUse) as caught:
-        commands.rebuild(project.plan())
+        commands.rebuild(project.plan(), apply_it=False)
     assert str(caught.value) == (
         f"{project.config}:19:1: `not_ours` names the table `cidades`, which the models define in stage `cidades`. "
         "Narrow the pattern, or take the table out of the models."
