@@ -34,6 +34,16 @@ def sequences_of(metadata: sa.MetaData) -> list[sa.Sequence]:
     return list(metadata._sequences.values())
 
 
+def add_all(metadata: sa.MetaData, part: sa.MetaData) -> None:
+    """Have a MetaData create what another one does, besides its own."""
+    for name in ("tables", "_sequences"):
+        dict.update(getattr(metadata, name), getattr(part, name))
+    metadata._schemas |= part._schemas
+    for name in NAMES_OF_METADATA:
+        getattr(metadata, name).update(getattr(part, name))
+    metadata.dispatch._update(part.dispatch, only_propagate=False)
+
+
 # ------------------------------------------------------------------- columns and types
 
 
@@ -128,7 +138,8 @@ def _expected() -> Iterator[tuple[object, str]]:
     """Each private name, with an object that must have it."""
     metadata = sa.MetaData()
     column = sa.Column("c", sa.Integer())
-    yield from ((metadata, each) for each in ("_sequences", *NAMES_OF_METADATA))
+    yield from ((metadata, each) for each in ("_sequences", "_schemas", *NAMES_OF_METADATA))
+    yield metadata.dispatch, "_update"
     yield from ((column, "_user_defined_nullable"), (column, MADE_AS_NUMBER), (column.type, "_variant_mapping"))
     yield from ((sa.UniqueConstraint(), each) for each in ("_ddl_if", "_create_rule"))
     yield from ((sa.Index("i"), "_ddl_if"), (postgresql.ExcludeConstraint(("c", "=")), "_render_exprs"))

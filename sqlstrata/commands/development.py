@@ -131,12 +131,12 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
     last = made[-1]
     with database.connect(database.engine(plan.database.url, reading=True)) as connection:
         sqlite_file.require_whole(connection)
-        found = compare(connection, last.metadata)
+        found = compare(connection, last.metadata, plan.foreign)
         if found:
             raise SchemaDiffers(
                 f"The database has the revision of stage {last.stage.name}, but its schema differs: "
                 f"{counted(len(found), 'difference')}.",
-                hint=f"`inv status` shows {'it' if len(found) == 1 else 'them'}. {differences.UNDO}",
+                hint=f"`inv status` shows {'it' if len(found) == 1 else 'them'}. {differences.advice(found)}",
                 differences=differences.as_json(found),
             )
         tables = {

@@ -21,7 +21,8 @@ _ON = re.compile(
 )
 _OF_A_TABLE = frozenset({"TRIGGER", "POLICY", "RULE"})
 _NEEDS_MORE = frozenset({"AGGREGATE"})  # the types of its arguments
-_STAYS = frozenset({"EXTENSION"})  # others may use it, and its types and functions would go with it
+_STAYS = frozenset({"EXTENSION", "EXTENSION SCHEMA"})  # others may use it, and its types would go with it
+_KEPT_SCHEMA = re.compile(r"DO \$\$BEGIN CREATE SCHEMA IF NOT EXISTS (?P<name>.+?); END\$\$")  # modules.extensions'
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class SqlObject:
 
 def object_of(text: str) -> SqlObject | None:
     """The object that a statement creates or drops; None for other statements."""
+    if kept := _KEPT_SCHEMA.fullmatch(text):
+        return SqlObject("EXTENSION SCHEMA", kept["name"])
     found = _OBJECT.match(text)
     if found is None:
         return None

@@ -449,6 +449,17 @@ def test_clearing_empties_schemas_and_leaves_them(kind: str) -> None:
             assert snapshot(connection, ["sales"]).things == {}
 
 
+def test_clearing_removes_an_extension_that_an_index_needs() -> None:
+    """Its operator class goes after the index, which the server has in its caches."""
+    with scratch(answering("postgresql")) as place, place.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE EXTENSION pg_trgm")
+        connection.exec_driver_sql("CREATE TABLE item (id INTEGER, name TEXT)")
+        connection.exec_driver_sql("CREATE INDEX ix ON item USING gist (name gist_trgm_ops)")
+        connection.commit()
+        clear(connection)
+        assert snapshot(connection).things == {}
+
+
 def test_a_proof_never_writes_into_the_real_schema_of_mariadb(tmp_path: Path) -> None:
     """A schema is a database there: tables made by constructs, by Alembic and by SQL texts land in the scratch one."""
     server = answering("mariadb")

@@ -284,7 +284,7 @@ def _await_half(url: str) -> None:
     """Wait until the server has begun with what a killed client sent last."""
     for _ in range(50):
         with database.engine(url, reading=True).connect() as connection:
-            if apply.standing(connection)[1] is not None:
+            if apply.unfinished(connection) is not None:
                 return
         time.sleep(0.1)
     pytest.fail("nothing is half done")

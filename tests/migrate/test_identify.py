@@ -245,7 +245,7 @@ def test_time_does_not_grow_with_the_square_of_the_stages(tmp_path: Path) -> Non
             known[number // 2].metadata.create_all(connection)
         with database.connect(database.engine(f"sqlite:///{path}", reading=True)) as connection:
             begun = time.perf_counter()
-            assert fitting(connection, known).stage == f"m{number // 2}"
+            assert fitting(connection, plan, known).stage == f"m{number // 2}"
             return time.perf_counter() - begun
 
     small, large = seconds(20), seconds(80)
@@ -283,8 +283,9 @@ def test_the_marks_stand_beside_what_else_a_comment_says(server: str, url: str, 
 
 def test_apply_knows_nothing_of_an_empty_database(tmp_path: Path) -> None:
     creation.create(url := f"sqlite:///{tmp_path / 'x.db'}")
+    plan = write(tmp_path / "p", MODULES, STAGES).plan()
     with database.connect(database.engine(url)) as connection:
-        assert (apply.revision_of(connection), apply.unfinished(connection)) == (None, None)
+        assert (apply.revision_of(connection, plan), apply.unfinished(connection)) == (None, None)
 
 
 def test_rows_of_no_revision_are_reported_as_what_they_are(project: Project, url: str) -> None:

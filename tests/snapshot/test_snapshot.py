@@ -664,6 +664,15 @@ EQUALS: list[tuple[tuple[str, ...], str, Sql, Sql]] = [
         (ITEM, "CREATE INDEX ix ON item (qty ASC) WHERE (qty > 0)"),
         (ITEM, 'CREATE INDEX "ix" ON "item" ("qty") WHERE qty>0'),
     ),
+    *(
+        (
+            SQLITE,
+            f"a constant default in parentheses: {text}",
+            column(f"TEXT DEFAULT {text}"),
+            column(f"TEXT DEFAULT ({text})"),
+        )
+        for text in ("CURRENT_TIMESTAMP", "current_date", "TRUE", "-1", "+ 1.5", "'a'", "NULL")
+    ),
     (SQLITE, "null as default", column("INTEGER DEFAULT NULL"), column("INTEGER NULL")),
     (POSTGRESQL, "null as default", column("VARCHAR(5) DEFAULT NULL"), column("VARCHAR(5)")),
     (
