@@ -194,18 +194,20 @@ def _lost_on_mariadb(
         return f"{name} IS NOT NULL AND ({there}) IS NULL"
     if family(old.type) == "string" and family(new.type) == "string" and isinstance(new.type, sa.String):
         return f"char_length({name}) > {new.type.length}" if new.type.length else None
-    trial = "_strata_trial"
+    trial, is_binary = "_strata_trial", family(old.type) == "binary"
     writer.run(f"CREATE TEMPORARY TABLE {trial} (a {writer.type(old)}, b {writer.type(new)}, c {writer.type(old)})")
     try:
         writer.run(f"INSERT INTO {trial} (a) SELECT {name} FROM {writer.table(table, schema)}")
         writer.run(f"UPDATE IGNORE {trial} SET b = a")  # what does not fit is counted below
         writer.run(f"UPDATE IGNORE {trial} SET c = b")
-        lost = writer.fetch(f"SELECT count(*), min(a) FROM {trial} WHERE NOT (BINARY a <=> BINARY c)")[0]
+        first = "hex(min(a))" if is_binary else "min(a)"
+        lost = writer.fetch(f"SELECT count(*), {first} FROM {trial} WHERE NOT (BINARY a <=> BINARY c)")[0]
     finally:
         writer.run(f"DROP TEMPORARY TABLE {trial}")
     if not lost[0]:
         return None
-    return f"{name} = (SELECT {writer.value(str(lost[1]))}) OR {lost[0]} > 0 AND {name} IS NOT NULL"
+    value = f"x'{lost[1]}'" if is_binary else writer.value(str(lost[1]))
+    return f"{name} = (SELECT {value}) OR {lost[0]} > 0 AND {name} IS NOT NULL"
 
 
 def _require_none(

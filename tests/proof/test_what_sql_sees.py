@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 import sqlstrata
 from sqlstrata.databases import database
+from sqlstrata.errors import SqlstrataError
 from sqlstrata.scratch.bracket import scratch
 from tests.projects import write
 from tests.servers import SERVERS, answering
@@ -209,3 +210,26 @@ def test_every_pair_of_changes_gives_the_values_that_are_computed_by_hand(kind: 
         with database.connect(empty.engine) as connection:
             values = {table: found(connection, table) for table in tables}
     assert values == {table: [expected(parts, row) for row in ROWS] for table, parts in tables.items()}
+
+
+def test_bytes_that_do_not_fit_are_counted_on_mariadb(tmp_path: Path) -> None:
+    """The question about them is SQL, and bytes have a form of their own there."""
+    models = [
+        f'class Item(Base):\n    __tablename__ = "item"\n    id: Mapped[int] = mapped_column(primary_key=True)\n'
+        f"    mais = mapped_column(sa.LargeBinary({length}))\n"
+        for length in (3000, 200)  # BLOB and TINYBLOB
+    ]
+    stages = [{"name": "antes", "enable": ["antes"]}, {"name": "depois", "disable": ["antes"], "enable": ["depois"]}]
+    server = answering("mariadb")
+    modules = dict(zip(("antes", "depois"), models, strict=True))
+    made = write(tmp_path / "p", modules, stages, url=f"{server}loja", prove_on=[server])
+    sqlstrata.rebuild(made.plan(), apply_it=False)
+    with scratch(server) as empty:
+        url = empty.url.render_as_string(hide_password=False)
+        sqlstrata.up(made.plan(), to="antes", url=url)
+        with database.connect(empty.engine) as connection:
+            table = sa.Table("item", sa.MetaData(), autoload_with=connection)
+            connection.execute(table.insert(), [{"mais": b"\x00'\\%" * 100}, {"mais": b"curto"}])
+            connection.commit()
+        with pytest.raises(SqlstrataError, match="1 row is in the way"):
+            sqlstrata.up(made.plan(), url=url)
