@@ -40,7 +40,11 @@ class Changes:
     @cached_property
     def fresh(self) -> set[str]:
         """Columns whose values are not yet there, or other ones, before the stage."""
-        retyped = {new.name for old, new in self.changed if old.types != new.types or old.computed != new.computed}
+        retyped = {
+            new.name
+            for old, new in self.changed
+            if (old.types != new.types and not widens(old, new)) or old.computed != new.computed
+        }
         return {column.name for column in self.added} | retyped
 
     @cached_property
@@ -65,3 +69,29 @@ class Changes:
 
 def _kind(column: Column) -> str:
     return re.sub(r"\([^)]*\)", "", column.types.get("postgresql") or "")
+
+
+def widens(old: Column, new: Column) -> bool:
+    """Whether every value of the old type is one of the new, as it stands, on every server."""
+    if old.kinds != new.kinds or not set(old.labels) <= set(new.labels):
+        return False
+    kinds = set(old.kinds.values())
+    if kinds == {"string"}:
+        return all(_length(old.types[each]) <= _length(new.types[each]) for each in new.types)
+    if kinds == {"integer"}:
+        return all(_size(old.types[each]) <= _size(new.types[each]) for each in new.types)
+    return kinds == {"enum"} and bool(new.labels)
+
+
+def _length(type_: str | None) -> float:
+    digits = "".join(each for each in (type_ or "").partition("(")[2] if each.isdigit())
+    return float(digits) if digits else float("inf")
+
+
+_SIZES = ("TINYINT", "BOOL", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "SERIAL", "BIGINT", "BIGSERIAL")
+
+
+def _size(type_: str | None) -> int:
+    name = (type_ or "").split("(")[0].split()[0] if type_ else ""
+    unsigned = "UNSIGNED" in (type_ or "").upper()
+    return -1 if name not in _SIZES or unsigned else _SIZES.index(name)

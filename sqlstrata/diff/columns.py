@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from sqlstrata.diff.changes import Changes
+from sqlstrata.diff.changes import Changes, widens
 from sqlstrata.diff.constraints import on
 from sqlstrata.diff.examples import crossing, example, refers_to, zoned
 from sqlstrata.diff.order import Draft, Phase
@@ -144,32 +144,6 @@ def _differs(old: Column, new: Column, name: str) -> bool:
 def _bare(column: Column) -> Source:
     """The column as far as its values matter."""
     return Call("sa.Column", (quoted(column.name), column.rest[0]))
-
-
-def widens(old: Column, new: Column) -> bool:
-    """Whether every value of the old type is one of the new, as it stands, on every server."""
-    if old.kinds != new.kinds or not set(old.labels) <= set(new.labels):
-        return False
-    kinds = set(old.kinds.values())
-    if kinds == {"string"}:
-        return all(_length(old.types[each]) <= _length(new.types[each]) for each in new.types)
-    if kinds == {"integer"}:
-        return all(_size(old.types[each]) <= _size(new.types[each]) for each in new.types)
-    return kinds == {"enum"} and bool(new.labels)
-
-
-def _length(type_: str | None) -> float:
-    digits = "".join(each for each in (type_ or "").partition("(")[2] if each.isdigit())
-    return float(digits) if digits else float("inf")
-
-
-_SIZES = ("TINYINT", "BOOL", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "SERIAL", "BIGINT", "BIGSERIAL")
-
-
-def _size(type_: str | None) -> int:
-    name = (type_ or "").split("(")[0].split()[0] if type_ else ""
-    unsigned = "UNSIGNED" in (type_ or "").upper()
-    return -1 if name not in _SIZES or unsigned else _SIZES.index(name)
 
 
 def _type(column: Column) -> str:

@@ -51,7 +51,7 @@ def _stays(draft: Draft, before: Schema, after: Schema, old: Statements, new: St
     name = old.object.name
     parents = words(" ".join(chain.from_iterable(old.create.values()))) & (before.tables.keys() - after.tables.keys())
     if draft.hints.up and not draft.allowed_to_drop(name) and not parents:
-        what = "goes" if new is None else "is created in another way"
+        what = "is dropped" if new is None else "is created in another way"
         draft.need("drop", name, None, f"table {name}, which an event of the models creates, {what}, with its rows")
     return False
 
