@@ -18,26 +18,26 @@ from sqlstrata.result import Line, Verbatim
 CHART = ROOT / "docs" / "bench.svg"
 
 
-def bench(told: Callable[[str], None], *, quick: bool, times: int, only: str | None) -> Found:
-    """Measure, and draw the chart anew where all is measured at full length. `told` hears what is being done.
+def bench(notify: Callable[[str], None], *, quick: bool, times: int, only: str | None) -> Found:
+    """Measure, and draw the chart if everything is measured at full length. `notify` is called with what is being done.
 
-    `quick` is a tenth of the stages, once, and reaches for nothing; `only` a word in the names of the rows that are
-    wanted. STRATA_POSTGRESQL and STRATA_MARIADB name other servers than those on 127.0.0.1.
-    Raises WrongUse where the peers are not installed.
+    quick: a tenth of the stages, once, without targets; only: a word in the names of the rows to measure.
+    STRATA_POSTGRESQL and STRATA_MARIADB name other servers than those on 127.0.0.1. Raises WrongUse if the peers are
+    not installed.
     """
     if importlib.util.find_spec("django") is None:
-        message = "The peers that we are measured against are not installed."
+        message = "The programs to compare with are not installed."
         raise WrongUse(message, hint="Run: pip install 'sqlstrata[bench]'.")
     if sys.dont_write_bytecode:
-        told("without bytecode (PYTHONDONTWRITEBYTECODE): whoever loads a revision often compiles it as often")
+        notify("without bytecode (PYTHONDONTWRITEBYTECODE): every load of a revision compiles it again")
     stages, longest = (STAGES // 10, LONGEST // 10) if quick else (STAGES, LONGEST)
     found = []
-    for row in rows(stages, longest, list(_servers(told))):
+    for row in rows(stages, longest, list(_servers(notify))):
         if only is None or only in row.name:
-            told(row.name)
+            notify(row.name)
             found.append(measured(replace(row, targets=()) if quick else row, 1 if quick else times))
     if not quick and only is None:
-        told("the chart")
+        notify("the chart")
         CHART.write_text(svg(curves((STAGES // 10, STAGES // 3, STAGES))), encoding="utf-8")
     return Found(found)
 
@@ -48,14 +48,14 @@ _SERVERS = {
 }
 
 
-def _servers(told: Callable[[str], None]) -> Iterator[str]:
-    """Those that answer."""
+def _servers(notify: Callable[[str], None]) -> Iterator[str]:
+    """The servers that answer."""
     for variable, usual in _SERVERS.items():
         url = os.environ.get(variable, usual)
         try:
             database.connect(database.engine(url)).close()
         except SqlstrataError as error:
-            told(f"without {variable}: {error}")
+            notify(f"without {variable}: {error}")
         else:
             yield url
 

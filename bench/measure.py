@@ -1,4 +1,4 @@
-"""Measuring: each row of the table is ours and, where there is one, a peer's, in turn, several times."""
+"""Measuring: each row of the table runs ours and, if there is one, a peer, in turn, several times."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Make = Callable[[Path, str], Path]
 
 @dataclass(frozen=True)
 class Run:
-    """One thing to measure: the project, what must have been done to it before, what is done, with which words.
+    """One thing to measure: the project, what to do first, what to measure, and its arguments.
 
     The database is a SQLite file, or an empty one on the server.
     """
@@ -38,7 +38,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Target:
-    """What a row shall reach, in words, and whether it does."""
+    """A row's target, in words, and whether it is reached."""
 
     words: str
     reached: Callable[[Measured], bool]
@@ -46,7 +46,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """Ours and a peer's, and what ours shall reach."""
+    """Ours and a peer's, and our targets."""
 
     name: str
     ours: Run
@@ -94,7 +94,7 @@ def _memory(mebibytes: float) -> Target:
 
 
 STAGES, LONGEST = 300, 1000
-"""Of how many stages the histories are that the targets are meant for."""
+"""The number of stages in the histories that the targets are for."""
 
 
 def rows(stages: int, longest: int, servers: Sequence[str]) -> Iterator[Row]:
@@ -145,7 +145,7 @@ def _grown(count: int) -> Make:
 
 
 def _example(folder: Path, _: str) -> Path:
-    """The example as it is in a fresh clone, but for its history, which is to be made."""
+    """The example as in a fresh clone, without its history."""
     shutil.copytree(ROOT / "project", folder / "project", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("tasks.py", "config.yaml"):
         shutil.copy(ROOT / name, folder)
@@ -168,9 +168,9 @@ def measured(row: Row, times: int) -> Measured:
     found, most = [], 0.0
     for number in range(times):
         sides = (row.ours, row.peer) if number % 2 == 0 else (row.peer, row.ours)
-        said = {side: once(side) for side in sides}
-        found.append((said[row.ours]["seconds"], said[row.peer]["seconds"]))
-        most = max(most, said[row.ours]["mebibytes"])
+        results = {side: once(side) for side in sides}
+        found.append((results[row.ours]["seconds"], results[row.peer]["seconds"]))
+        most = max(most, results[row.ours]["mebibytes"])
     ours, peer = (statistics.median(each) for each in zip(*found, strict=True))
     return Measured(row.name, ours, peer, row.peer_name, row.targets, most, tuple(found))
 
@@ -182,13 +182,13 @@ def once(run: Run) -> dict[str, float]:
         for what in run.first:
             _worked(what, folder, ())
         if os.name != "nt":
-            os.sync()  # whoever waits for the disk shall not wait for the project's own files, too
+            os.sync()  # so that no run waits for the project's files to be written
         return _worked(run.what, folder, run.words)
 
 
 @contextmanager
 def _database(server: str | None) -> Iterator[str]:
-    """The URL of a database that is not there yet (SQLite) or empty, and gone afterwards."""
+    """The URL of a database that does not exist yet (SQLite) or is empty, and is dropped afterwards."""
     if server is None:
         yield "sqlite:///dev.db"
         return

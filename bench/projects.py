@@ -104,7 +104,7 @@ Tabela{table}.extra_{number} = mapped_column(String(40))
 
 @dataclass(frozen=True)
 class Models:
-    """How the models are written: the base's module, a table's and its imports, and that of a column more."""
+    """How the models are written: the base's module, a table's and its imports, and that of one more column."""
 
     base: str
     imports: str
@@ -116,7 +116,7 @@ REAL = Models(_BASE, _IMPORTS, _TABLE, _COLUMN)
 
 
 def kinds(stages: int) -> Iterator[tuple[int, int | None, int | None]]:
-    """Each stage's number, the table that its table points to, and the table that its column is added to.
+    """Each stage's number, the table that its table refers to, and the table that gets its column.
 
     Two stages of three make a table with eight columns, a foreign key and an index, the third adds a column to an
     earlier table.
@@ -137,19 +137,19 @@ def growing(
     _package(folder, models)
     imports = "".join(f"from modelos import {module(number)}\n" for number in range(stages))
     (folder / "modelos" / "__init__.py").write_text(imports, encoding="utf-8")
-    said = []
+    lines = []
     for number, target, table in kinds(stages):
         name = module(number)
         text = _table(models, number, target) if table is None else _column(models, number, table)
         (folder / "modelos" / f"{name}.py").write_text(text, encoding="utf-8")
-        said.append(f"  - {{name: {name}, message: Etapa {number}, enable: [{name}]}}\n")
-    return _config(folder, url, prove_on, said)
+        lines.append(f"  - {{name: {name}, message: Etapa {number}, enable: [{name}]}}\n")
+    return _config(folder, url, prove_on, lines)
 
 
 def replaced(folder: Path, stages: int, tables: int = 100, models: Models = REAL) -> Path:
-    """Write a project whose stages turn all modules off and others on, which say the same but for one column."""
+    """Write a project whose stages disable all modules and enable others, which differ in one column."""
     _package(folder, models)
-    said, lengths = [], [50] * tables
+    lines, lengths = [], [50] * tables
     for stage in range(stages):
         if stage:
             lengths[stage % tables] += 10
@@ -160,8 +160,8 @@ def replaced(folder: Path, stages: int, tables: int = 100, models: Models = REAL
             path.write_text(_table(models, number, None, lengths[number]), encoding="utf-8")
         on, off = (", ".join(f"v{each}.{module(number)}" for number in range(tables)) for each in (stage, stage - 1))
         disable = f", disable: [{off}]" if stage else ""
-        said.append(f"  - {{name: v{stage}, message: Etapa {stage}{disable}, enable: [{on}]}}\n")
-    return _config(folder, "sqlite:///dev.db", "sqlite://", said)
+        lines.append(f"  - {{name: v{stage}, message: Etapa {stage}{disable}, enable: [{on}]}}\n")
+    return _config(folder, "sqlite:///dev.db", "sqlite://", lines)
 
 
 def module(number: int) -> str:

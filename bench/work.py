@@ -1,6 +1,6 @@
-"""What is measured, each in a process of its own: `python -m bench.work WHAT FOLDER` says its seconds.
+"""What is measured, each in a process of its own: `python -m bench.work WHAT FOLDER` prints its seconds.
 
-What is loaded before the clock starts is what a program has loaded that goes on running; `process` measures all of one.
+Loaded before the clock starts is what a long-running program has loaded; `process` measures a whole process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Work = Callable[[], None]
 
 
 def rebuild(folder: Path, *, proof: bool) -> Work:
-    """Ours: the whole history, written, and the development database brought up."""
+    """Ours: the whole history, written, and the development database upgraded."""
     from sqlstrata import commands
     from sqlstrata.plan import read
 
@@ -68,7 +68,7 @@ def make(folder: Path) -> Work:
 
 
 def clone(folder: Path) -> Work:
-    """The history alone, and nothing of what this program remembers of it."""
+    """The history alone, without the cache of `check`."""
     made = make(folder)
 
     def work() -> None:
@@ -115,7 +115,7 @@ def plain(folder: Path, stages: int) -> Work:
 
 
 def swap(folder: Path, stages: int) -> Work:
-    """The same where each stage has all modules anew: what was imported goes, and the stage's modules come."""
+    """The same if each stage imports all modules again."""
 
     def load(number: int) -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] == "modelos"]:
@@ -211,11 +211,11 @@ def process(*words: str) -> Work:
 
 
 def _done(_: object) -> None:
-    """Let go of what it came to."""
+    """Release the result."""
 
 
 def _load(url: str) -> None:
-    """Load what SQLAlchemy loads only when it is first asked for it: the ORM, the dialect, the driver."""
+    """Load what SQLAlchemy loads when it is first needed: the ORM, the dialect, the driver."""
     import sqlalchemy.orm
 
     sqlalchemy.create_engine(url)
@@ -256,7 +256,7 @@ def _work(what: str, folder: Path, words: list[str]) -> Work:
 
 
 def main(what: str, folder: str, *words: str) -> None:
-    """Say how long it took and the most memory that the process had, as JSON."""
+    """Print the seconds and the most memory that the process had, as JSON."""
     os.chdir(folder)
     with redirect_stdout(StringIO()):
         work = _work(what, Path(folder), list(words))
@@ -268,7 +268,7 @@ def main(what: str, folder: str, *words: str) -> None:
 
 
 def _spent() -> float:
-    """The seconds that a processor has worked for this process and those that it has waited for."""
+    """The processor's seconds for this process and its children."""
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 

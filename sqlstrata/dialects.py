@@ -1,7 +1,7 @@
 """SQLAlchemy dialects that compile DDL without a server.
 
-`mysql` and `mariadb` are two names of one server: types and options may be given for either, so both are compiled.
-The versions are those of sqlstrata.servers.
+`mysql` and `mariadb` are two names of one server: types and options may be given for either, so both are compiled. The
+versions are those of `sqlstrata.servers`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAMES = DIALECTS
 
 @cache
 def dialect(name: str) -> sa.Dialect:
-    """The dialect of a server, set up as a connection would do it, writing each % once."""
+    """The dialect of a server, set up as by a connection, which does not double `%`."""
     kind = servers.kind_of(name)
     options: dict[str, Any] = {"is_mariadb": True} if kind.name == "mariadb" else {}
     url = make_url(f"{kind.drivername(name)}://")
@@ -39,7 +39,7 @@ def dialect(name: str) -> sa.Dialect:
 
 
 def quoted(connection: sa.Connection, *names: str | None) -> str:
-    """A name in the quotes of the connection's server, after the names that it is in; None is left out."""
+    """Names joined by dots and quoted for the connection's server; None is left out."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     return ".".join(quote(name) for name in names if name)
 
@@ -48,8 +48,8 @@ def quoted(connection: sa.Connection, *names: str | None) -> str:
 def unmarked(tables: sa.MetaData | Iterable[sa.Table]) -> Iterator[None]:
     """Undo what create_all and drop_all change in MetaData.
 
-    They mark the foreign keys that they add and drop by ALTER, and a CREATE TABLE for SQLite, compiled afterwards,
-    would leave those out. SQLAlchemy 2.0 also makes computed columns nullable on MariaDB.
+    They mark the foreign keys that they add and drop by ALTER TABLE, and a CREATE TABLE compiled afterwards for SQLite
+    would omit those. SQLAlchemy 2.0 also makes computed columns nullable on MariaDB.
     """
     all_of_them = tables.tables.values() if isinstance(tables, sa.MetaData) else list(tables)
     computed = [(each, each.nullable) for table in all_of_them for each in table.columns if each.computed is not None]

@@ -1,4 +1,4 @@
-"""Every private name of SQLAlchemy that the engine needs, where there is no public API.
+"""Every private name of SQLAlchemy that the engine uses, where there is no public API.
 
 Importing this module raises WrongUse where the installed SQLAlchemy lacks one of them, or is too old, so nothing fails
 halfway. Those of the operations are in `sqlstrata/operations/private_names.py`.
@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import mapperlib, registry
-from sqlalchemy.schema import SchemaConst
+from sqlalchemy.schema import CreateIndex, SchemaConst
 
 from sqlstrata.errors import WrongUse
 from sqlstrata.operations.private_names import lacking, prefixes, should_create
@@ -32,6 +32,16 @@ MADE_AS_NUMBER = "_creation_order"
 def sequences_of(metadata: sa.MetaData) -> list[sa.Sequence]:
     """The sequences of a MetaData."""
     return list(metadata._sequences.values())
+
+
+def add_all(metadata: sa.MetaData, part: sa.MetaData) -> None:
+    """Have a MetaData create what another one does, besides its own."""
+    for name in ("tables", "_sequences"):
+        dict.update(getattr(metadata, name), getattr(part, name))
+    metadata._schemas |= part._schemas
+    for name in NAMES_OF_METADATA:
+        getattr(metadata, name).update(getattr(part, name))
+    metadata.dispatch._update(part.dispatch, only_propagate=False)
 
 
 # ------------------------------------------------------------------- columns and types
@@ -53,6 +63,12 @@ def variants(type_: Type) -> Mapping[str, Type]:
 def has_condition(element: sa.Constraint | sa.Index) -> bool:
     """Whether ddl_if() was called."""
     return element._ddl_if is not None
+
+
+def is_created(index: sa.Index, compiler: Any) -> bool:
+    """Whether create_all makes the index on the compiler's server, by ddl_if()."""
+    condition: Any = index._ddl_if
+    return condition is None or bool(condition._should_execute(CreateIndex(index), index, None, compiler=compiler))
 
 
 def excluded(constraint: postgresql.ExcludeConstraint) -> list[tuple[Any, str]]:
@@ -122,7 +138,8 @@ def _expected() -> Iterator[tuple[object, str]]:
     """Each private name, with an object that must have it."""
     metadata = sa.MetaData()
     column = sa.Column("c", sa.Integer())
-    yield from ((metadata, each) for each in ("_sequences", *NAMES_OF_METADATA))
+    yield from ((metadata, each) for each in ("_sequences", "_schemas", *NAMES_OF_METADATA))
+    yield metadata.dispatch, "_update"
     yield from ((column, "_user_defined_nullable"), (column, MADE_AS_NUMBER), (column.type, "_variant_mapping"))
     yield from ((sa.UniqueConstraint(), each) for each in ("_ddl_if", "_create_rule"))
     yield from ((sa.Index("i"), "_ddl_if"), (postgresql.ExcludeConstraint(("c", "=")), "_render_exprs"))

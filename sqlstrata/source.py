@@ -1,4 +1,4 @@
-"""Python source, as values and as text: what the revision files are written with.
+"""Python source as values and as text, for writing revision files.
 
 A `Call` is what a reader sees in a revision, `sa.Column("nome", sa.String(length=50), nullable=False)`. It is laid out
 as `ruff format` would do it: on one line where it fits, else one argument a line with a comma behind the last.

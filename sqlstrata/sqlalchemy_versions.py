@@ -2,7 +2,7 @@
 
 2.1 adds views and tables of queries (`CreateView`, `CreateTableAs`, `Table.is_view`), checks for types only
 (`CheckFirst`), dialect options for identities and sequences, and the position of each column in a collection. In 2.1 a
-MetaData has a list of its types; in 2.0 they listen to its events. The operations' part is in their `private_names`.
+MetaData has a list of its types; in 2.0 they listen to its events. For the operations see their `private_names`.
 """
 
 from __future__ import annotations

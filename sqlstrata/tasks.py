@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from sqlstrata.result import Result
 
 _HELP = {
-    "config": "the plan (default: config.yaml here or in a folder above, or the variable SQLSTRATA_CONFIG)",
+    "config": "the config.yaml to use (default: the one here or in a folder above, or the variable SQLSTRATA_CONFIG)",
     "json": "print one JSON object and nothing else",
-    "url": "another database than the one in the plan",
+    "url": "another database than that of config.yaml",
     "to": "the stage to go to",
     "wait": "seconds to wait for another run on the database or in the folder (default: 60)",
-    "protect": "mark the database: nothing here will drop, reset or re-stamp it",
+    "protect": "mark the database as protected: no command will drop it or change its revision",
 }
 _WAIT = 60.0
 _LONGEST = 1_000_000.0  # servers count milliseconds in 31 bits
@@ -78,7 +78,7 @@ def _errors_printed(report: Report) -> Iterator[None]:
         report.stopped()
     except Exception as error:  # noqa: BLE001 - the one place where an unexpected error ends, with exit code 1
         if isinstance(error, OSError):
-            sys.stdout.write("\n")  # so that there is something to write
+            sys.stdout.write("\n")  # forces an attempt to write
             sys.stdout.flush()
         report.crashed()
 
@@ -96,7 +96,7 @@ Body = Callable[..., "Result"]
 
 
 def command(*, progress: bool = False, iterable: Iterable[str] = (), **help_: str) -> Callable[[Body], Command]:
-    """Make a task of a function of the plan, of what hears messages, and of options of its own.
+    """Make a task of a function that takes the plan, a function for messages, and options of its own.
 
     The task has these options after `--config` and `--json`, and prints the function's result. `progress` shows each
     stage while the work goes on.
@@ -144,7 +144,7 @@ def _plan(config: str | None, report: Report) -> Plan:
 
 
 def _notes(urls: Iterable[str]) -> Iterator[str]:
-    """What a person must know of the URLs that a command was given."""
+    """Sentences about ignored options in the URLs that a command was given."""
     from sqlstrata.plan.urls import note
 
     return (found for each in urls if (found := note(each)) is not None)
@@ -173,11 +173,11 @@ def commands(_: Context) -> None:
 
 @command(
     progress=True,
-    dry_run="show what would be made, write nothing",
-    no_apply="leave the development database alone",
+    dry_run="show what would be written, but write nothing",
+    no_apply="do not upgrade the development database",
     no_proof="skip the proof",
     no_rows="prove on the `rows` of the plan alone, without generated rows",
-    force="also replace revision files that were edited by hand; a copy is kept beside",
+    force="also overwrite revision files that were edited by hand; a copy is kept",
 )
 def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
     plan: Plan,
@@ -189,7 +189,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
     force: bool = False,
     wait: float = _WAIT,
 ) -> Result:
-    """Make the whole history from the stages, prove it, write it, and bring the development database up."""
+    """Make the whole history from the stages, prove it, write it, and upgrade the development database."""
     return sqlstrata.rebuild(
         plan,
         dry_run=dry_run,
@@ -204,7 +204,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
 
 @command()
 def check(plan: Plan, notify: Notify) -> Result:
-    """Check that the history on disk is, byte for byte, what the stages give; for CI."""
+    """Check that the history on disk is, byte for byte, what the stages give. Read-only, for CI."""
     return sqlstrata.check(plan, notify)
 
 
@@ -229,20 +229,20 @@ def up(
     wait: float = _WAIT,
     protect: bool = False,
 ) -> Result:
-    """Bring a database up, to the last stage or to another."""
+    """Upgrade a database to the last stage, or to another."""
     return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect)
 
 
-@command(progress=True, to="the stage to go down to, or `base` for nothing")
+@command(progress=True, to="the stage to go down to, or `base` for an empty database")
 def down(plan: Plan, notify: Notify, url: str | None = None, to: str | None = None, wait: float = _WAIT) -> Result:
-    """Take a database one stage back, or down to a stage."""
+    """Downgrade a database by one stage, or to a stage."""
     return sqlstrata.down(plan, to, url, notify, wait=wait)
 
 
 @command(
-    from_stage="the stage to start from (default: nothing)",
+    from_stage="the stage to start from (default: an empty database)",
     to="the stage to end at (default: the last)",
-    dialect="sqlite, postgresql, mysql or mariadb (default: that of the plan's database)",
+    dialect="sqlite, postgresql, mysql or mariadb (default: that of the database in config.yaml)",
 )
 def sql(
     plan: Plan, _: Notify, from_stage: str | None = None, to: str | None = None, dialect: str | None = None
@@ -253,31 +253,31 @@ def sql(
 
 @command(progress=True, iterable=["url"], url="a server to prove on; may be given several times")
 def verify(plan: Plan, notify: Notify, url: list[str]) -> Result:
-    """Prove the history on disk on other servers: every stage up, down and up again with rows in it."""
+    """Prove the history on disk on other servers: every stage up, down and up again, with rows."""
     return sqlstrata.verify(plan, url, notify)
 
 
 @command()
 def identify(plan: Plan, notify: Notify, url: str | None = None) -> Result:
-    """Find the stage that a database is at, by its schema alone."""
+    """Find which stage a database is at, by its schema alone."""
     return sqlstrata.identify(plan, url, notify)
 
 
 @command()
 def adopt(plan: Plan, notify: Notify, url: str | None = None, protect: bool = False, wait: float = _WAIT) -> Result:
-    """Give a database that was made elsewhere the revision of the stage that its schema is exactly that of."""
+    """Write the revision of the stage that has exactly this schema into a database that was created elsewhere."""
     return sqlstrata.adopt(plan, url, protect=protect, wait=wait, notify=notify)
 
 
 @command(progress=True, wait="seconds to wait for a server that is starting (default: 60)")
 def onboard(plan: Plan, notify: Notify, wait: float = _WAIT) -> Result:
-    """From a fresh clone to a working database: create it, bring it up with its rows, show what is there."""
+    """Create the development database, upgrade it with its rows, and show its tables. Again, it does nothing."""
     return sqlstrata.onboard(plan, wait=wait, notify=notify)
 
 
-@command(yes="do not ask")
+@command(yes="do not ask for confirmation")
 def reset(plan: Plan, notify: Notify, yes: bool = False, wait: float = _WAIT) -> Result:
-    """Drop the development database and create it again; never a protected one, or one that is not this project's."""
+    """Drop the development database and create it again, unless it is protected or not this project's."""
     return sqlstrata.reset(plan, (lambda _: True) if yes else _asked, wait=wait, notify=notify)
 
 
@@ -292,21 +292,21 @@ def _asked(question: str) -> bool:
 
 @command()
 def eject(plan: Plan, notify: Notify) -> Result:
-    """Copy the operations beside env.py, so that the migrations folder needs Alembic and SQLAlchemy alone."""
+    """Copy the operations beside env.py, so that the migrations folder needs only Alembic and SQLAlchemy."""
     return sqlstrata.eject(plan, notify)
 
 
 @command(
     iterable=["enable"],
     name="the stage's name: a to z, 0 to 9 and _, a letter first",
-    enable="a module that it turns on; may be given several times (default: one with its name)",
-    extends="the model that the new module adds a column to",
+    enable="a module that it enables; may be given several times (default: one with its name)",
+    extends="the model to which the new module adds a column",
     message="what the stage is for",
 )
 def new_stage(
     plan: Plan, _: Notify, name: str, enable: list[str], extends: str | None = None, message: str | None = None
 ) -> Result:
-    """Add a stage to config.yaml, with its comments and layout kept, and write its module's skeleton."""
+    """Add a stage to config.yaml, keeping comments and layout, and write a skeleton of its module."""
     return sqlstrata.new_stage(plan, name, enable=tuple(enable), extends=extends, message=message)
 
 

@@ -69,7 +69,7 @@ def test_a_version_that_is_newer_does_if_it_has_all_that_is_needed(
     ],
     ids=["inv", "alembic", "python"],
 )
-def test_a_version_that_is_too_old_is_said_at_the_start(program: str, code: int, tmp_path: Path) -> None:
+def test_a_version_that_is_too_old_is_reported_at_the_start(program: str, code: int, tmp_path: Path) -> None:
     """By a program without a traceback; to a script it is an exception."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DATABASE_URL": f"sqlite:///{tmp_path / 'a.db'}"}
     done = subprocess.run(

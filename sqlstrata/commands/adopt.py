@@ -1,4 +1,4 @@
-"""`adopt`: give a database the revision of the stage that its schema is exactly that of."""
+"""`adopt`: write the revision of the stage that has exactly a database's schema into the database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from sqlstrata.revisions.generate import steps
 class Adopted:
     """The stage, its revision (None: before the first) and the one before it; whether it was written, and the mark.
 
-    `unmarked` is why the database could not be marked, and what to do about it; `inv reset` will not drop it then.
+    `before` has all revisions where the database had several, with commas. `unmarked` is why the database could not be
+    marked, and what to do about it; `inv reset` will not drop it then.
     """
 
     stage: str | None
@@ -80,8 +81,8 @@ def adopt(
     made = steps(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)
-        before = apply.revision_of(connection)
-        fit = fitting(connection, made, stage_of(before, apply.runnable(plan)))
+        before = ", ".join(apply.revisions_of(connection, plan)) or None
+        fit = fitting(connection, plan, made, stage_of(before, apply.runnable(plan)))
         if not fit.exact:
             raise _unfit(fit)
         target = revision_on_disk(plan, made, fit.stage)
@@ -100,9 +101,10 @@ def _is_protected(plan: Plan, url: str | None) -> bool:
 
 
 def _unfit(fit: Fit) -> SchemaDiffers:
+    them = "it" if len(fit.differences) == 1 else "them"
     return SchemaDiffers(
         f"No stage fits this database exactly; the nearest is {fit.nearest}.",
-        hint=f"`inv identify` shows {'it' if len(fit.differences) == 1 else 'them'}. {differences.UNDO}",
+        hint=f"`inv identify` shows {them}. {differences.advice(fit.differences)}",
         stage=fit.stage,
         exact=False,
         differences=differences.as_json(fit.differences),

@@ -19,11 +19,15 @@ from sqlstrata.revisions.generate import steps
 
 @dataclass(frozen=True)
 class Checked:
-    """The first stage whose file differs, if one does; modules that no stage turns on; and the command that helps."""
+    """The first stage whose file differs, if one does; modules that no stage turns on; and the command that helps.
+
+    `proved` is False for a history that `rebuild --no-proof` has written.
+    """
 
     mismatch: folder.Mismatch | None
     unlisted: tuple[str, ...]
     remedy: str
+    proved: bool = True
 
     def to_json(self) -> dict[str, object]:
         found = self.mismatch
@@ -32,6 +36,7 @@ class Checked:
             "stage": None if found is None else found.stage,
             "cause": None if found is None else found.cause,
             "file": None if found is None else found.file,
+            "proved": self.proved,
         }
 
     def lines(self) -> Iterator[Line]:
@@ -39,6 +44,8 @@ class Checked:
             yield "The history is what the stages give."
         elif self.mismatch.diff:
             yield Verbatim(self.mismatch.diff)
+        if not self.proved:
+            yield "It is not proved: it was written with `--no-proof`. `inv rebuild` proves it."
 
     @property
     def error(self) -> HistoryDiffers | None:
@@ -61,7 +68,7 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     wrong = None if remembered.is_unchanged(plan) else mismatch(plan, steps(plan))
     wrong = wrong or folder.environment_mismatch(plan.migrations)
     remedy = "" if wrong is None else folder.remedy(folder.read(plan.migrations / "versions"))
-    found = Checked(wrong, unlisted(plan), remedy)
+    found = Checked(wrong, unlisted(plan), remedy, folder.is_proved(plan.migrations))
     if found.unlisted:
         notify(f"Warning: no stage turns on {', '.join(found.unlisted)}.", "")
     return accepted(found)

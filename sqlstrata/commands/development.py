@@ -1,4 +1,4 @@
-"""The development database: create it, bring it to the last stage with its rows, and check what is there."""
+"""The development database: create it, upgrade it to the last stage with its rows, and check it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sqlstrata.revisions.generate import Step
 
 @dataclass(frozen=True)
 class Brought:
-    """What bringing the development database up did."""
+    """What was done to upgrade the development database."""
 
     applied: tuple[str, ...] = ()
     created: bool = False
@@ -131,12 +131,12 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
     last = made[-1]
     with database.connect(database.engine(plan.database.url, reading=True)) as connection:
         sqlite_file.require_whole(connection)
-        found = compare(connection, last.metadata)
+        found = compare(connection, last.metadata, plan.foreign)
         if found:
             raise SchemaDiffers(
                 f"The database has the revision of stage {last.stage.name}, but its schema differs: "
                 f"{counted(len(found), 'difference')}.",
-                hint=f"`inv status` shows {'it' if len(found) == 1 else 'them'}. {differences.UNDO}",
+                hint=f"`inv status` shows {'it' if len(found) == 1 else 'them'}. {differences.advice(found)}",
                 differences=differences.as_json(found),
             )
         tables = {

@@ -1,4 +1,4 @@
-"""`down`: take a database down the history on disk."""
+"""`down`: downgrade a database with the history on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`eject`: copy the operations beside env.py, so that the migrations folder needs Alembic and SQLAlchemy alone."""
+"""`eject`: copy the operations beside env.py, so that the migrations folder needs only Alembic and SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Ejected(tuple[Path, ...]):
 
     def lines(self) -> Iterator[Line]:
         yield "\n".join(f"Written: {path}." for path in self) or "Nothing to do: the copy is up to date."
-        yield "The migrations folder needs Alembic and SQLAlchemy alone."
+        yield "The migrations folder needs only Alembic and SQLAlchemy."
 
 
 def eject(plan: Plan, notify: Notify = silent) -> Ejected:

@@ -41,7 +41,9 @@ class Identified(Fit):
     def error(self) -> SchemaDiffers | None:
         if self.exact:
             return None
-        return SchemaDiffers(f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.UNDO)
+        return SchemaDiffers(
+            f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.advice(self.differences)
+        )
 
 
 def named(stage: str | None) -> str:
@@ -60,6 +62,7 @@ def identify(plan: Plan, url: str | None = None, notify: Notify = silent) -> Ide
     stages = outlines(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)
-        current = stage_of(apply.revision_of(connection), apply.files(plan))
-        fit = fit_of(connection, stages, current)
+        revisions = apply.revisions_of(connection, plan)
+        current = stage_of(revisions[0], apply.files(plan)) if len(revisions) == 1 else None
+        fit = fit_of(connection, plan, stages, current)
     return accepted(Identified(fit.stage, fit.differences, fit.also))

@@ -28,7 +28,7 @@ _PATIENCE = 10
 
 @answering()
 def onboard(plan: Plan, *, wait: float = WAIT, notify: Notify = silent) -> Onboarded:
-    """Make a working development database: create it, bring it to the last stage with its rows, and check it.
+    """Make a working development database: create it, upgrade it to the last stage with its rows, and check it.
 
     A server that is starting is waited for, up to `wait` seconds. Where there are no revision files the history is made
     first. A second run changes nothing. Raises WrongUse (no driver), Unreachable (no server, no right), HistoryDiffers,

@@ -12,7 +12,7 @@ Notify = Callable[[str, str], None]
 """Called with what is being done ("making", "up"…) and the stage; with a sentence, the stage is empty."""
 
 WAIT = 60.0
-"""Seconds to wait for somebody else who is migrating the same database, or writing the same folder."""
+"""Seconds to wait for another run on the same database or folder."""
 
 
 def silent(_doing: str, _stage: str) -> None:

@@ -1,4 +1,4 @@
-"""`rebuild`: make the whole history, prove it, write it in one step, and bring the development database up."""
+"""`rebuild`: make the whole history, prove it, write it in one step, and upgrade the development database."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
+from alembic.config import Config
 
 from sqlstrata import folder
 from sqlstrata.commands.development import Brought, bring_up
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
-from sqlstrata.databases import addresses
+from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
 from sqlstrata.disk import write_whole
-from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
+from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import swept
 from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
+from sqlstrata.plan.values import VersionTable
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
@@ -29,6 +32,7 @@ from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
+from sqlstrata.servers import KINDS
 
 _ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
 
@@ -100,7 +104,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     notify: Notify = silent,
     wait: float = WAIT,
 ) -> Rebuilt:
-    """Make the whole history, prove it, replace the revision files in one step, bring the development database up.
+    """Make the whole history, prove it, replace the revision files in one step, upgrade the development database.
 
     It is proved on the `rows` of the plan and, with `generated_rows`, once more on rows made from the models.
     Where anything is refused or fails before the files are replaced, nothing has been touched. Raises WrongUse,
@@ -108,6 +112,8 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     and Locked.
     """
     versions = plan.migrations / "versions"
+    if proof and apply_it and not dry_run:
+        _require_proved_kind(plan)
     healed(plan, notify)
     clock = Clock(notify)
     made_of = remembered.digest(plan)
@@ -125,11 +131,12 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
                 for mirror in mirrors:
                     swept(mirror.server)
                     where = addresses.address(sa.make_url(mirror.server))
-                    prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror, note)
+                    with _advised(mirror.server):
+                        prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror, note)
     proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     if dry_run:
         return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
-    replaced = _write(plan, revisions, force=force, wait=wait, notify=notify)
+    replaced = _write(plan, revisions, proved=proof, force=force, wait=wait, notify=notify)
     remembered.remember(plan, made_of, revisions)
     try:
         brought = bring_up(plan, made, clock, wait=wait) if apply_it else Brought()
@@ -149,6 +156,39 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     )
 
 
+def _require_proved_kind(plan: Plan) -> None:
+    """Raise WrongUse where the development database is on a kind of server on which nothing would be proved.
+
+    Raises Unreachable where that server does not answer, which has to be seen to in any case.
+    """
+    url = addresses.parsed(plan.database.url)
+    kind = addresses.server_kind(url)
+    if kind in {addresses.server_kind(addresses.parsed(server)) for server in plan.prove_on}:
+        return
+    creation.exists(url)
+    title = KINDS[kind].title
+    message = (
+        f"`prove_on` names no {title} server, so the development database would get what nothing has proved there."
+    )
+    hint = (
+        f"Add a {title} server to `prove_on`, or remove the key: its default is the development database's server. "
+        "`--no-apply` leaves the development database alone."
+    )
+    raise WrongUse(message, where=plan.where("prove_on"), hint=hint)
+
+
+@contextmanager
+def _advised(server: str) -> Iterator[None]:
+    """Have the error for a server that cannot be used for the proof say what else to do."""
+    try:
+        yield
+    except Unreachable as error:
+        example = f"{sa.make_url(server).drivername}://user@host/name"
+        advice = f"write `prove_on: [{example}]` in config.yaml; `inv rebuild --no-proof` proves nothing."
+        error.hint = f"{error.hint or ''} To prove the history on another server, {advice}".strip()
+        raise
+
+
 def _show(
     mirrors: Sequence[Mirror], clock: Clock, stage: Stage, metadata: sa.MetaData, changed: frozenset[str]
 ) -> None:
@@ -158,9 +198,12 @@ def _show(
 
 
 def _write(
-    plan: Plan, revisions: tuple[Revision, ...], *, force: bool, wait: float, notify: Notify
+    plan: Plan, revisions: tuple[Revision, ...], *, proved: bool, force: bool, wait: float, notify: Notify
 ) -> folder.Replaced | None:
-    """Replace the revision files, and complete the migrations folder around them. None where nothing differed."""
+    """Replace the revision files, and complete the migrations folder around them. None where nothing differed.
+
+    What is not proved is marked before it is there, and what is proved loses the mark afterwards.
+    """
     versions = plan.migrations / "versions"
     with folder.locked(versions, wait, waiting=messages(notify)) as left:
         if left:
@@ -168,18 +211,32 @@ def _write(
         about_older = folder.environment(plan.migrations, wait=wait)
         if about_older is not None:
             notify(about_older, "")
-        _alembic_ini(plan)
-        return folder.replace(versions, revisions, force=force)
+        about_ini = _alembic_ini(plan)
+        if about_ini is not None:
+            notify(about_ini, "")
+        if not proved and folder.compare(folder.read(versions), revisions) is not None:
+            folder.mark_unproved(plan.migrations)
+        replaced = folder.replace(versions, revisions, force=force)
+        if proved:
+            folder.mark_proved(plan.migrations)
+        return replaced
 
 
-def _alembic_ini(plan: Plan) -> None:
+def _alembic_ini(plan: Plan) -> str | None:
     """Write an alembic.ini beside the plan where there is none, so that Alembic's own commands work there.
 
-    The database's URL is in it only where that is a file: another may hold a password.
+    The database's URL is in it only where that is a file: another may hold a password. Gives a sentence where there is
+    one already that names another version table.
     """
-    path = plan.folder / "alembic.ini"
-    if path.exists() or not plan.migrations.is_relative_to(plan.folder):
-        return
+    path, lines = plan.folder / "alembic.ini", _version_table(plan)
+    if path.exists():
+        found = Config(str(path)).get_section("alembic", {}) if lines else {}
+        missing = [f"{key} = {value}" for key, value in lines.items() if found.get(key) != value]
+        if not missing:
+            return None
+        return f"{path.name} does not name Alembic's table: write `{'` and `'.join(missing)}` under [alembic]."
+    if not plan.migrations.is_relative_to(plan.folder):
+        return None
     text = _ALEMBIC_INI.read_text(encoding="utf-8")
     text = text.replace("MIGRATIONS", plan.migrations.relative_to(plan.folder).as_posix())
     text = text.replace("CONFIG", plan.path.name)
@@ -190,6 +247,9 @@ def _alembic_ini(plan: Plan) -> None:
         path_of_file = (file.relative_to(plan.folder) if inside else file).as_posix().replace("%", "%%")
         place = f"%(here)s/{path_of_file}" if inside else path_of_file
         text = text.replace("# sqlalchemy.url = driver://user@host/name", f"sqlalchemy.url = sqlite:///{place}")
+    if lines:
+        named = "".join(f"{key} = {value}\n" for key, value in lines.items())
+        text += f"\n# Alembic's table, as config.yaml names it.\n{named}"
     try:
         write_whole(path, text.encode(), replace=False)
     except OSError as error:
@@ -197,6 +257,14 @@ def _alembic_ini(plan: Plan) -> None:
         raise WrongUse(
             message, hint="Check the folder's permissions and free space. Nothing else was changed."
         ) from error
+    return None
+
+
+def _version_table(plan: Plan) -> dict[str, str]:
+    """The lines of alembic.ini for Alembic's table; none where it is the default one."""
+    if plan.version_table == VersionTable():
+        return {}
+    return {key: value for key, value in apply.version_table(plan).items() if value is not None}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ A failure before the drop has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from sqlstrata.errors import Protected, WrongUse
 from sqlstrata.migrate.failures import locked
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
+from sqlstrata.plan.foreign import is_foreign
 from sqlstrata.result import counted
 from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
@@ -99,7 +100,9 @@ def _droppable(connection: sa.Connection, plan: Plan) -> Seen:
     """Look at the database. Raises Protected where it may not be dropped."""
     ownership.require_unprotected(connection, "reset", configured=plan.database.protected)
     ownership.require_ours(connection, plan.folder)
-    rows = {".".join(path): _count(connection, quoted(connection, *path)) for path in _tables(connection)}
+    tables = _tables(connection, plan)
+    _require_no_others(connection, plan, tables)
+    rows = {".".join(path): _count(connection, quoted(connection, *path)) for path in tables}
     return Seen(location(connection), ownership.read(connection), rows)
 
 
@@ -107,13 +110,32 @@ def _count(connection: sa.Connection, table: str) -> int:
     return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
 
 
-def _tables(connection: sa.Connection) -> list[tuple[str, ...]]:
+def _tables(connection: sa.Connection, plan: Plan) -> list[tuple[str, ...]]:
     """The names of all tables but our own; on PostgreSQL with their schemas."""
-    inspector = sa.inspect(connection)
+    inspector, ours = sa.inspect(connection), OURS | {plan.version_table.name}
     if connection.dialect.name != "postgresql":
-        return [(name,) for name in sorted(set(inspector.get_table_names()) - OURS)]
+        return [(name,) for name in sorted(set(inspector.get_table_names()) - ours)]
     schemas = [name for name in inspector.get_schema_names() if name != "information_schema"]
-    return [(schema, name) for schema in schemas for name in sorted(set(inspector.get_table_names(schema)) - OURS)]
+    return [(schema, name) for schema in schemas for name in sorted(set(inspector.get_table_names(schema)) - ours)]
+
+
+def _require_no_others(connection: sa.Connection, plan: Plan, tables: Sequence[tuple[str, ...]]) -> None:
+    """Raise Protected where the database has tables of somebody else; those of an extension come back with it."""
+    default, brought = connection.dialect.default_schema_name, set[tuple[str, ...]]()
+    if connection.dialect.name == "postgresql":
+        brought = {tuple(row) for row in connection.exec_driver_sql(_BROUGHT)}
+    keys = (".".join(path).removeprefix(f"{default}.") for path in tables if path not in brought)
+    others = [key for key in keys if is_foreign(key, plan.not_ours, default)]
+    if others:
+        message = f"`not_ours` names {', '.join(others)}, which resetting the database would drop."
+        raise Protected(message, where=plan.where("not_ours"), hint="Drop the database yourself, if that may go.")
+
+
+_BROUGHT = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+"""
+"""PostgreSQL's tables that belong to an extension."""
 
 
 def _require_still(plan: Plan, seen: Seen, connection: sa.Connection) -> None:

@@ -104,7 +104,7 @@ def _kind(plan: Plan, folder: Path) -> str:
 
 
 def _column(name: str, found: _Class) -> str:
-    """The column that the module's name stands for: `usuario_email` gives Usuario an `email`."""
+    """The column in the module's name: `usuario_email` is the column `email` of Usuario."""
     for known in (found.module.rpartition(".")[2], found.name.lower()):
         if name.startswith(f"{known}_"):
             return name.removeprefix(f"{known}_")

@@ -35,7 +35,7 @@ def sql(plan: Plan, start: str | None = None, to: str | None = None, dialect: st
     """
     dialect = dialect or sa.make_url(plan.database.url).get_backend_name()
     if dialect not in NAMES:
-        raise WrongUse(f"There is no dialect {dialect} here.", hint=f"Use one of {', '.join(NAMES)}.")
+        raise WrongUse(f"`{dialect}` is not a supported dialect.", hint=f"Use one of {', '.join(NAMES)}.")
     plan.require_server(dialect)
     known = apply.runnable(plan)
     last_stage(known)

@@ -79,5 +79,5 @@ def _at(plan: Plan, revisions: tuple[Revision, ...]) -> str | None:
     if addresses.server_kind(url) == "sqlite" and not creation.exists(url):
         return None
     with database.reporting(url), database.engine(url, reading=True).connect() as connection:
-        current = apply.revision_of(connection)
+        current = apply.revision_of(connection, plan)
     return next((each.stage for each in revisions if each.id == current), None)

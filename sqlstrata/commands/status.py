@@ -94,7 +94,7 @@ class Status:
     def _advice(self) -> str:
         if self.outdated:
             return "The history on disk is not what the stages give either: `inv check` shows how; run `inv rebuild`."
-        return ADOPT if self._fits else differences.UNDO
+        return ADOPT if self._fits else differences.advice(self.differences)
 
     @property
     def _fits(self) -> bool:
@@ -141,32 +141,32 @@ def status(plan: Plan, url: str | None = None, notify: Notify = silent) -> Statu
     with database.connect(database.engine(there, reading=True)) as connection:
         sqlite_file.require_whole(connection)
         made = steps(plan)
-        found = _settled(connection, known, made)
+        found = _settled(connection, plan, known, made)
         found = replace(found, with_rows=_with_rows(plan, there, found.pending))
         if not found.schema_matches or found.gone:
             found = replace(found, outdated=mismatch(plan, made) is not None)
     return accepted(found)
 
 
-def _settled(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
-    """Look again while a run goes on, or a server finishes the statement of a killed one.
+def _settled(connection: sa.Connection, plan: Plan, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
+    """Read again while a run is active, or a server finishes the statement of a killed one.
 
     Of schemas a server shows what is there now; of rows, what was there when the transaction began.
     """
-    found = _looked(connection, known, made)
+    found = _looked(connection, plan, known, made)
     for _ in range(_LOOKS):
-        if found.schema_matches or (found.revision, found.unfinished) == apply.standing(connection):
+        if found.schema_matches or (found.revision, found.unfinished) == apply.standing(connection, plan):
             break
-        found = _looked(connection, known, made)
+        found = _looked(connection, plan, known, made)
     return found
 
 
-def _looked(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
-    revision, half = apply.standing(connection)
+def _looked(connection: sa.Connection, plan: Plan, known: tuple[File, ...], made: tuple[Step, ...]) -> Status:
+    revision, half = apply.standing(connection, plan)
     names = [step.stage.name for step in made]
     stage = stage_of(revision, known)
     if revision is not None and stage is None:
-        fit = fitting(connection, made)
+        fit = fitting(connection, plan, made)
         there = fit.stage if fit.exact else None
         return Status(
             there, revision, _after(names, there), fit.exact, fit.differences, gone=True, fit=fit, unfinished=half
@@ -175,9 +175,9 @@ def _looked(connection: sa.Connection, known: tuple[File, ...], made: tuple[Step
     if stage is not None and step is None:  # the file of a stage that is no longer in the plan
         on_disk = [str(file.stage) for file in known]
         return Status(stage, revision, _after(on_disk, stage), schema_matches=False, unfinished=half)
-    found = compare(connection, sa.MetaData() if step is None else step.metadata)
+    found = compare(connection, sa.MetaData() if step is None else step.metadata, plan.foreign)
     connection.rollback()
-    likely = fitting(connection, made) if found and half is None else None
+    likely = fitting(connection, plan, made) if found and half is None else None
     return Status(stage, revision, _after(names, stage), not found, found, fit=likely, unfinished=half)
 
 

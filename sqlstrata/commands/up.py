@@ -1,4 +1,4 @@
-"""`up`: bring a database up the history on disk."""
+"""`up`: upgrade a database with the history on disk."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def up(
     wait: float = WAIT,
     protect: bool = False,
 ) -> Applied:
-    """Bring a database up to a stage, by default the last. A SQLite file is created where there is none.
+    """Upgrade a database to a stage, by default the last. A SQLite file is created where there is none.
 
     With `protect` the database is marked: nothing here will drop, reset or re-stamp it. Raises HistoryDiffers where the
     history on disk cannot be run, SchemaDiffers where the database has an unknown revision, or tables of the stages and

@@ -135,7 +135,7 @@ class _Run:
         self.process.stdin.close()
 
     def ended(self) -> Server:
-        """Pass on the stages that the process begins; at its end, give what came of it."""
+        """Pass on the stages that the process begins; at its end, return the result."""
         found: dict[str, Any] = {}
         with self.process as process:
             assert process.stdout is not None

@@ -20,6 +20,8 @@ def remedy(server: sa.Engine, url: sa.URL, error: DBAPIError) -> str:
 
     server is an engine for the URL's server: it is asked for the user's name.
     """
+    if (error.statement or "").startswith("CREATE EXTENSION "):
+        return f"An administrator can run, in the database {url.database}: {error.statement};"
     if server.dialect.name == "postgresql":
         granted = _on_postgresql(server, url, error.statement)
     elif getattr(error.orig, "args", ())[:1] == (_NO_PRIVILEGE,):

@@ -3,81 +3,42 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
-from sqlstrata.diff.constraints import on, pairs
-from sqlstrata.diff.examples import crossing, example, zoned
+from sqlstrata.diff.changes import Changes, widens
+from sqlstrata.diff.constraints import on
+from sqlstrata.diff.examples import crossing, example, refers_to, zoned
 from sqlstrata.diff.order import Draft, Phase
+from sqlstrata.diff.prepared import prepared
 from sqlstrata.operations.conversion import keeps
-from sqlstrata.schema.values import Column, Constraint, Table, equal
+from sqlstrata.schema.values import Column, Table
 from sqlstrata.source import Call, Source, call, flat, quoted
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The columns of one table, before and after."""
-
-    before: Table
-    """The table before the stage."""
-    old: Table
-    """The same after its renames."""
-    new: Table
-    named: dict[str, str]
-    """Each renamed column's name before the stage."""
-
-    @cached_property
-    def added(self) -> list[Column]:
-        return [column for name, column in self.new.columns.items() if name not in self.old.columns]
-
-    @cached_property
-    def removed(self) -> list[Column]:
-        return [column for name, column in self.old.columns.items() if name not in self.new.columns]
-
-    @cached_property
-    def changed(self) -> list[tuple[Column, Column]]:
-        both = [
-            (self.old.columns[name], column) for name, column in self.new.columns.items() if name in self.old.columns
-        ]
-        return [(old, new) for old, new in both if not equal(old, new)]
-
-    @cached_property
-    def fresh(self) -> set[str]:
-        """Columns whose values are not yet there, or other ones, before the stage."""
-        retyped = {new.name for old, new in self.changed if old.types != new.types or old.computed != new.computed}
-        return {column.name for column in self.added} | retyped
-
-    @cached_property
-    def of_another_kind(self) -> set[str]:
-        """Columns that get another type on PostgreSQL, and not only another length."""
-        return {new.name for old, new in self.changed if _kind(old) != _kind(new)}
-
-    @cached_property
-    def kept_keys(self) -> list[Constraint]:
-        """Foreign keys that stay as they are."""
-        both = pairs(self.old.foreign_keys(), self.new.foreign_keys())
-        return [new for old, new in both if old is not None and new is not None and equal(old, new)]
-
-    def name_before(self, name: str) -> str:
-        return self.named.get(name, name)
 
 
 def add(draft: Draft, changes: Changes, column: Column) -> Source:
     """A new column, marked, with what the rows that are there get in it."""
     name = draft.hints.name(changes.new.key, column.name)
-    fill = draft.fill(name, _text_names(changes))
+    fill = prepared(draft, changes, "fill", name, column)
     if not column.nullable and not column.has_value:
-        why = f"{name} is NOT NULL, and the rows that are there have no value for it"
+        why = f"{name} is NOT NULL, and existing rows have no value for it"
         value = example(changes.new, column)
         if fill is not None:
             draft.complete("fill", name, value, why)
         elif draft.hints.up:
-            draft.need("fill", name, value, why)
+            target = refers_to(changes.new, column)
+            why += f"; the value offered refers all of them to the first row of {target}" if target else ""
+            draft.need("fill", name, value, why, rename=_rename(changes, column))
         else:
             advice = f"{why}. Give the stage a `fill` for {name}"
             draft.do(Phase.REQUIRE, on("op.require_no_rows", changes.before, quoted(advice)))
     draft.say(f"{changes.new.key}: + {column.name}")
     return call("op.added", column.source, fill=fill)
+
+
+def _rename(changes: Changes, column: Column) -> tuple[str, str] | None:
+    """The rename that an added column perhaps is."""
+    alike = next((each.name for each in changes.removed if _alike(column, each)), None)
+    return None if alike is None else (f"{changes.before.key}.{original(alike)}", column.name)
 
 
 def is_constant(column: Column) -> bool:
@@ -92,9 +53,9 @@ def remove(draft: Draft, changes: Changes, column: Column) -> Source:
     """A column that goes, marked."""
     name = f"{changes.before.key}.{original(column.name)}"
     if draft.hints.up and not draft.allowed_to_drop(name) and column.computed is None:
-        alike = [each.name for each in changes.added if _alike(each, column)]
-        offer = "".join(f"; if it is a rename: rename: {{{name}: {each}}}" for each in alike)
-        draft.need("drop", name, None, f"column {name} goes, with its values{offer}")
+        alike = next((each.name for each in changes.added if _alike(each, column)), None)
+        rename = None if alike is None else (name, alike)
+        draft.need("drop", name, None, f"column {name} is dropped, with its values", rename=rename)
     draft.say(f"{changes.new.key}: - {original(column.name)}")
     return call("op.removed", column.source)
 
@@ -102,13 +63,12 @@ def remove(draft: Draft, changes: Changes, column: Column) -> Source:
 def change(draft: Draft, changes: Changes, old: Column, new: Column) -> Source:
     """A column that becomes another, marked, with how its values cross."""
     name = draft.hints.name(changes.new.key, new.name)
-    names = _text_names(changes)
-    cast = draft.cast(name, names)
+    cast = prepared(draft, changes, "cast", name, new)
     may_be_null = old.nullable or cast is not None
-    fill = draft.fill(name, names) if may_be_null and not new.nullable else None
+    fill = prepared(draft, changes, "fill", name, new) if may_be_null and not new.nullable else None
     if old.computed is None and new.computed is not None:
         if draft.hints.up and not draft.allowed_to_drop(name):
-            draft.need("drop", name, None, f"column {name} becomes computed, its values go")
+            draft.need("drop", name, None, f"column {name} becomes computed, and its values are lost")
     elif new.computed is None:
         _values(draft, changes, old, new, name, cast)
         if old.nullable and not new.nullable:
@@ -128,7 +88,7 @@ def _marked(changes: Changes, table: Table, column: Column) -> Source:
 
 
 def _no_nulls(draft: Draft, changes: Changes, new: Column, name: str, fill: Source | None) -> None:
-    why = f"{name} becomes NOT NULL, and rows may have NULL there"
+    why = f"{name} becomes NOT NULL, and rows may be NULL there"
     if fill is not None:
         draft.complete("fill", name, example(changes.new, new), why)
         return
@@ -148,7 +108,7 @@ def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str,
         return
     if changes.new.has_type(new.name, draft.new_types) and old.kinds == new.kinds:
         return
-    why = f"{name} is {_type(old)} and becomes {_type(new)}, and it is not known how its values cross"
+    why = f"{name} is {_type(old)} and becomes {_type(new)}, and nothing says how its values are converted"
     if cast is not None:
         draft.complete("cast", name, crossing(old, new), why, differs)
         return
@@ -186,62 +146,32 @@ def _bare(column: Column) -> Source:
     return Call("sa.Column", (quoted(column.name), column.rest[0]))
 
 
-def widens(old: Column, new: Column) -> bool:
-    """Whether every value of the old type is one of the new, as it stands, on every server."""
-    if old.kinds != new.kinds or not set(old.labels) <= set(new.labels):
-        return False
-    kinds = set(old.kinds.values())
-    if kinds == {"string"}:
-        return all(_length(old.types[each]) <= _length(new.types[each]) for each in new.types)
-    if kinds == {"integer"}:
-        return all(_size(old.types[each]) <= _size(new.types[each]) for each in new.types)
-    return kinds == {"enum"} and bool(new.labels)
-
-
-def _length(type_: str | None) -> float:
-    digits = "".join(each for each in (type_ or "").partition("(")[2] if each.isdigit())
-    return float(digits) if digits else float("inf")
-
-
-_SIZES = ("TINYINT", "BOOL", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "SERIAL", "BIGINT", "BIGSERIAL")
-
-
-def _size(type_: str | None) -> int:
-    name = (type_ or "").split("(")[0].split()[0] if type_ else ""
-    unsigned = "UNSIGNED" in (type_ or "").upper()
-    return -1 if name not in _SIZES or unsigned else _SIZES.index(name)
-
-
 def _type(column: Column) -> str:
     return next((text for text in column.types.values() if text), "?")
 
 
 def _words(old: Column, new: Column) -> list[str]:
-    said = []
+    words = []
     if old.types != new.types:
         shown = next(each for each in new.types if old.types[each] != new.types[each])
-        said.append(f"{old.types[shown]} → {new.types[shown]}")
+        words.append(f"{old.types[shown]} → {new.types[shown]}")
     elif old.labels != new.labels:
-        said.append(f"{', '.join(old.labels)} → {', '.join(new.labels)}")
+        words.append(f"{', '.join(old.labels)} → {', '.join(new.labels)}")
     if old.nullable != new.nullable:
-        said.append("NULL" if new.nullable else "NOT NULL")
+        words.append("NULL" if new.nullable else "NOT NULL")
     if old.default != new.default:
-        said.append("no default" if new.default is None else "default")
+        words.append("no default" if new.default is None else "default")
     if flat(old.computed or "") != flat(new.computed or ""):
-        said.append("computed" if new.computed is not None else "no longer computed")
+        words.append("computed" if new.computed is not None else "no longer computed")
     if old.comment != new.comment:
-        said.append("comment")
-    return said or ["changed"]
+        words.append("comment")
+    return words or ["changed"]
 
 
 def is_made_again(old: Column, new: Column) -> bool:
-    """Whether the column is dropped and made anew on some server: what is computed has no values to keep."""
+    """Whether the column is dropped and added again on some server: a computed column has no values to keep."""
     another = new.computed is not None and old.types != new.types
     return another or flat(old.computed or "") != flat(new.computed or "")
-
-
-def _kind(column: Column) -> str:
-    return re.sub(r"\([^)]*\)", "", column.types.get("postgresql") or "")
 
 
 def original(name: str) -> str:
@@ -251,8 +181,3 @@ def original(name: str) -> str:
 
 def _alike(one: Column, other: Column) -> bool:
     return one.types == other.types
-
-
-def _text_names(changes: Changes) -> dict[str, str]:
-    """In SQL that a stage gives: what its columns are called by the time it runs."""
-    return {old: new for new, old in changes.named.items()}

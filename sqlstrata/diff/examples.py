@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlstrata.dialects import dialect
 from sqlstrata.schema.values import Column, Table
-from sqlstrata.servers import keys_of
+from sqlstrata.servers import by_key, keys_of
 
 Example = str | dict[str, str]
 
@@ -45,6 +45,8 @@ _VALUES: dict[str, str] = {
 
 def example(table: Table, column: Column) -> Example:
     """A value for the rows of the table that have none in the column."""
+    if column.default_value and not any(column.name in names for names in _unique(table)):
+        return _shortened(by_key({name: text for name, text in column.default_value.items() if text is not None}))
     parent = _parent(table, column)
     if parent is not None:
         return parent
@@ -52,10 +54,36 @@ def example(table: Table, column: Column) -> Example:
     return own if own is not None else _shortened({key: _value(column, key) for key in keys_of(column.types)})
 
 
+def refers_to(table: Table, column: Column) -> str | None:
+    """The other table whose first row `example` offers for a foreign key's column."""
+    key = next((each for each in table.foreign_keys() if column.name in each.columns), None)
+    return None if key is None or key.target == table.key or column.default_value else key.target
+
+
 def crossing(old: Column, new: Column) -> Example:
     """A cast: by way of text on PostgreSQL, as it stands elsewhere."""
     type_ = new.types.get("postgresql")
+    known = _CROSSINGS.get((old.kind, new.kind))
+    if known is not None:
+        made = {key: known[key].format(name=_quote(key)(old.name), type=type_) for key in keys_of(new.types)}
+        return made if len(set(made.values())) > 1 else next(iter(made.values()))
     return _by_server(new, lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
+
+
+_CROSSINGS = {
+    ("array", "json"): dict.fromkeys(("sqlite", "mysql"), "{name}") | {"postgresql": "to_jsonb({name})::{type}"},
+    ("binary", "uuid"): {
+        "sqlite": "lower(hex({name}))",
+        "postgresql": "encode({name}, 'hex')::{type}",
+        "mysql": "lower(hex({name}))",
+    },
+    ("uuid", "binary"): {
+        "sqlite": "unhex(replace({name}, '-', ''))",
+        "postgresql": "decode(replace({name}::text, '-', ''), 'hex')",
+        "mysql": "unhex(replace({name}, '-', ''))",
+    },
+}
+"""Casts between kinds of values that go neither as they are nor by way of text, by server."""
 
 
 def zoned(old: Column, new: Column) -> Example:

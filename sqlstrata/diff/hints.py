@@ -81,8 +81,12 @@ class Hints:
 
 def sql_source(sql: Sql, text: Mapping[str, str], keys: Collection[str]) -> Source:
     """The SQL of a hint as an argument; `text` are the words that have other names by then, `keys` the servers."""
-    given = {name: statements[0] for name, statements in sql.given(keys).items()}
-    return by_server(renamed_by_server(given, text, keys), keys)
+    return by_server(renamed_by_server(given_sql(sql, keys), text, keys), keys)
+
+
+def given_sql(sql: Sql, keys: Collection[str]) -> dict[str, str]:
+    """The expression for each of the servers that has its own, and for the others as `default`."""
+    return {name: statements[0] for name, statements in sql.given(keys).items()}
 
 
 def by_server(texts: Mapping[str, str], keys: Collection[str]) -> Source:

@@ -9,6 +9,7 @@ from enum import IntEnum, auto
 from sqlstrata.diff.hints import Hints, sql_source
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan import Sql
+from sqlstrata.schema.values import Table
 from sqlstrata.source import Source
 
 
@@ -17,6 +18,7 @@ class Phase(IntEnum):
 
     REQUIRE = auto()
     STATEMENTS_OFF = auto()
+    PREPARE = auto()
     RENAME = auto()
     FOREIGN_KEYS_OFF = auto()
     INDEXES_OFF = auto()
@@ -48,6 +50,8 @@ class Need:
     why: str
     up: bool = True
     """Which way it is for."""
+    rename: tuple[str, str] | None = None
+    """What it is if it is a rename: the old name, as the stage says it, and the new one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,18 @@ class Migration:
     changes: tuple[str, ...]
     needs: tuple[Need, ...]
     used: frozenset[tuple[str, str]]
+    beyond_data: tuple[Operation, ...] = ()
+    """What is on the other side of the stage's `data`: after it on the way up, before it on the way down."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A column with values from before the stage: the table before it, its key after it, the column, its SQL."""
+
+    before: Table
+    key: str
+    column: Source
+    sql: Source
 
 
 @dataclass
@@ -69,6 +85,7 @@ class Draft:
     changes: list[str] = field(default_factory=list)
     needs: list[Need] = field(default_factory=list)
     used: set[tuple[str, str]] = field(default_factory=set)
+    prepared: list[Prepared] = field(default_factory=list)
     new_types: set[str] = field(default_factory=set)
     """Types that the events make in this stage: before it, nothing can be asked about them."""
 
@@ -84,16 +101,23 @@ class Draft:
             self.changes.append(change)
 
     def need(
-        self, key: str, name: str, value: str | dict[str, str] | None, why: str, *, both_ways: bool = False
+        self,
+        key: str,
+        name: str,
+        value: str | dict[str, str] | None,
+        why: str,
+        *,
+        both_ways: bool = False,
+        rename: tuple[str, str] | None = None,
     ) -> None:
         """Something must be allowed; mostly on the way up alone, for the way down refuses when it meets rows."""
         if self.hints.up or both_ways:
             if any((each.key, each.name) == (key, name) for each in self.needs):
                 raise _ambiguous(key, name)
-            self.needs.append(Need(key, name, value, why, self.hints.up))
+            self.needs.append(Need(key, name, value, why, self.hints.up, rename))
 
     def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = ()) -> None:
-        """What a `fill` or `cast` gives for one server is no leave for another: ask for it where it gives nothing.
+        """A `fill` or `cast` for one server does not count for another: ask for the servers that it gives nothing for.
 
         On the way down, too: a server that has no SQL does not stop there, it invents a value.
         """
@@ -103,8 +127,8 @@ class Draft:
         if lacking:
             texts = value if isinstance(value, dict) else dict.fromkeys(lacking, value)
             more = {server: texts.get(server) or texts["default"] for server in lacking}
-            said = f"{why}; its `{key}` says nothing for {', '.join(lacking)}"
-            self.needs.append(Need(key, name, more, said, self.hints.up))
+            reason = f"{why}; its `{key}` gives nothing for {', '.join(lacking)}"
+            self.needs.append(Need(key, name, more, reason, self.hints.up))
 
     def allowed_to_drop(self, name: str) -> bool:
         """Whether the stage names this table or column in `drop`."""
@@ -142,5 +166,5 @@ class Draft:
 
 
 def _ambiguous(key: str, name: str) -> WrongUse:
-    message = f"A column called {name} gets another name and a new one takes it, and both need a `{key}`"
+    message = f"A column called {name} is renamed and a new one takes its name, and both need a `{key}`"
     return WrongUse(f"{message} by that name.", hint="Rename in one stage, and add in the next.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlstrata.diff import columns, constraints
-from sqlstrata.diff.columns import Changes
+from sqlstrata.diff.changes import Changes, widens
 from sqlstrata.diff.constraints import on
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import words
@@ -44,7 +44,7 @@ def _alteration(draft: Draft, changes: Changes, old: Column, new: Column) -> Cal
     if old.counted or new.counted or old.rest[1:] != new.rest[1:] or _without_null(old) != _without_null(new):
         return None
     type_ = None if flat(old.rest[0]) == flat(new.rest[0]) else new.rest[0]
-    if type_ is not None and (old.default is not None or not columns.widens(old, new) or new.labels):
+    if type_ is not None and (old.default is not None or not widens(old, new) or new.labels):
         return None
     if type_ is not None and new.name in changes.of_another_kind:  # checks and indexes keep what it was
         return None

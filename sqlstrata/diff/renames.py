@@ -63,7 +63,7 @@ def _used(draft: Draft, before: Schema, after: Schema) -> list[str]:
     used = []
     for name, target in draft.hints.rename.items():
         if not old.tables and _there(draft, new, name, target):
-            draft.say(f"{target}: nothing was there before to be renamed")
+            draft.say(f"{target}: nothing to rename existed before")
             used.append(name)
         elif name in old.tables:
             used += [name] if target in new.tables else []

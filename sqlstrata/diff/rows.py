@@ -9,7 +9,8 @@ from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlstrata.dialects import dialect
-from sqlstrata.diff.columns import Changes, is_constant
+from sqlstrata.diff.changes import Changes
+from sqlstrata.diff.columns import is_constant
 from sqlstrata.diff.constraints import on, options
 from sqlstrata.diff.hints import by_server
 from sqlstrata.diff.order import Draft, Phase
@@ -54,7 +55,8 @@ def unique_index(draft: Draft, changes: Changes, index: Index) -> None:
 def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source | None = None) -> None:
     """No two rows may have the same values; columns that are added with a default have one value in all of them."""
     added = {column.name: column for column in changes.added if column.name in names}
-    if any(draft.hints.name(changes.new.key, name) in draft.hints.fill for name in added):
+    if any(draft.hints.name(changes.new.key, name) in draft.hints.fill for name in names):
+        _unique_when_filled(draft, changes, names, set(added))
         return
     if not all(is_constant(column) for column in added.values()) or (changes.fresh - set(added)) & set(names):
         return
@@ -66,8 +68,25 @@ def _unique(draft: Draft, changes: Changes, names: Sequence[str], where: Source 
         draft.do(Phase.REQUIRE, Call(made.function, made.arguments, (*made.keywords, *options(changes.before))))
     else:
         texts = {server: f"(SELECT count(*) FROM {_path(changes, server)}) > 1" for server in draft.hints.servers}
-        why = f"would have the same {', '.join(names)}, which is to be unique"
+        why = f"would have the same {', '.join(names)}, which must be unique"
         _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
+
+
+def _unique_when_filled(draft: Draft, changes: Changes, names: Sequence[str], added: set[str]) -> None:
+    """The same where the stage fills some of the columns: for the values that they will have then."""
+    if _are_cast(draft, changes, names) or (changes.fresh - added) & set(names):
+        return
+    parts: list[tuple[Source, str]] = []
+    for name in names:
+        sql = draft.hints.fill.get(draft.hints.name(changes.new.key, name))
+        own, texts = changes.name_before(name), {}
+        for server in draft.hints.servers:
+            column = str(dialect(server).identifier_preparer.quote(own))
+            fill = None if sql is None else next(iter(sql.on(server)), None)
+            filled = f"({fill})" if name in added else f"coalesce({column}, {fill})"
+            texts[server] = column if fill is None else filled
+        parts.append((Call("op.sql", (), tuple((server, quoted(text)) for server, text in texts.items())), "="))
+    _no_two(draft, changes, parts, {}, f"the key over {', '.join(names)}", filled=True)
 
 
 # --------------------------------------------------- keys that are more than columns' values
@@ -81,10 +100,13 @@ def _no_two(
     parts: Sequence[tuple[Source, str]],
     keywords: Mapping[str, Source],
     what: str,
+    *,
+    filled: bool = False,
 ) -> None:
     """No two rows may meet in all parts, each a column's name or an expression, and an operator.
 
-    `keywords` are those of the constraint or index. A server that has no such key is not asked.
+    `keywords` are those of the constraint or index; with `filled` the parts are in the names before the stage. A server
+    that has no such key is not asked.
     """
     texts = {}
     for server in draft.hints.servers:
@@ -94,8 +116,8 @@ def _no_two(
         if all(text is not None for text, _ in made) and (server == "postgresql" or {op for _, op in parts} == {"="}):
             texts[server] = _meeting(_path(changes, server), [(str(text), op) for text, op in made], only, server)
     names = words(" ".join(texts.values()))
-    if texts and not names & changes.fresh and not _are_cast(draft, changes, names):
-        given = {server: renamed(text, changes.named, server) for server, text in texts.items()}
+    if texts and (filled or (not names & changes.fresh and not _are_cast(draft, changes, names))):
+        given = {server: text if filled else renamed(text, changes.named, server) for server, text in texts.items()}
         made_of = by_server(given, draft.hints.servers)
         _none_where(draft, changes, made_of, f"meets another row, and {what} allows one of them")
 
@@ -165,7 +187,7 @@ def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
     quotes = {server: dialect(server).identifier_preparer.quote for server in draft.hints.servers}
     texts = {server: " AND ".join(f"{quote(name)} IS NOT NULL" for name in names) for server, quote in quotes.items()}
     what = ", ".join(f"{new.target}.{column}" for column in new.target_columns)
-    why = f"refers to {what}, which is only being made and does not have the value"
+    why = f"refers to {what}, which is created in this stage and has no such value"
     _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
 
 

@@ -51,8 +51,8 @@ def _stays(draft: Draft, before: Schema, after: Schema, old: Statements, new: St
     name = old.object.name
     parents = words(" ".join(chain.from_iterable(old.create.values()))) & (before.tables.keys() - after.tables.keys())
     if draft.hints.up and not draft.allowed_to_drop(name) and not parents:
-        what = "goes" if new is None else "is made in another way"
-        draft.need("drop", name, None, f"table {name}, which an event of the models makes, {what}, with its rows")
+        what = "is dropped" if new is None else "is created in another way"
+        draft.need("drop", name, None, f"table {name}, which an event of the models creates, {what}, with its rows")
     return False
 
 
@@ -62,8 +62,8 @@ def _affected(before: Schema, after: Schema) -> set[str]:
     What comes before the tables names none of them.
     """
     both = {**before.statements, **after.statements}
-    said = {key: _words(before.statements.get(key)) | _words(after.statements.get(key)) for key in both}
-    early = {key: each for key, each in said.items() if both[key].early}
+    named = {key: _words(before.statements.get(key)) | _words(after.statements.get(key)) for key in both}
+    early = {key: each for key, each in named.items() if both[key].early}
 
     def name(key: str) -> str:
         return both[key].bare_name
@@ -72,7 +72,7 @@ def _affected(before: Schema, after: Schema) -> set[str]:
     affected |= naming(set(map(name, affected)), early, name)
     changed = {key for key in {*before.tables, *after.tables} if before.tables.get(key) != after.tables.get(key)}
     names = {key.rpartition(".")[2] for key in changed} | set(map(name, affected))
-    return affected | naming(names, {key: each for key, each in said.items() if key not in early}, name)
+    return affected | naming(names, {key: each for key, each in named.items() if key not in early}, name)
 
 
 def _words(statements: Statements | None) -> set[str]:
@@ -94,17 +94,17 @@ def _take_down(draft: Draft, old: Statements, new: Statements | None, columns: l
     missing = [server for server, texts in old.create.items() if texts and not old.drop.get(server)]
     if missing and not (old.object is not None and old.object.stays):
         raise WrongUse(
-            f"{old.name} is made by the models on {', '.join(missing)}, and nothing says how it is dropped: "
+            f"{old.name} is created by the models on {', '.join(missing)}, and nothing says how it is dropped: "
             f"{old.create[missing[0]][0]!r}.",
-            hint="Add a before_drop or after_drop event that drops it, or make it with the stage's `data`.",
+            hint="Add a before_drop or after_drop event that drops it, or create it with the stage's `data`.",
         )
     if columns and old.object is not None and new is not None:
-        draft.do(Phase.TYPES_ON, _run({"postgresql": _aside(old.object)}))
+        draft.do(Phase.TYPES_ON, _run(draft, {"postgresql": _aside(old.object)}))
         drop = f"DROP {old.object.kind} {old.object.bare_name}{_ASIDE}"
-        draft.do(Phase.TYPES_OFF, _run({"postgresql": (drop,)}))
+        draft.do(Phase.TYPES_OFF, _run(draft, {"postgresql": (drop,)}))
     elif any(old.drop.values()):
         goes_last = old.early and new is None
-        draft.do(Phase.TYPES_OFF if goes_last else Phase.STATEMENTS_OFF, _run(old.drop))
+        draft.do(Phase.TYPES_OFF if goes_last else Phase.STATEMENTS_OFF, _run(draft, old.drop))
 
 
 def _aside(type_: SqlObject) -> tuple[str, ...]:
@@ -123,20 +123,21 @@ def _aside(type_: SqlObject) -> tuple[str, ...]:
 
 
 def _put_up(draft: Draft, new: Statements, columns: list[tuple[Table, str]]) -> None:
-    draft.do(Phase.TYPES_ON if new.early else Phase.STATEMENTS_ON, _run(new.create))
+    draft.do(Phase.TYPES_ON if new.early else Phase.STATEMENTS_ON, _run(draft, new.create))
     for table, column in columns:
         quote = dialect("postgresql").identifier_preparer.quote
         path = ".".join(map(quote, filter(None, (table.schema, table.name))))
         type_ = table.columns[column].types["postgresql"]
         text = f"ALTER TABLE {path} ALTER COLUMN {quote(column)} TYPE {type_} USING {quote(column)}::text::{type_}"
-        draft.do(Phase.TYPES_ON, _run({"postgresql": (text,)}))
+        draft.do(Phase.TYPES_ON, _run(draft, {"postgresql": (text,)}))
 
 
-def _run(texts: Mapping[str, tuple[str, ...]]) -> Source:
+def _run(draft: Draft, texts: Mapping[str, tuple[str, ...]]) -> Source:
+    """The operation that runs statements: named by server, unless they are the same on all servers of the history."""
     given = by_key(texts)
-    distinct = set(given.values())
-    if len(distinct) == 1:
-        return Call("op.run_sql", (_statement(distinct.pop()),))
+    distinct = {given.get(server) for server in draft.hints.servers}
+    if len(distinct) == 1 and (same := distinct.pop()):
+        return Call("op.run_sql", (_statement(same),))
     return Call("op.run_sql", (), tuple((server, _statement(each)) for server, each in given.items() if each))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from sqlstrata.dialects import dialect
 from sqlstrata.diff import columns, constraints, plain, rows
-from sqlstrata.diff.columns import Changes, original
+from sqlstrata.diff.changes import Changes
+from sqlstrata.diff.columns import original
 from sqlstrata.diff.constraints import on
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import words
@@ -31,7 +32,7 @@ def _changes(draft: Draft, before: Schema, moved: Schema, new: Table) -> Changes
     old_key = origin.get(new.key, new.key)
     there = before.tables.get(old_key, before.tables.get(new.key))
     if there is None:
-        raise WrongUse(f"Table {new.key} has no counterpart before the stage.")
+        raise WrongUse(f"Table {new.key} has no counterpart before this stage.")
     names = draft.hints.columns.get(there.key, {})
     return Changes(there, moved.tables[new.key], new, {to: old for old, to in names.items() if old in there.columns})
 
@@ -65,8 +66,8 @@ def _makeable(index: Index) -> Index:
     """The index, as one that a revision can make. Raises WrongUse where it cannot."""
     if "postgresql_concurrently" in dict(index.keywords):
         raise WrongUse(
-            f"Index {index.name} is to be made concurrently, which PostgreSQL cannot do inside a transaction.",
-            hint="Take postgresql_concurrently out of the model, and make the index by hand where the table is large.",
+            f"Index {index.name} is created concurrently, which PostgreSQL cannot do inside a transaction.",
+            hint="Remove postgresql_concurrently from the model; create the index by hand where the table is large.",
         )
     return index
 
@@ -86,9 +87,9 @@ def _removed(draft: Draft, moved: Schema, after: Schema) -> None:
     for table in reversed(order):
         name = original(table.key)
         if draft.hints.up and not draft.allowed_to_drop(name):
-            alike = [each.key for each in new if list(each.columns) == list(table.columns)]
-            offer = "".join(f"; if it is a rename: rename: {{{name}: {each}}}" for each in alike)
-            draft.need("drop", name, None, f"table {name} goes, with its rows{offer}")
+            alike = next((each.key for each in new if list(each.columns) == list(table.columns)), None)
+            rename = None if alike is None else (name, alike)
+            draft.need("drop", name, None, f"table {name} is dropped, with its rows", rename=rename)
         draft.do(Phase.TABLES_OFF, on("op.drop_table", table))
     for table in gone:
         draft.say(f"- {original(table.key)}")
@@ -104,6 +105,11 @@ def _changed(draft: Draft, changes: Changes) -> None:
     gone = [columns.remove(draft, changes, column) for column in changes.removed]
     marks = {column.name: columns.add(draft, changes, column) for column in changes.added}
     marks |= {other.name: columns.change(draft, changes, one, other) for one, other in changes.changed}
+    prepared = [each for each in draft.prepared if each.key == new.key]
+    if prepared:
+        values = [call("op.added", each.column, fill=each.sql) for each in prepared]
+        draft.do(Phase.PREPARE, on("op.prepare_values", changes.before, *values))
+        gone += [call("op.removed", each.column) for each in prepared]
     marked, lost = _constraints(draft, changes)
     kept_indexes = _indexes(draft, changes)
     options = _options(draft, old, new)
@@ -111,7 +117,8 @@ def _changed(draft: Draft, changes: Changes) -> None:
         return
     if not marked and not lost and not options and plain.draft_columns(draft, changes):
         return
-    light = not _touches_sqlite(changes, marked, lost) and not _recodes(old, new)
+    light = not (prepared and "sqlite" in draft.hints.servers) and not _touches_sqlite(changes, marked, lost)
+    light = light and not _recodes(old, new)
     elements = [marks.get(name, column.source) for name, column in new.columns.items() if not light or name in marks]
     elements += [] if light else [marked.get(id(each), each.source) for each in new.constraints]
     if light:
@@ -143,7 +150,7 @@ def _options_of(constraint: Constraint) -> set[str]:
 
 
 def _constraints(draft: Draft, changes: Changes) -> tuple[dict[int, Source], list[Source]]:
-    """Marks on the constraints that are new or other, and those that go; foreign keys besides, for other servers."""
+    """New and changed constraints, marked, and those to drop. Foreign keys also have operations of their own."""
     marked: dict[int, Source] = {}
     lost: list[Source] = []
     for old, new in constraints.pairs(changes.old.constraints, changes.new.constraints):
@@ -218,7 +225,7 @@ def _held(changes: Changes, index: Index) -> Iterator[Constraint]:
 
 
 def _is_about(column: str, name: str | None, source: Source) -> bool:
-    """Whether a part of an index is the column, or the column in an order that is said."""
+    """Whether a part of an index is the column, with or without a sort order."""
     quoted_name = re.escape(dialect("mysql").identifier_preparer.quote(column))
     return name == column or (
         name is None and re.search(rf"(?<!\w){quoted_name} (DESC|ASC)\b", flat(source)) is not None
@@ -228,7 +235,7 @@ def _is_about(column: str, name: str | None, source: Source) -> bool:
 # ------------------------------------------------------------------------------- options
 
 _COMMENT = "comment"
-# What each server can change of a table that is there; SQLite builds the table anew for what it has.
+# What each server can change on an existing table; SQLite rebuilds the table for its options.
 _CHANGEABLE = ("sqlite_", "postgresql_with", "postgresql_tablespace", "prefixes", "mysql_", "mariadb_")
 
 
@@ -244,7 +251,7 @@ def _options(draft: Draft, old: Table, new: Table) -> Source | None:
         if not name.startswith(_CHANGEABLE) or _partitions(name, before, after):
             raise WrongUse(
                 f"Table {new.key}: {name} changes from {flat(before.get(name, 'None'))} to "
-                f"{flat(after.get(name, 'None'))}, which no server can do to a table that is there.",
+                f"{flat(after.get(name, 'None'))}, which cannot be changed on an existing table.",
                 hint="Make a new table beside it, move the rows with `data`, and drop the old one in a later stage.",
             )
         draft.say(f"{new.key}: {name} {flat(after.get(name, 'None'))}")
@@ -269,7 +276,7 @@ def _recodes(old: Table, new: Table) -> bool:
 
 
 def _touches_sqlite(changes: Changes, marked: dict[int, Source], lost: list[Source]) -> bool:
-    """Whether SQLite has to build the table anew, so that all of it must be said."""
+    """Whether SQLite has to rebuild the table, so that the revision must describe all of it."""
     if "sqlite" not in changes.new.option_texts:
         return False
     if lost or changes.added or changes.removed:

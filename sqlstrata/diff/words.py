@@ -15,11 +15,11 @@ def words(text: str) -> set[str]:
     return {_bare(piece) for piece in _PIECE.findall(text) if piece[0] != "'"}
 
 
-def naming(names: set[str], said: Mapping[str, set[str] | frozenset[str]], own: Callable[[str], str]) -> set[str]:
-    """The keys of what says one of these names, or the `own` name of what does; `said` has the names that each says."""
+def naming(names: set[str], named: Mapping[str, set[str] | frozenset[str]], own: Callable[[str], str]) -> set[str]:
+    """The keys of what uses one of these names, or the `own` name of what does; `named` has each one's names."""
     found = set[str]()
     while names:
-        new = {key for key, each in said.items() if each & names} - found
+        new = {key for key, each in named.items() if each & names} - found
         found |= new
         names = set(map(own, new))
     return found

@@ -13,6 +13,7 @@ from sqlstrata.folder.lock import heal, locked
 from sqlstrata.folder.replacement import Replaced, replace, require_ours, write
 from sqlstrata.folder.runnable import edited_place, remedy, require_runnable
 from sqlstrata.folder.surroundings import copy, eject, environment, environment_mismatch
+from sqlstrata.folder.unproved import is_proved, mark_proved, mark_unproved
 
 __all__ = [
     "Cause",
@@ -27,7 +28,10 @@ __all__ = [
     "environment_mismatch",
     "foreign",
     "heal",
+    "is_proved",
     "locked",
+    "mark_proved",
+    "mark_unproved",
     "read",
     "remedy",
     "replace",

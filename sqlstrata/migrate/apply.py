@@ -57,16 +57,28 @@ def configuration(migrations: Path, **attributes: object) -> Config:
     return config
 
 
-def revision_of(connection: sa.Connection) -> str | None:
+def version_table(plan: Plan) -> dict[str, str | None]:
+    """Alembic's table, in Alembic's words."""
+    return {"version_table": plan.version_table.name, "version_table_schema": plan.version_table.schema}
+
+
+def revisions_of(connection: sa.Connection, plan: Plan) -> tuple[str, ...]:
+    """The revisions in the database's version table, sorted: an Alembic history may have several heads. Read-only."""
+    context = MigrationContext.configure(connection, opts=version_table(plan))
+    return tuple(sorted(map(str, context.get_current_heads())))
+
+
+def revision_of(connection: sa.Connection, plan: Plan) -> str | None:
     """The revision in the database's version table; None where there is none. Read-only.
 
     Raises SchemaDiffers where there are several.
     """
-    heads = MigrationContext.configure(connection).get_current_heads()
-    if len(heads) > 1:
-        message = f"The database is marked with {len(heads)} revisions: {', '.join(sorted(map(str, heads)))}."
-        raise SchemaDiffers(message, hint="Keep one row in alembic_version.")
-    return heads[0] if heads else None
+    found = revisions_of(connection, plan)
+    if len(found) > 1:
+        message = f"The database is marked with {len(found)} revisions: {', '.join(found)}."
+        hint = "`inv adopt` replaces them by the revision of the stage that the database's schema is exactly that of."
+        raise SchemaDiffers(message, hint=hint)
+    return found[0] if found else None
 
 
 @dataclass(frozen=True)
@@ -94,12 +106,12 @@ def unfinished(connection: sa.Connection) -> Unfinished | None:
     return Unfinished(rows[0][0], rows[0][1], sum(1 for row in rows if row[2] in {"ddl", "dml"} and row[3]))
 
 
-def standing(connection: sa.Connection) -> tuple[str | None, Unfinished | None]:
+def standing(connection: sa.Connection, plan: Plan) -> tuple[str | None, Unfinished | None]:
     """The database's revision and its interrupted stage, both read at one moment. Read-only."""
     while True:
         connection.rollback()
         try:
-            return revision_of(connection), unfinished(connection)
+            return revision_of(connection, plan), unfinished(connection)
         except sa.exc.DBAPIError as error:
             if code_of(error) != _CREATED_SINCE:
                 raise
@@ -188,6 +200,7 @@ class _Run:
             wait=self.wait,
             waiting=self.waiting,
             way=way,
+            **version_table(self.plan),
         )
         try:
             go(config)
@@ -220,7 +233,7 @@ class _Run:
         """
         try:
             with database.connect(database.engine(self.connection.engine.url, reading=True)) as fresh:
-                revision = revision_of(fresh)
+                revision = revision_of(fresh, self.plan)
                 interrupted = unfinished(fresh) is not None
         except (SqlstrataError, sa.exc.SQLAlchemyError):
             return "The state of the database is unknown; run `inv status` when the server answers.", False
@@ -245,7 +258,7 @@ def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
     start = -1 if frm is None else order.index(frm)
     end = len(known) - 1 if to is None else -1 if to == "base" else order.index(to)
     buffer = io.StringIO()
-    config = configuration(plan.migrations, dialect=dialect, output_buffer=buffer)
+    config = configuration(plan.migrations, dialect=dialect, output_buffer=buffer, **version_table(plan))
     ids = ["base", *(str(file.id) for file in known)]
     direction = command.upgrade if end >= start else command.downgrade
     try:

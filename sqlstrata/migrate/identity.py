@@ -15,15 +15,18 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from sqlstrata.databases import addresses, database
-from sqlstrata.databases.lost import answering
+from sqlstrata.databases.lost import answering, cause
 from sqlstrata.dialects import unmarked
-from sqlstrata.errors import SqlstrataError
+from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.migrate.failures import message_of
 from sqlstrata.migrate.outline import Outline
+from sqlstrata.plan.foreign import is_foreign
 from sqlstrata.result import counted
 from sqlstrata.schema.values import Schema
 from sqlstrata.scratch.bracket import Scratch, scratch
 from sqlstrata.scratch.clear import clear
 from sqlstrata.scratch.sweep import sweep
+from sqlstrata.servers import kind_of
 from sqlstrata.snapshot import Difference, Snapshot, differences, snapshot
 
 Name = tuple[str, str | None]
@@ -54,33 +57,60 @@ class Fit:
         return f"{near}, with {counted(len(self.differences), 'difference')}"
 
 
-def identify(connection: sa.Connection, steps: Sequence[Outline], preferred: str | None = None) -> Fit:
+def identify(
+    connection: sa.Connection, steps: Sequence[Outline], preferred: str | None = None, foreign: Collection[str] = ()
+) -> Fit:
     """Find the stage whose schema the database has; of several `preferred`, or else the last.
 
-    The database is only read; the scratch database is on its server. Raises what `scratch` raises.
+    The database is only read; the scratch database is on its server. `foreign` are patterns of tables that are no part
+    of any stage. A stage whose models the server cannot create fits no database.
+    Raises WrongUse where it can create those of none, and what `scratch` raises.
     """
     schemas = sorted({schema for step in steps for schema in step.schemas})
-    found = snapshot(connection, schemas)
+    found = _seen(connection, schemas, foreign)
     near = _nearest(_names(found), (_NOTHING, *steps))
     order = near[::-1]
     order.sort(key=lambda each: each.stage is None or each.stage != preferred)
     fits: list[tuple[Fit, Outline]] = []
+    impossible: list[WrongUse] = []
     with _beside(connection, schemas) as empty:
         for each in _distinct(order):
-            wanted = made(empty, each.metadata(), schemas)
+            try:
+                wanted = made(empty, each.metadata(), schemas)
+            except WrongUse as error:
+                impossible.append(error)
+                continue
             fits.append((Fit(each.stage, _that_matter(differences(wanted, found))), each))
             if fits[-1][0].exact:
                 break
+    if not fits:
+        raise impossible[0]
     best, mine = min(fits, key=lambda each: len(each[0].differences))
     also = tuple(each.stage for each in near if each.stage and each is not mine and each.schema() == mine.schema())
     return replace(best, also=also)
 
 
-def compare(connection: sa.Connection, metadata: sa.MetaData) -> tuple[Difference, ...]:
-    """How a database differs from what create_all makes of a stage's models on its server."""
+def compare(connection: sa.Connection, metadata: sa.MetaData, foreign: Collection[str] = ()) -> tuple[Difference, ...]:
+    """How a database differs from what create_all makes of a stage's models on its server.
+
+    `foreign` are patterns of tables that are no part of any stage. Raises WrongUse where the server cannot create the
+    models, and what `scratch` raises.
+    """
     schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
     with _beside(connection, schemas) as empty:
-        return _that_matter(differences(made(empty, metadata, schemas), snapshot(connection, schemas)))
+        return _that_matter(differences(made(empty, metadata, schemas), _seen(connection, schemas, foreign)))
+
+
+def _seen(connection: sa.Connection, schemas: Sequence[str], foreign: Collection[str]) -> Snapshot:
+    """A snapshot of a database without the tables, types and functions that are no part of any stage."""
+    found, default = snapshot(connection, schemas).things, connection.dialect.default_schema_name
+    return Snapshot(
+        {
+            key: thing
+            for key, thing in found.items()
+            if thing.kind == "extension" or not is_foreign(key.removesuffix("()"), foreign, default)
+        }
+    )
 
 
 def swept(url: str | sa.URL) -> None:
@@ -117,12 +147,22 @@ _DEFAULTS = "SELECT schema_name, default_character_set_name, default_collation_n
 
 
 def made(empty: Scratch, metadata: sa.MetaData, schemas: Sequence[str]) -> Snapshot:
-    """A snapshot of what create_all makes of the models, in a scratch database that is emptied first."""
+    """A snapshot of what create_all makes of the models, in a scratch database that is emptied first.
+
+    Raises WrongUse where the server cannot create them.
+    """
     with database.connect(empty.engine) as connection:
         clear(connection)
-        with unmarked(metadata):
-            metadata.create_all(connection)
-        connection.commit()
+        try:
+            with unmarked(metadata):
+                metadata.create_all(connection)
+            connection.commit()
+        except sa.exc.SQLAlchemyError as error:
+            if cause(error) is not None:
+                raise
+            kind = kind_of(connection.dialect.name).title
+            message = f"A stage's models cannot be created on {kind}: {message_of(error)}"
+            raise WrongUse(message, hint="Change the models; `inv rebuild` proves that they can be created.") from error
         return snapshot(connection, schemas)
 
 

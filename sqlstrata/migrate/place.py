@@ -20,15 +20,15 @@ from sqlstrata.snapshot.values import OURS
 ADOPT = "`inv adopt` gives the database that stage's revision."
 
 
-def fitting(connection: sa.Connection, made: Sequence[Step], preferred: str | None = None) -> Fit:
+def fitting(connection: sa.Connection, plan: Plan, made: Sequence[Step], preferred: str | None = None) -> Fit:
     """The stage that a database's schema is that of; of several with one schema, rather `preferred`."""
-    return fit_of(connection, [outline(step) for step in made], preferred)
+    return fit_of(connection, plan, [outline(step) for step in made], preferred)
 
 
-def fit_of(connection: sa.Connection, stages: Sequence[Outline], preferred: str | None) -> Fit:
+def fit_of(connection: sa.Connection, plan: Plan, stages: Sequence[Outline], preferred: str | None) -> Fit:
     """The same, of the outlines of stages. Scratch databases that ended runs left on the server are dropped first."""
     swept(connection.engine.url)
-    fit = identify(connection, stages, preferred)
+    fit = identify(connection, stages, preferred, plan.foreign)
     connection.rollback()
     return fit
 
@@ -44,7 +44,7 @@ def stage_at(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> st
     Raises SchemaDiffers where the history does not have the revision, or where the database has no revision but tables
     of the stages; the message names the stage that its schema is that of.
     """
-    revision = apply.revision_of(connection)
+    revision = apply.revision_of(connection, plan)
     connection.rollback()
     if revision is None:
         _require_unused(connection, plan, known)
@@ -52,7 +52,7 @@ def stage_at(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> st
     stage = stage_of(revision, known)
     if stage is None:
         made = steps(plan)
-        raise _gone(revision, fitting(connection, made), made, known)
+        raise _gone(revision, fitting(connection, plan, made), made, known)
     return stage
 
 
@@ -76,7 +76,7 @@ def _require_unused(connection: sa.Connection, plan: Plan, known: Sequence[File]
     made = steps(plan)
     shared = sorted(there & {key for step in made for key in step.schema.tables})
     if shared:
-        fit = fitting(connection, made)
+        fit = fitting(connection, plan, made)
         message = f"The database has no revision, but tables of the stages: {', '.join(shared)}. {_likeness(fit)}"
         raise SchemaDiffers(message, hint=_advice(fit, made, known), stage=fit.stage, exact=fit.exact)
 
@@ -133,7 +133,7 @@ def repoint(
 
     Raises SchemaDiffers where its schema is exactly that of no stage, Protected where it is protected.
     """
-    revision = apply.revision_of(connection)
+    revision = apply.revision_of(connection, plan)
     connection.rollback()
     known = apply.files(plan)
     if revision is None or stage_of(revision, known) is not None:
@@ -142,7 +142,7 @@ def repoint(
         connection, f"given another revision than {revision}, which is gone", configured=plan.database.protected
     )
     connection.rollback()
-    fit = fitting(connection, made)
+    fit = fitting(connection, plan, made)
     if not fit.exact:
         raise _gone(revision, fit, made, known)
     apply.stamp(connection, plan, revision_on_disk(plan, made, fit.stage), wait, waiting)

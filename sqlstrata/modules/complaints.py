@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from sqlstrata.errors import Where
     from sqlstrata.modules.finder import Finder
     from sqlstrata.modules.inits import NotOn
+    from sqlstrata.modules.others import Other
     from sqlstrata.modules.strays import Stray
-    from sqlstrata.plan import Plan
+    from sqlstrata.plan import Base, Plan
 
 
 class Complaints:
@@ -37,16 +38,53 @@ class Complaints:
         hint = "Make it a folder with one file for each step."
         return WrongUse(message, where=self.plan.where("models", "package"), hint=hint)
 
-    def no_base_module(self) -> WrongUse:
-        return self._no_module(self.plan.models.base_module, self.plan.where("models", "base"))
+    def no_base_module(self, base: Base) -> WrongUse:
+        return self._no_module(base.module, self.named_at(base))
 
-    def no_base(self, names: Iterable[str], *, there: bool) -> WrongUse:
-        """The base does not exist, or is not a base; `names` are the bases of its module."""
-        module, name = self.plan.models.base_module, self.plan.models.base_attribute
-        message = f"The module `{module}` has no `{name}`."
+    def no_base(self, base: Base, names: Iterable[str], *, there: bool) -> WrongUse:
+        """A base does not exist, or is not a base; `names` are the bases of its module."""
+        message = f"The module `{base.module}` has no `{base.attribute}`."
         if there:
-            message = f"`{module}:{name}` is neither a declarative base nor a MetaData."
-        return WrongUse(message, where=self.plan.where("models", "base"), hint=nearest_hint(name, names, "base"))
+            message = f"`{base}` is neither a declarative base nor a MetaData."
+        return WrongUse(message, where=self.named_at(base), hint=nearest_hint(base.attribute, names, "base"))
+
+    def named_at(self, base: Base) -> Where:
+        """Give the place in config.yaml that names a base, or a MetaData to ignore."""
+        models = self.plan.models
+        if base in models.bases:
+            return self.plan.where("models", "base", models.bases.index(base))
+        return self.plan.where("models", "ignore", models.ignore.index(base))
+
+    def on_two_bases(self, table: str, index: int) -> WrongUse:
+        message = f"The table `{table}` is on two of the bases in stage `{self.plan.stages[index].name}`."
+        return WrongUse(message, where=self.plan.where("models", "base"), hint="Rename one of the two.")
+
+    def not_ours(self, table: str, index: int) -> WrongUse:
+        """A table of the models matches `not_ours`, or is Alembic's."""
+        stage, key = self.plan.stages[index].name, "not_ours"
+        hint = "Narrow the pattern, or take the table out of the models."
+        if table == str(self.plan.version_table):
+            key, hint = "version_table", "Rename one of the two."
+        message = f"`{key}` names the table `{table}`, which the models define in stage `{stage}`."
+        return WrongUse(message, where=self.plan.where(key), hint=hint)
+
+    def elsewhere(self, other: Other, index: int) -> WrongUse:
+        """A table is on a MetaData that config.yaml does not name."""
+        name = other.name and f"{self.short(other.name.module)}:{other.name.attribute}"
+        table, bases = f"`{other.table.fullname}`", [str(each) for each in self.plan.models.bases]
+        called = f"`{name}`" if name else "a MetaData that no module has by a name"
+        ours = "the base" if len(bases) == 1 else "one of the bases"
+        message = (
+            f"The table {table} of stage `{self.plan.stages[index].name}` is on {called}, which is neither {ours} "
+            "nor in `ignore`, so the history would not have it."
+        )
+        hint = f"Define it on `{bases[0]}`."
+        if other.name is not None:
+            have = f"`base: [{', '.join([*bases, str(name)])}]` to have it, or " if other.name.is_base else ""
+            ignored = ", ".join([*map(str, self.plan.models.ignore), str(name)])
+            hint = f"Under `models`, write {have}`ignore: [{ignored}]` to leave it out."
+        where = self._place(other.path, other.line)
+        return WrongUse(message, where=where, hint=hint, table=other.table.fullname, metadata=name)
 
     def no_module(self, module: str, index: int) -> WrongUse:
         return self._no_module(module, self._enabled(module, index))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlstrata.modules.finder import Finder
 
@@ -64,10 +64,12 @@ class Strays:
             for kind, listener in heard:
                 event.remove(kind, "after_parent_attach", listener)
 
-    def of(self, metadata: sa.MetaData, *, replaced: bool = False) -> list[Stray]:
+    def of(self, bases: Collection[sa.MetaData], *, replaced: bool = False) -> list[Stray]:
         """Give those that are in a schema, or also those that have been `replaced`; a table stands for its columns."""
         found = [
-            each for each in self._found if (each.table.metadata is metadata if replaced else each.is_in(metadata))
+            each
+            for each in self._found
+            if each.table.metadata in bases and (replaced or each.is_in(each.table.metadata))
         ]
         tables = [each.item for each in found if isinstance(each.item, sa.Table)]
         return [each for each in found if each.table is each.item or each.table not in tables]

@@ -9,20 +9,24 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapper
 
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules import views
+from sqlstrata.modules.bases import NOTHING, its_metadata, joined, value_of
+from sqlstrata.modules.bases import metadata_of as metadata_of_base
 from sqlstrata.modules.complaints import Complaints
+from sqlstrata.modules.extensions import Extensions
 from sqlstrata.modules.finder import Finder
+from sqlstrata.modules.others import Others
 from sqlstrata.modules.shared_bases import SharedBases, move
 from sqlstrata.modules.strays import Strays
+from sqlstrata.plan.foreign import is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from types import ModuleType
 
-    from sqlstrata.plan import Plan, Stage
+    from sqlstrata.plan import Base, Plan, Stage
 
 
 class Turn(NamedTuple):
@@ -46,7 +50,7 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
     """Give the MetaData of one stage, which stays valid. Raises WrongUse."""
     stages = _Stages(plan)
     try:
-        with stages.strays.listening():
+        with stages.listening():
             metadata = stages.metadata(index)
         views.keep(metadata)
         return metadata
@@ -78,23 +82,25 @@ class _Stages:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.finder = _finder(plan)
-        self.strays, self.complaints = Strays(self.finder), Complaints(plan, self.finder)
+        self.strays, self.others = Strays(self.finder), Others(self.finder)
+        self.complaints, self.extensions = Complaints(plan, self.finder), Extensions(plan.extensions)
         self.shared = SharedBases(self.finder.isolation.owns)
         self.outlasting: tuple[sa.MetaData, ...] = ()
-        self.moved: sa.MetaData | None = None
+        self.moved: dict[sa.MetaData, sa.MetaData] = {}
         self.imported = 0
+        self.ours = frozenset[str]()
         self.warned: set[tuple[str, str, int]] = set()
         try:  # import the base alone: a MetaData that outlasts its module is seen, and so is a wrong plan
             with self._turn(()):
                 self._require_package()
-                self.outlasting = (self._base(0),)
+                self.outlasting = (*self._bases(0), *self._ignored(0))
         finally:
             self.end()
 
     def each(self) -> Iterator[Turn]:
         """Give each stage with its schema."""
         try:
-            with self.strays.listening():
+            with self.listening():
                 for index, stage in enumerate(self.plan.stages):
                     if not self.finder.only_adds(self._names(stage.modules)):
                         self.end()
@@ -105,30 +111,42 @@ class _Stages:
         finally:
             self.end()
 
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Watch what modules define inside."""
+        with self.strays.listening(), self.others.listening():
+            yield
+
     def metadata(self, index: int) -> sa.MetaData:
         """Give the schema of one stage, while the strays are listening."""
         modules = self.plan.stages[index].modules
         self.strays.begin()
         with self._turn(modules):
-            base = self._base(index)
-            if self.moved is not None:
-                move(self.moved, into=base)
+            bases = self._bases(index)
+            self.others.begin(bases)
+            for base in bases:
+                if base in self.moved:
+                    move(self.moved[base], into=base)
             try:
                 for module in modules[self.imported :]:
                     self._turn_on(module, index)
             except WrongUse as error:
-                self._require_no_strays(base, index, error)
+                self._require_no_strays(bases, index, error)
                 raise
-            self._require_no_strays(base, index)
+            bases = self._bases(index)  # Flask-SQLAlchemy makes that of a bind key for its first model
+            ignored = self._ignored(index)
+            self._require_no_strays(bases, index)
+            self._require_ours(bases, ignored, index)
+            self.extensions.created_by(bases[0])
             self.imported = len(modules)
-            self.moved = move(base) if base in self.outlasting else None
-            return base if self.moved is None else self.moved
+            self.moved = {base: move(base) for base in bases if base in self.outlasting}
+            return joined([self.moved.get(base, base) for base in bases])
 
     def end(self) -> None:
         """Drop what was imported, so that the next stage starts with nothing."""
         self.shared.end()
         self.finder.forget()
-        self.imported, self.moved = 0, None
+        self.imported, self.moved, self.ours = 0, {}, frozenset()
 
     # ---- one turn
 
@@ -163,19 +181,42 @@ class _Stages:
         if found.submodule_search_locations is None:
             raise self.complaints.not_a_package()
 
-    def _base(self, index: int) -> sa.MetaData:
-        """Import the base and give its MetaData."""
-        models = self.plan.models
-        name = _full(models.package, models.base_module)
+    def _bases(self, index: int) -> tuple[sa.MetaData, ...]:
+        """Import the bases and give their MetaData, each once; one in a mapping may be missing, if there is another."""
+        found: list[sa.MetaData] = []
+        for base in self.plan.models.bases:
+            module, value = self._imported(base, index)
+            metadata = metadata_of_base(value)
+            if metadata is None and not (found and value is NOTHING and "." in base.attribute):
+                names = [each for each in vars(module) if metadata_of_base(vars(module)[each]) is not None]
+                raise self.complaints.no_base(base, names, there=value is not NOTHING)
+            if metadata is not None and metadata not in found:
+                found.append(metadata)
+        return tuple(found)
+
+    def _ignored(self, index: int) -> tuple[sa.MetaData, ...]:
+        """Give the MetaData whose tables stay out of the history, as far as their modules are imported."""
+        found: list[sa.MetaData] = []
+        for each in self.plan.models.ignore:
+            name = _full(self.plan.models.package, each.module)
+            if name in self.finder.inits.listed and name not in sys.modules:
+                continue  # a stage may turn it on
+            module, value = self._imported(each, index)
+            metadata = its_metadata(value)
+            if metadata is not None:
+                found.append(metadata)
+            elif value is not NOTHING or "." not in each.attribute:
+                names = [one for one in vars(module) if its_metadata(vars(module)[one]) is not None]
+                raise self.complaints.no_base(each, names, there=value is not NOTHING)
+        return tuple(found)
+
+    def _imported(self, base: Base, index: int) -> tuple[ModuleType, object]:
+        """Import the module of a base, and give it and the value of the attribute."""
+        name = _full(self.plan.models.package, base.module)
         if self.finder.sources.find(name) is None:
-            raise self.complaints.no_base_module()
-        module = self._import(name, f"It has the base, at {self.plan.where('models', 'base')}.", index)
-        value = getattr(module, models.base_attribute, None)
-        metadata = _metadata_of(value)
-        if metadata is None:
-            names = [each for each in vars(module) if _metadata_of(vars(module)[each]) is not None]
-            raise self.complaints.no_base(names, there=value is not None)
-        return metadata
+            raise self.complaints.no_base_module(base)
+        module = self._import(name, f"It has the base, at {self.complaints.named_at(base)}.", index)
+        return module, value_of(module, base.attribute)
 
     def _turn_on(self, module: str, index: int) -> None:
         name = _full(self.plan.models.package, module)
@@ -193,22 +234,26 @@ class _Stages:
                 raise self.complaints.not_on(not_on, index) from error
             raise self.complaints.fails(name, error, hint) from error
 
-    def _require_no_strays(self, base: sa.MetaData, index: int, cause: WrongUse | None = None) -> None:
+    def _require_no_strays(self, bases: Collection[sa.MetaData], index: int, cause: WrongUse | None = None) -> None:
         """Raise the error for what comes from modules that are not on, or was asked of one."""
-        if strays := self.strays.of(base, replaced=cause is not None):
+        if strays := self.strays.of(bases, replaced=cause is not None):
             raise self.complaints.stray(strays, index) from cause
         if cause is None and (not_on := self.finder.inits.not_on) is not None:
             raise self.complaints.not_on(not_on, index)
 
+    def _require_ours(self, bases: tuple[sa.MetaData, ...], ignored: tuple[sa.MetaData, ...], index: int) -> None:
+        """Raise the error for a table that is on another MetaData, on two bases, or somebody else's."""
+        other = self.others.first((*bases, *ignored))
+        if other is not None:
+            raise self.complaints.elsewhere(other, index)
+        for number, base in enumerate(bases):
+            for name in base.tables.keys() - self.ours:
+                if is_foreign(name, self.plan.foreign):
+                    raise self.complaints.not_ours(name, index)
+            for name in (name for other in bases[:number] for name in other.tables):
+                if name in base.tables:
+                    raise self.complaints.on_two_bases(name, index)
+        self.ours = frozenset(name for base in bases for name in base.tables)
+
     def _names(self, modules: tuple[str, ...]) -> frozenset[str]:
         return frozenset(_full(self.plan.models.package, module) for module in modules)
-
-
-def _metadata_of(value: object) -> sa.MetaData | None:
-    """Give the MetaData of a base: a MetaData, or what has one and is neither a table nor a mapped class."""
-    if isinstance(value, sa.MetaData):
-        return value
-    if isinstance(value, sa.Table) or isinstance(sa.inspect(value, raiseerr=False), Mapper):
-        return None
-    metadata = getattr(value, "metadata", None)
-    return metadata if isinstance(metadata, sa.MetaData) else None

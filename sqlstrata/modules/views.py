@@ -22,8 +22,8 @@ def keep(metadata: sa.MetaData) -> None:
         made = view_of(view)
         for table in find_tables(made.selectable, check_columns=True, include_aliases=True, include_joins=True,
                                  include_selects=True, include_crud=True):  # fmt: skip
-            if isinstance(table, sa.Table) and table.metadata is metadata:  # what create_all puts them in order by
-                view.add_is_dependent_on(metadata.tables[table.key])
+            if isinstance(table, sa.Table) and metadata.tables.get(table.key) is table:  # create_all puts them in order
+                view.add_is_dependent_on(table)
         made.selectable = _kept(made.selectable)
 
 

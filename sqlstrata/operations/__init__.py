@@ -12,6 +12,7 @@ Besides Alembic's own operations a revision can use:
 * `op.rename_table`, `op.rename_column`, `op.rename_key`, `op.create_enum`, `op.drop_enum`, `op.change_enum`,
   `op.create_sequence`, `op.drop_sequence`, `op.add_foreign_key`, `op.drop_foreign_key`, `op.comment_table`: one thing
   each.
+* `op.prepare_values`: columns with values from before the change, for an op.change_table that reads what it changes.
 * `op.run_sql`: SQL text, for every server or for one; `op.sql`: an expression that differs by server.
 
 `environment` is what `env.py` calls, and `running` how it runs revisions: one run at a time (`lock`), on MariaDB with a
@@ -37,6 +38,7 @@ from . import (
     table,
     text,
     types,
+    updates,
 )
 
 __all__ = [
@@ -56,4 +58,5 @@ __all__ = [
     "table",
     "text",
     "types",
+    "updates",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from logging.config import fileConfig
 from typing import Any
 
@@ -24,7 +25,7 @@ from alembic.util import CommandError
 from . import private_names, running
 from .driver import say
 from .lock import TABLE
-from .models import last_stage
+from .models import Models, last_stage
 from .orphans import Orphans
 
 
@@ -33,7 +34,8 @@ def run() -> None:
 
     The database is `connection` in the configuration's attributes (a Connection or an Engine), else `alembic -x url=…`,
     the variable DATABASE_URL, or sqlalchemy.url in alembic.ini. If a given connection is in a transaction, everything
-    happens in it, and nothing is committed.
+    happens in it, and nothing is committed. Alembic's table is what `version_table` and `version_table_schema` name, in
+    the attributes or in alembic.ini.
     """
     config = context.config
     private_names.check()
@@ -43,6 +45,8 @@ def run() -> None:
         _write_sql(config)
         return
     with _connected(config) as connection:
+        if running.migrates(context):
+            _make_schema(config, connection)
         if connection.in_transaction():
             _run_inside(config, connection)
         else:
@@ -145,18 +149,46 @@ def _run_inside(config: Config, connection: sa.Connection) -> None:
 
 
 def _configure(config: Config, connection: sa.Connection, orphans: Orphans, **options: Any) -> None:
+    models = last_stage(config)
     context.configure(
         connection=connection,
-        target_metadata=last_stage(config),
-        include_object=_is_table,
+        target_metadata=None if models is None else models.metadata,
+        include_object=partial(_is_compared, models),
         on_version_apply=(orphans.check, *config.attributes.get("on_version_apply", ())),  # type: ignore[arg-type]
+        **_version_table(config),
         **options,
     )
 
 
-def _is_table(element: Any, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
-    """Whether `alembic check` compares the element: it skips the models' views and the table of the lock."""
-    return not (kind == "table" and (getattr(element, "is_view", False) or name == TABLE))
+def _version_table(config: Config) -> dict[str, Any]:
+    """Alembic's table, as the attributes say, else alembic.ini."""
+    name, schema = (config.attributes.get(key) or config.get_main_option(key) for key in _VERSION_TABLE)
+    return {"version_table": name or "alembic_version", "version_table_schema": schema or None}
+
+
+_VERSION_TABLE = ("version_table", "version_table_schema")
+
+
+def _make_schema(config: Config, connection: sa.Connection) -> None:
+    """Create the schema of Alembic's table where a PostgreSQL database lacks it."""
+    schema = _version_table(config)["version_table_schema"]
+    if schema is None or connection.dialect.name != "postgresql":
+        return
+    inside = connection.in_transaction()
+    if not sa.inspect(connection).has_schema(schema):
+        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+    if not inside:
+        connection.commit()
+
+
+def _is_compared(
+    models: Models | None, element: Any, name: str | None, kind: str, reflected: bool, compare_to: object
+) -> bool:
+    """Whether `alembic check` compares the element: no view of the models, no table of the lock or of somebody else."""
+    if kind != "table":
+        return True
+    is_theirs = models is not None and not models.is_ours(str(name), element.schema)
+    return not (getattr(element, "is_view", False) or name == TABLE or is_theirs)
 
 
 def _foreign_keys(connection: sa.Connection, *, on: bool) -> bool:
@@ -179,8 +211,13 @@ def _write_sql(config: Config) -> None:
         transaction_per_migration=True,
         transactional_ddl=name in {"sqlite", "postgresql"},
         output_buffer=config.attributes.get("output_buffer"),
+        **_version_table(config),
     )
-    if context.get_context().dialect.name == "sqlite":
-        context.get_context().impl.static_output("PRAGMA foreign_keys = OFF;\n")
+    written = context.get_context()
+    if written.dialect.name == "sqlite":
+        written.impl.static_output("PRAGMA foreign_keys = OFF;\n")
+    elif written.dialect.name == "postgresql" and written.version_table_schema:
+        schema = written.dialect.identifier_preparer.quote_schema(written.version_table_schema)
+        written.impl.static_output(f"CREATE SCHEMA IF NOT EXISTS {schema};\n")
     with context.begin_transaction():
         context.run_migrations()

@@ -13,14 +13,15 @@ import sqlalchemy as sa
 
 from .conversion import on_mariadb
 from .definition import Added, Altered, Change, Changed, Removed
-from .registry import MigrationStopped, Writer
-from .sqlite import expression
+from .registry import MigrationStopped, Writer, expression
+from .updates import update
 
 
 def change(writer: Writer, change: Change) -> None:
-    """Convert types, fill NULLs that are to be forbidden, alter everything at once, then fill new NOT NULL columns.
+    """Convert types, add columns and fill them, fill NULLs that are to be forbidden, then alter all else at once.
 
-    Checks and unique keys to drop would apply to converted and filled values: then they are dropped first.
+    Checks and unique keys to drop would apply to converted and filled values: then they are dropped first. Columns are
+    dropped, and keys added, when all values are there.
     """
     table = _Table(writer, change)
     off = [clause for mark in change.marks for clause in table.rules_off(mark)]
@@ -29,13 +30,13 @@ def change(writer: Writer, change: Change) -> None:
     if casts := [mark for mark in change.changed() if table.crossing(mark) is not None]:
         table.cast(casts, off)
         off = []
-    elif off and any(mark.fill is not None for mark in change.changed()):
-        table.alter(", ".join(off))
+    early = [*off, *table.open_columns()]
+    if early and table.fills():
+        table.alter(", ".join(early))
         off = []
     table.fill()
     if off or clauses:
         table.alter(", ".join([*off, *clauses]))
-    table.finish()
 
 
 def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
@@ -66,7 +67,10 @@ class _Table(Altered):
         if isinstance(mark, Removed):
             yield f"DROP COLUMN {name}"
         elif isinstance(mark, Added):
-            yield f"ADD COLUMN {text if mark.fill is None or column.nullable else _open(text)}"
+            if mark.fill is None:
+                yield f"ADD COLUMN {text}"
+            elif not column.nullable:
+                yield f"MODIFY COLUMN {text}"
         else:
             assert isinstance(mark.was, sa.Column)
             old = self.writer.column(mark.was)
@@ -78,12 +82,25 @@ class _Table(Altered):
             elif old != text or mark.was.comment != column.comment:
                 yield f"MODIFY COLUMN {text}"
 
+    def open_columns(self) -> Iterator[str]:
+        """The clauses that add the columns to fill, which may be NULL until they are."""
+        for mark in self.change.added():
+            if isinstance(mark.element, sa.Column) and mark.fill is not None:
+                yield f"ADD COLUMN {_open(self.writer.column(mark.element))}"
+
+    def fills(self) -> list[Added | Changed]:
+        """The marks of columns to fill; those that are converted are filled with that."""
+        changed = [mark for mark in self.change.changed() if self.crossing(mark) is None]
+        marks: list[Added | Changed] = [*self.change.added(), *changed]
+        return [mark for mark in marks if isinstance(mark.element, sa.Column) and mark.fill is not None]
+
     def fill(self) -> None:
-        """Fill NULLs that are about to be forbidden."""
-        for mark in self.change.changed():
-            if mark.fill is not None and self.crossing(mark) is None:
-                name, value = self.writer.name(str(mark.element.name)), expression(self.writer, mark.fill)
-                self.writer.run(f"UPDATE {self.where} SET {name} = {value} WHERE {name} IS NULL")
+        """Fill new columns, and NULLs that are about to be forbidden."""
+        for mark in self.fills():
+            assert mark.fill is not None
+            name, value = str(mark.element.name), expression(self.writer, mark.fill)
+            condition = f"{self.writer.name(name)} IS NULL" if isinstance(mark, Changed) else ""
+            update(self.writer, self.change.name, self.change.schema, {name: value}, condition)
 
     def crossing(self, mark: Changed) -> str | None:
         """The expression that converts values, where MODIFY alone would be wrong."""
@@ -106,7 +123,8 @@ class _Table(Altered):
         """
         new = [mark.element for mark in marks if isinstance(mark.element, sa.Column)]
         old = [self.writer.type(mark.was) for mark in marks if isinstance(mark.was, sa.Column)]
-        names, types = [self.writer.name(each.name) for each in new], list(map(self.writer.type, new))
+        plain, types = [each.name for each in new], list(map(self.writer.type, new))
+        names = list(map(self.writer.name, plain))
         between = self._free(len(names))
         key = self.change.before.primary_key
         keyed = any(each.name in key.columns for each in new)
@@ -114,15 +132,17 @@ class _Table(Altered):
         self.alter(", ".join([*off, *_nullable("ADD", between, types)]))
         self._set(between, map(self.crossing, marks))
         self.alter(", ".join([*key_off, *_nullable("MODIFY", names, old)]))
-        self._set(names, ["NULL"] * len(names))
+        self._set(plain, ["NULL"] * len(names))
+        if _NEEDS_TEXT & {type_.upper() for type_ in (*types, *old)}:
+            self.alter(", ".join(_nullable("MODIFY", names, ["VARCHAR(1)"] * len(names))))
         self.alter(", ".join(_nullable("MODIFY", names, types)))
-        self._set(names, between)
+        self._set(plain, between)
         closed = [f"MODIFY COLUMN {self.writer.column(each)}" for each in new]
         self.alter(", ".join([*closed, *(f"DROP COLUMN {name}" for name in between), *key_on]))
 
     def _set(self, names: Iterable[str], values: Iterable[str | None]) -> None:
-        pairs = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
-        self.writer.run(f"UPDATE {self.where} SET {pairs}")
+        texts = {name: str(value) for name, value in zip(names, values, strict=True)}
+        update(self.writer, self.change.name, self.change.schema, texts)
 
     def _free(self, count: int) -> list[str]:
         """Names that no column of the table has."""
@@ -130,16 +150,6 @@ class _Table(Altered):
         taken = {str(row[0]).lower() for row in rows}
         names = (f"_new_{number}" for number in range(1, len(taken) + count + 1))
         return [name for name in names if name not in taken][:count]
-
-    def finish(self) -> None:
-        """Fill new columns, and make them NOT NULL."""
-        for mark in self.change.added():
-            column = mark.element
-            if isinstance(column, sa.Column) and mark.fill is not None:
-                name, text = self.writer.name(column.name), self.writer.column(column)
-                self.writer.run(f"UPDATE {self.where} SET {name} = {expression(self.writer, mark.fill)}")
-                if not column.nullable:
-                    self.alter(f"MODIFY COLUMN {text}")
 
     # ---------------------------------------------------------------- constraints
 
@@ -230,6 +240,8 @@ class _Table(Altered):
                 yield f"MODIFY COLUMN {text}"
 
 
+_NEEDS_TEXT = {"UUID", "INET4", "INET6"}
+"""Types that MODIFY converts from and to text alone, even where every value is NULL."""
 _CODING = {"charset", "default_charset", "character_set", "default_character_set", "collate", "default_collate"}
 _TEXT = re.compile(r"(?:(?:VAR)?CHAR|\w*TEXT|ENUM|SET)\b(?!.*(?:CHARACTER SET|COLLATE))", re.IGNORECASE)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.config import Config
 
 
-def last_stage(config: Config) -> sa.MetaData | None:
+def last_stage(config: Config) -> Models | None:
     """The last stage's MetaData, which `alembic check` compares the database with.
 
     The stages are those of the config.yaml that `stages` in alembic.ini names. None without that line, and for commands
@@ -38,13 +42,39 @@ def last_stage(config: Config) -> sa.MetaData | None:
         on = [module for module in on if module not in stage.get("disable", ())] + stage.get("enable", [])
         known.update(on)
     Unread({f"{package}.{module}" for module in known.difference(on)}).import_package(package)
-    module, _, attribute = plan["models"]["base"].partition(":")
-    base = getattr(import_module(f"{package}.{module}"), attribute)
-    for each in on:
-        import_module(f"{package}.{each}")
-    metadata: sa.MetaData = getattr(base, "metadata", base)
-    # The models have their names. A revision's constraint without a name must stay without one.
-    metadata.naming_convention = sa.MetaData().naming_convention
+    base = plan["models"]["base"]
+    places = [each.split(":") for each in ([base] if isinstance(base, str) else base)]
+    for module in (*(module for module, _ in places), *on):
+        import_module(package if module == "__init__" else f"{package}.{module}")
+    found = [_metadata(import_module(f"{package}.{module}"), attribute) for module, attribute in places]
+    return Models([each for each in found if each is not None], plan.get("not_ours", []))
+
+
+@dataclass(frozen=True)
+class Models:
+    """The MetaData of the models, and the patterns of tables that belong to somebody else."""
+
+    metadata: list[sa.MetaData]
+    not_ours: list[str]
+
+    def is_ours(self, table: str, schema: str | None) -> bool:
+        """Whether the database's table is none of somebody else's."""
+        for pattern in self.not_ours:
+            its_schema, _, its_table = pattern.rpartition(".")
+            if fnmatchcase(schema or "", its_schema) and fnmatchcase(table, its_table):
+                return False
+        return True
+
+
+def _metadata(module: ModuleType, attribute: str) -> sa.MetaData | None:
+    """The MetaData of a base; None where a mapping has no such key."""
+    base: Any = module
+    for part in attribute.split("."):
+        base = base.get(part) if isinstance(base, Mapping) else getattr(base, part)
+    metadata: sa.MetaData | None = getattr(base, "metadata", base)
+    if metadata is not None:
+        # The models have their names. A revision's constraint without a name must stay without one.
+        metadata.naming_convention = sa.MetaData().naming_convention
     return metadata
 
 

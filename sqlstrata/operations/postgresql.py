@@ -14,8 +14,8 @@ from .definition import Added, Altered, Change, Changed, Removed, Text
 from .postgresql_constraints import Constraints
 from .postgresql_counters import Counters
 from .private_names import order_of, prefixes
-from .registry import Writer
-from .sqlite import expression
+from .registry import Writer, expression
+from .updates import update
 
 
 def change(writer: Writer, change: Change) -> None:
@@ -32,23 +32,36 @@ def change(writer: Writer, change: Change) -> None:
 
 
 def _columns(table: _Table) -> None:
-    """Drop, change and add columns; what depends on their types is dropped meanwhile."""
+    """Change and add columns, then drop some; what depends on their types is dropped meanwhile.
+
+    Generated columns go first and come last, for they depend on the others.
+    """
     generated = table.generated_of(table.retyped())
     checks = table.checks_of(generated)
     for constraint in checks:
         table.alter(f"DROP CONSTRAINT {table.constraints.name_of(constraint)}")
     gone = [removed.element for removed in table.change.removed() if isinstance(removed.element, sa.Column)]
-    gone.sort(key=lambda column: column.computed is None)  # generated ones first
-    for column in (*gone, *generated):
+    remade = table.remade()
+    for column in [*(each for each in gone if each.computed is not None), *generated, *remade]:
         table.drop(column)
-    for mark in table.change.marks:
-        if isinstance(mark.element, sa.Column):
-            table.column(mark)
+    table.stop_generating()
+    marks = [mark for mark in table.change.marks if isinstance(mark.element, sa.Column) and mark.element not in remade]
+    for mark in sorted(marks, key=_is_new_and_generated):
+        table.column(mark)
+    for column in remade:
+        table.add_again(column)
     for column in generated:
         table.make_again(column)
     for constraint in checks:
         table.alter(f"ADD {table.writer.clause(constraint)}")
         table.constraints.comment_on(constraint)
+    for column in gone:
+        if column.computed is None:
+            table.drop(column)
+
+
+def _is_new_and_generated(mark: Added | Changed | Removed) -> bool:
+    return isinstance(mark, Added) and isinstance(mark.element, sa.Column) and mark.element.computed is not None
 
 
 class _Table(Altered):
@@ -73,15 +86,13 @@ class _Table(Altered):
             self.alter(f"ADD COLUMN {text}")
         else:
             self.alter(f"ADD COLUMN {_nullable(self.writer, column)}")
-            self._fill(name, mark.fill)
+            self._fill(column.name, mark.fill)
             if not column.nullable:
                 self.alter(f"ALTER COLUMN {name} SET NOT NULL")
         self._comment(column)
 
-    def _fill(self, name: str, fill: Text, where: str = "") -> None:
-        """Update rows, and check deferred keys now: a table with pending checks cannot be altered."""
-        self.writer.run(f"UPDATE {self.where} SET {name} = {expression(self.writer, fill)}{where}")
-        self.writer.run("SET CONSTRAINTS ALL IMMEDIATE")
+    def _fill(self, name: str, fill: Text, condition: str = "") -> None:
+        update(self.writer, self.change.name, self.change.schema, {name: expression(self.writer, fill)}, condition)
 
     def _comment(self, column: sa.Column[Any]) -> None:
         if column.comment is not None:
@@ -93,20 +104,28 @@ class _Table(Altered):
         assert isinstance(old, sa.Column)
         assert isinstance(new, sa.Column)
         name = self.writer.name(new.name)
-        another_type = new.computed is not None and self.writer.type(old) != self.writer.type(new)
-        if _generated(self.writer, old) != _generated(self.writer, new) or another_type:
-            if new.computed is None:
-                self.alter(f"ALTER COLUMN {name} DROP EXPRESSION")
-            else:
-                self.alter(f"DROP COLUMN {name}")
-                self._make_again(new)
-                return
         self._checks(old, new, drop=True)
         self._value(mark, old, new)
         self._checks(old, new, drop=False)
         if old.comment != new.comment:
             text = "NULL" if new.comment is None else self.writer.value(new.comment)
             self.writer.run(f"COMMENT ON COLUMN {self.where}.{name} IS {text}")
+
+    def remade(self) -> list[sa.Column[Any]]:
+        """Changed columns that are generated afterwards, in another way: PostgreSQL can only drop and add them."""
+        return [
+            new
+            for old, new in self._pairs()
+            if new.computed is not None
+            and (_generated(self.writer, old), self.writer.type(old))
+            != (_generated(self.writer, new), self.writer.type(new))
+        ]
+
+    def stop_generating(self) -> None:
+        """Make plain columns of generated ones; their values stay."""
+        for old, new in self._pairs():
+            if old.computed is not None and new.computed is None:
+                self.alter(f"ALTER COLUMN {self.writer.name(new.name)} DROP EXPRESSION")
 
     def checks_of(self, generated: list[sa.Column[Any]]) -> list[sa.Constraint]:
         """Unchanged checks that use a column whose type changes.
@@ -161,12 +180,12 @@ class _Table(Altered):
 
     def make_again(self, column: sa.Column[Any]) -> None:
         """Add a generated column that was dropped, with its indexes."""
-        self._make_again(column)
+        self.add_again(column)
         for index in sorted(self.change.after.indexes, key=lambda index: str(index.name)):
             if column.name in {each.name for each in index.columns}:
                 self.writer.run(self.writer.compile(CreateIndex(index)))
 
-    def _make_again(self, column: sa.Column[Any]) -> None:
+    def add_again(self, column: sa.Column[Any]) -> None:
         """Add a column that was dropped, with its constraints that are not added anyway."""
         self.alter(f"ADD COLUMN {self.writer.column(column)}")
         self._comment(column)
@@ -193,7 +212,7 @@ class _Table(Altered):
         if retyped:
             self._retype(mark, old, new, types[1])
         if mark.fill is not None:
-            self._fill(name, mark.fill, f" WHERE {name} IS NULL")
+            self._fill(new.name, mark.fill, f"{name} IS NULL")
         if old.nullable != new.nullable:
             self.alter(f"ALTER COLUMN {name} {'DROP' if new.nullable else 'SET'} NOT NULL")
         if defaults[1] is not None and another_default:

@@ -22,7 +22,7 @@ class Constraints(Altered):
             assert isinstance(mark.element, sa.Constraint)
             self.alter(f"RENAME CONSTRAINT {self.name_of(old)} TO {self.name_of(mark.element)}")
         else:
-            self.alter(f"DROP CONSTRAINT {self.name_of(old)}")
+            self.alter(f"DROP CONSTRAINT IF EXISTS {self.name_of(old)}")  # op.change_enum may have dropped it
 
     def add(self, mark: Added | Changed) -> None:
         new = mark.element
@@ -40,7 +40,7 @@ class Constraints(Altered):
 
     def text(self, constraint: sa.Constraint) -> str | None:
         """The constraint as in CREATE TABLE; None where PostgreSQL has none."""
-        return None if _doubled(constraint) else self.writer.clause(constraint)
+        return None if is_doubled(constraint) else self.writer.clause(constraint)
 
     def _same(self, mark: Added | Changed | Removed) -> bool:
         return (
@@ -69,7 +69,7 @@ class Constraints(Altered):
         return self.writer.name(_found(self.writer, self.change, constraint))
 
 
-def _doubled(constraint: sa.Constraint) -> bool:
+def is_doubled(constraint: sa.Constraint) -> bool:
     """Whether CREATE TABLE ignores the constraint, because another one is equal.
 
     PostgreSQL makes one index of equal ones (transformIndexConstraints in its parser); the first keeps it.

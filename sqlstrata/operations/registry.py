@@ -167,6 +167,11 @@ class Writer:
         return str(processor(text))
 
 
+def expression(writer: Writer, text: str | sa.ColumnClause[object]) -> str:
+    """A `fill` or `cast` as SQL."""
+    return text if isinstance(text, str) else writer.compile(text)
+
+
 def single_percent(dialect: sa.Dialect) -> sa.Dialect:
     """A copy of the dialect that writes % once; running the text doubles it where the driver needs that."""
     plain = copy.copy(dialect)

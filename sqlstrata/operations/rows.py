@@ -15,8 +15,7 @@ from alembic.operations import Operations
 from .conversion import back_on_sqlite, convertible, family, on_mariadb, on_postgresql
 from .definition import Text, define
 from .failures import blames_values
-from .registry import MigrationStopped, Writer, operation
-from .sqlite import expression
+from .registry import MigrationStopped, Writer, expression, operation
 
 INVENTED, BROKEN = 6, 9
 
@@ -147,6 +146,9 @@ def require_convertible(
             f"Table {_path(table, schema)}: {what}: {str(error.orig).splitlines()[0]}. {advice}. Nothing was changed.",
             INVENTED,
         ) from error
+    finally:
+        if writer.server == "mariadb":
+            writer.run(f"DROP TEMPORARY TABLE IF EXISTS {_TRIAL}")
 
 
 def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], old: sa.Column[Any]) -> str | None:
@@ -195,18 +197,16 @@ def _lost_on_mariadb(
         return f"{name} IS NOT NULL AND ({there}) IS NULL"
     if family(old.type) == "string" and family(new.type) == "string" and isinstance(new.type, sa.String):
         return f"char_length({name}) > {new.type.length}" if new.type.length else None
-    trial = "_strata_trial"
-    writer.run(f"CREATE TEMPORARY TABLE {trial} (a {writer.type(old)}, b {writer.type(new)}, c {writer.type(old)})")
-    try:
-        writer.run(f"INSERT INTO {trial} (a) SELECT {name} FROM {writer.table(table, schema)}")
-        writer.run(f"UPDATE IGNORE {trial} SET b = a")  # what does not fit is counted below
-        writer.run(f"UPDATE IGNORE {trial} SET c = b")
-        lost = writer.fetch(f"SELECT count(*), min(a) FROM {trial} WHERE NOT (BINARY a <=> BINARY c)")[0]
-    finally:
-        writer.run(f"DROP TEMPORARY TABLE {trial}")
-    if not lost[0]:
-        return None
-    return f"{name} = (SELECT {writer.value(str(lost[1]))}) OR {lost[0]} > 0 AND {name} IS NOT NULL"
+    writer.run(f"CREATE TEMPORARY TABLE {_TRIAL} (a {writer.type(old)}, b {writer.type(new)}, c {writer.type(old)})")
+    writer.run(f"INSERT INTO {_TRIAL} (a) SELECT {name} FROM {writer.table(table, schema)}")
+    writer.run(f"UPDATE IGNORE {_TRIAL} SET b = a")  # what does not fit is found below
+    writer.run(f"UPDATE IGNORE {_TRIAL} SET c = b")
+    return f"BINARY {name} IN (SELECT BINARY a FROM {_TRIAL} WHERE NOT (BINARY a <=> BINARY c))"
+
+
+_TRIAL = "_strata_trial"
+"""A temporary table; the condition that reads it is good until it is dropped."""
+_LONGEST_EXAMPLE = 80  # characters
 
 
 def _require_none(
@@ -217,7 +217,9 @@ def _require_none(
     query = f"FROM {writer.table(table, schema)} WHERE {condition}"
     number = writer.fetch(f"SELECT count(*) {query}")[0][0]
     if number:
-        shown = "" if example is None else f", for example {writer.fetch(f'SELECT {example} {query} LIMIT 1')[0][0]!r}"
+        value = "" if example is None else repr(writer.fetch(f"SELECT {example} {query} LIMIT 1")[0][0])
+        short = value if len(value) <= _LONGEST_EXAMPLE else f"{value[:_LONGEST_EXAMPLE]}…"
+        shown = f", for example {short}" if short else ""
         raise MigrationStopped(
             f"Table {_path(table, schema)}: {number} {_rows(number)} in the way{shown}: {why}. Nothing was changed.",
             code,

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .conversion import on_sqlite
-from .definition import Added, Change, Changed, Element, Text
+from .definition import Added, Change, Changed, Element
 from .private_names import prefixes
-from .registry import MigrationStopped, Writer
+from .registry import MigrationStopped, Writer, expression
+from .updates import update
 
 
 def change(writer: Writer, change: Change) -> None:
@@ -42,11 +43,10 @@ def change(writer: Writer, change: Change) -> None:
 
 def _cast(writer: Writer, change: Change) -> None:
     """Convert the values of columns whose definition stays: an enum without a CHECK is only text."""
-    table = writer.table(change.name, change.schema)
-    for mark in change.changed():
-        if isinstance(mark.element, sa.Column) and mark.cast is not None:
-            name = writer.name(mark.element.name)
-            writer.run(f"UPDATE {table} SET {name} = {_value(writer, name, mark)}")
+    marks = {mark.element.name: mark for mark in change.changed() if isinstance(mark.element, sa.Column)}
+    values = {name: _value(writer, writer.name(name), mark) for name, mark in marks.items() if mark.cast is not None}
+    if values:
+        update(writer, change.name, change.schema, values)
 
 
 def _pairs(change: Change) -> Iterator[tuple[Element | None, Element | None]]:
@@ -106,11 +106,6 @@ def _value(writer: Writer, name: str, mark: Changed) -> str:
     cast = None if mark.cast is None else f"({expression(writer, mark.cast)})"
     value = cast or on_sqlite(name, mark.was, mark.element)
     return value if mark.fill is None else f"coalesce({value}, {expression(writer, mark.fill)})"
-
-
-def expression(writer: Writer, text: Text) -> str:
-    """A `fill` or `cast` as SQL."""
-    return text if isinstance(text, str) else writer.compile(text)
 
 
 class _Kept:

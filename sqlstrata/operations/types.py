@@ -10,8 +10,7 @@ from alembic.operations import Operations
 from sqlalchemy.schema import CreateSequence, DropSequence
 
 from .definition import Text
-from .registry import Writer, operation
-from .sqlite import expression
+from .registry import Writer, expression, operation
 
 
 @operation
@@ -68,7 +67,8 @@ def change_enum(
     if not keep:
         writer.run(f"DROP TYPE {writer.table(old, schema)}")
     for _, put_on in held:
-        writer.run(put_on)
+        if not _named(put_on) & (set(was) - set(labels)):  # else the stage changes it, and op.change_table adds it
+            writer.run(put_on)
 
 
 def _held(writer: Writer, table: str, column: str) -> list[tuple[str, str]]:
@@ -93,7 +93,29 @@ def _held(writer: Writer, table: str, column: str) -> list[tuple[str, str]]:
          f"ALTER TABLE {where} ADD CONSTRAINT {writer.name(name)} {text}")
         for name, text in checks
     ]  # fmt: skip
-    return found + [(f"DROP INDEX {name}", text) for name, text in indexes]
+    found += [(f"DROP INDEX {name}", text) for name, text in indexes]
+    return found + [
+        _generated(writer, where, *row) for row in writer.fetch(_GENERATED.format(writer.value(where), attribute))
+    ]
+
+
+_GENERATED = (
+    "SELECT DISTINCT a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), a.attnotnull,"
+    " col_description(a.attrelid, a.attnum) FROM pg_attribute a"
+    " JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+    " JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refobjid = a.attrelid"
+    " WHERE a.attrelid = {}::regclass AND a.attgenerated = 's' AND p.refobjsubid = {}"
+)
+
+
+def _generated(
+    writer: Writer, where: str, name: str, type_: str, text: str, required: bool, comment: str | None
+) -> tuple[str, str]:
+    """The statements that drop and add a generated column which uses the enum type."""
+    column = writer.name(name)
+    add = f"ALTER TABLE {where} ADD COLUMN {column} {type_} GENERATED ALWAYS AS ({text}) STORED"
+    commented = f"; COMMENT ON COLUMN {where}.{column} IS {writer.value(comment)}" if comment is not None else ""
+    return f"ALTER TABLE {where} DROP COLUMN {column}", f"{add}{' NOT NULL' if required else ''}{commented}"
 
 
 def _retype(writer: Writer, where: str, column: str, new: str, *, array: bool, cast: Text | None) -> None:

@@ -3,7 +3,7 @@
 1. document: the YAML text becomes data, each value with its line and column.
 2. variables: `${NAME}` is expanded.
 3. form: msgspec checks types and keys.
-4. stages, hints, places: what types cannot express, such as names, modules on and off, SQL, URLs and folders.
+4. stages, hints, places, outside: what types cannot express, such as names, modules on and off, SQL and folders.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlstrata.plan import form, places
+from sqlstrata.plan import form, outside, places
 from sqlstrata.plan.document import load
 from sqlstrata.plan.finding import find
 from sqlstrata.plan.stages import stages
-from sqlstrata.plan.values import Cast, Database, Models, Plan, Sql, Stage
+from sqlstrata.plan.values import Base, Cast, Database, Models, Plan, Sql, Stage
 from sqlstrata.plan.variables import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Cast", "Database", "Models", "Plan", "Sql", "Stage", "find", "read"]
+__all__ = ["Base", "Cast", "Database", "Models", "Plan", "Sql", "Stage", "find", "read"]
 
 
 def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
@@ -36,6 +36,7 @@ def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
     folder = absolute.parent
     place = places.url(top["database"]["url"], folder)
     proved = places.prove_on(top, folder, config, place)
+    servers = places.servers(top, config, place, proved)
     return Plan(
         path=absolute,
         folder=folder,
@@ -45,6 +46,9 @@ def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
         prove_on=tuple(each.url for each in proved),
         stages=stages(top, config.stages),
         marks=top.marks,
-        servers=places.servers(top, config, place, proved),
+        servers=servers,
+        not_ours=outside.not_ours(top),
+        version_table=outside.version_table(top, config, servers),
+        extensions=outside.extensions(top, config, servers),
         notes=tuple(each.note for each in (place, *proved) if each.note),
     )

@@ -46,6 +46,11 @@ class Entry:
         parts = inner.data if isinstance(inner.data, FrozenDict) else range(len(inner.data))  # type: ignore[arg-type]
         return tuple(inner[part] for part in parts)
 
+    def listed(self, name: str) -> tuple[Entry, ...]:
+        """Give the values in the list under a name; () where there is none."""
+        is_list = isinstance(self.data, FrozenDict) and isinstance(self.data.get(name), tuple)
+        return self.inside(name) if is_list else ()
+
     @property
     def name(self) -> str:
         """The value's own key."""

@@ -40,6 +40,9 @@ _OF = "a mapping of"
 _STAGE = Wanted("a mapping", "- {name: usuario, enable: [usuario]}")
 
 
+_Names = tuple[str, ...]
+
+
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
@@ -55,10 +58,17 @@ class ModelsForm(_Form, frozen=True):
     """The keys of `models`."""
 
     package: Annotated[str, Wanted("the name of a package", "package: project.models")]
-    base: Annotated[str, Wanted("module:attribute", "base: base:Base")]
+    base: Annotated[str | _Names, Wanted("module:attribute, or a list of them", "base: base:Base", "module:attribute")]
+    ignore: Annotated[_Names, Wanted("a list of MetaData", "ignore: ['audit:metadata']", "module:attribute")] = ()
 
 
-_Names = tuple[str, ...]
+class ExtensionForm(_Form, frozen=True):
+    """An extension, perhaps with the schema that it belongs in."""
+
+    name: Annotated[str, Wanted("the extension's name", "name: postgis")]
+    schema: Annotated[str | UnsetType, Wanted("a schema", "schema: gis")] = UNSET
+
+
 _Mapping = dict[str, object]  # its values are read hint by hint
 _Script = str | tuple[object, ...] | _Mapping
 
@@ -129,6 +139,18 @@ class ConfigForm(_Form, frozen=True):
     prove_on: Annotated[
         _Names | UnsetType, Wanted("a list of database URLs", "prove_on: [sqlite://]", "a database URL")
     ] = UNSET
+    not_ours: Annotated[
+        _Names, Wanted("a list of patterns of tables", "not_ours: [spatial_ref_sys]", "the pattern of a table's name")
+    ] = ()
+    version_table: Annotated[str, Wanted("the name of a table", "version_table: alembic_version")] = "alembic_version"
+    extensions: Annotated[
+        tuple[str | ExtensionForm, ...],
+        Wanted(
+            "a list of PostgreSQL extensions",
+            "extensions: [vector, {name: postgis, schema: gis}]",
+            "an extension's name, or its name and schema",
+        ),
+    ] = ()
 
 
 def wanted(key: tuple[Key, ...]) -> Wanted:
@@ -138,6 +160,8 @@ def wanted(key: tuple[Key, ...]) -> Wanted:
             found = _described(DatabaseForm)[name]
         case ("models", str(name), *inside):
             found = _described(ModelsForm)[name]
+        case ("extensions", int(), str(name)):
+            return _described(ExtensionForm)[name]
         case ("stages", int(), str(name), *inside):
             found = _described(StageForm)[name]
         case ("stages", int()):
@@ -174,9 +198,11 @@ def config(top: Entry) -> ConfigForm:
     _fields(top, ConfigForm)
     _fields(top["database"], DatabaseForm)
     _fields(top["models"], ModelsForm)
-    if isinstance(top["stages"].data, tuple):
-        for stage in top.inside("stages"):
-            _fields(stage, StageForm)
+    for stage in top.listed("stages"):
+        _fields(stage, StageForm)
+    for extension in top.listed("extensions"):
+        if isinstance(extension.data, FrozenDict):
+            _fields(extension, ExtensionForm)
     return checked(top, ConfigForm)
 
 

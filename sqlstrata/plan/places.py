@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlstrata.nearest import nearest_hint
 from sqlstrata.plan import options, urls
 from sqlstrata.plan.drivers import Unusable
-from sqlstrata.plan.values import Models
+from sqlstrata.plan.values import Base, Models
 from sqlstrata.secret import is_ambiguous, keep_url
 from sqlstrata.servers import DIALECTS, KINDS, kind_of
 
@@ -40,11 +40,19 @@ def models(entry: Entry, form: ModelsForm) -> Models:
     if not re.fullmatch(r"\w+(\.\w+)*", form.package):
         message = f"`{form.package}` is not the name of a package."
         raise entry["package"].wrong(message, "Write it as in an import: `package: project.models`.")
-    match = re.fullmatch(r"(\w+(?:\.\w+)*):(\w+)", form.base)
+    several = isinstance(form.base, tuple)
+    if several and not form.base:
+        raise entry["base"].wrong("`base` is empty and must be module:attribute.", "Write it as in `base: base:Base`.")
+    bases = entry.inside("base") if several else (entry["base"],)
+    return Models(form.package, tuple(map(_base, bases)), tuple(map(_base, entry.inside("ignore"))))
+
+
+def _base(entry: Entry) -> Base:
+    match = re.fullmatch(r"(\w+(?:\.\w+)*):(\w+(?:\.\w+)*)", entry.text)
     if match is None:
-        message = f"`{form.base}` is not module:attribute."
-        raise entry["base"].wrong(message, "Write the module inside the package, as in `base: base:Base`.")
-    return Models(form.package, match[1], match[2])
+        message = f"`{entry.text}` is not module:attribute."
+        raise entry.wrong(message, "Write the module inside the package, as in `base: base:Base`.")
+    return Base(match[1], match[2])
 
 
 def migrations(top: Entry, folder: Path, name: str) -> Path:

@@ -129,12 +129,52 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """Where a declarative base or a MetaData is: a module of the package, and an attribute, perhaps of an attribute."""
+
+    module: str
+    attribute: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.attribute}"
+
+
+@dataclass(frozen=True, slots=True)
 class Models:
-    """The package of stage modules, and where in it the base is."""
+    """The package of stage modules, the bases of its tables, and the MetaData whose tables are not in the history."""
 
     package: str
-    base_module: str
-    base_attribute: str
+    bases: tuple[Base, ...]
+    ignore: tuple[Base, ...] = ()
+
+    @property
+    def base_module(self) -> str:
+        """The module of the first base."""
+        return self.bases[0].module
+
+    @property
+    def base_attribute(self) -> str:
+        """The attribute of the first base."""
+        return self.bases[0].attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A PostgreSQL extension that the models need, and the schema that it belongs in, if that is given."""
+
+    name: str
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTable:
+    """Alembic's table with the revision of a database; without a schema it is in the default one."""
+
+    name: str = "alembic_version"
+    schema: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +191,17 @@ class Plan:
     marks: Marks = field(repr=False, compare=False)
     servers: tuple[str, ...] = tuple(KINDS)
     """The kinds of servers that the history is written for, by the names in `sqlstrata.servers`."""
+    not_ours: tuple[str, ...] = ()
+    """Patterns of the tables that belong to somebody else, as `plan.foreign.is_foreign` reads them."""
+    version_table: VersionTable = VersionTable()
+    extensions: tuple[Extension, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Sentences to print, such as which options of a URL are ignored."""
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The patterns of all tables that are no part of any stage: `not_ours`, and Alembic's own."""
+        return (*self.not_ours, str(self.version_table))
 
     @property
     def dialects(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The error for all that the stages would have to allow, with lines to paste under each of them."""
+"""The error for all changes that the stages do not allow, with the lines to paste into config.yaml."""
 
 from __future__ import annotations
 
@@ -11,29 +11,42 @@ from sqlstrata.diff import Need
 from sqlstrata.errors import Refused
 from sqlstrata.plan import Sql, Stage
 from sqlstrata.plan.values import ALLOWED
+from sqlstrata.result import counted
 
 Value = str | Mapping[str, "Value"] | None
 
 
 def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
-    """One error for all of them. Each value is whole: with it the stage says what it says already, and what it must."""
-    lines, told = [], []
+    """One error for all needs. Each value to paste is complete: what the stage allows already, and what it must."""
+    lines, values = [], []
     for stage in {stage.name: stage for stage, _ in needs}.values():
         mine = [need for each, need in needs if each.name == stage.name]
         whole = {key: _whole(stage, key, [need for need in mine if need.key == key]) for key in ALLOWED}
-        told += [{"stage": stage.name, "key": n.key, "name": n.name, "value": whole[n.key][n.name]} for n in mine]
-        lines.append(f"  - name: {stage.name}")
+        values += [_for_scripts(stage, need, whole[need.key][need.name]) for need in mine]
+        lines.append(f"    # under stage {stage.name}:")
+        renames = dict(need.rename for need in mine if need.rename is not None)
+        if renames:
+            pairs = ", ".join(f"{_yaml(old)}: {_yaml(new)}" for old, new in renames.items())
+            lines.append(f"    # if it is a rename, this line in place of the others: rename: {{{pairs}}}")
         for key in dict.fromkeys(key for key in ALLOWED for need in mine if need.key == key):
             lines += _lines(key, whole[key], replaces=bool(getattr(stage, key)))
     reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
-    number = len(needs)
-    message = f"{number} {'change needs' if number == 1 else 'changes need'} the stages' leave:{reasons}"
-    hint = "Think each one over, and add what is right to config.yaml:\n" + "\n".join(lines)
-    return Refused(message, hint=hint, needs=told)
+    message = f"{counted(len(needs), 'change')} must be allowed in config.yaml:{reasons}"
+    hint = "Check each one, and add the right lines to config.yaml:\n" + "\n".join(lines)
+    return Refused(message, hint=hint, needs=values)
+
+
+def _for_scripts(stage: Stage, need: Need, value: Value) -> dict[str, object]:
+    """The need as the JSON object has it."""
+    found: dict[str, object] = {"stage": stage.name, "key": need.key, "name": need.name, "value": value}
+    if need.rename is not None:
+        old, new = need.rename
+        found["or"] = {"key": "rename", "name": old, "value": new}
+    return found
 
 
 def _whole(stage: Stage, key: str, needs: Sequence[Need]) -> dict[str, Value]:
-    """What stands under the key by name, with what is needed besides."""
+    """The value of the key with what is needed, by name."""
     if key == "drop":
         return dict.fromkeys([*stage.drop, *(need.name for need in needs)])
     ways: dict[str, dict[str, str | dict[str, str]]] = {}
@@ -45,19 +58,19 @@ def _whole(stage: Stage, key: str, needs: Sequence[Need]) -> dict[str, Value]:
     for need in needs:
         of_name = ways.setdefault(need.name, {})
         way = "down" if key == "cast" and not need.up else "up"
-        there, value = of_name.get(way), need.value or ""
-        of_name[way] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
+        given, value = of_name.get(way), need.value or ""
+        of_name[way] = {**given, **value} if isinstance(given, dict) and isinstance(value, dict) else value
     return {name: of_name["up"] if list(of_name) == ["up"] else of_name for name, of_name in ways.items()}
 
 
 def _texts(sql: Sql) -> str | dict[str, str]:
-    """SQL as config.yaml has it."""
+    """SQL as it is written in config.yaml."""
     given = {name: texts[0] for name in sql.__slots__ if (texts := getattr(sql, name))}
     return given["default"] if list(given) == ["default"] else given
 
 
 def _lines(key: str, whole: Mapping[str, Value], *, replaces: bool) -> list[str]:
-    note = "  # in place of the stage's own" if replaces else ""
+    note = "  # replaces the stage's own" if replaces else ""
     if key == "drop":
         return [f"    drop: [{', '.join(map(_yaml, whole))}]{note}"]
     return [f"    {key}:{note}", *(f"      {_yaml(name)}: {_value(value)}" for name, value in whole.items())]

@@ -1,12 +1,12 @@
-"""What the stages came to the last time, so that looking whether they still do is a matter of reading files.
+"""A cache for `check`: nothing is generated again when no input has changed.
 
-`rebuild` writes down, in Python's cache folder beside env.py, a digest of all that its revisions were made of, and the
-digests of the revisions. `check` compares both; where anything is another, or nothing was written down, it makes the
-history again. The folder may go at any time.
+`rebuild` writes a digest of everything that its revisions were made of, and the digests of the revisions, into
+Python's cache folder beside env.py. `check` compares both; if one differs, or there is none, it makes the history
+again. The folder may be deleted at any time.
 
-Only where nothing else can have had a part in it is anything written down: the modules of the package import nothing
-but one another, SQLAlchemy and such parts of Python that always say the same, and call nothing that reads files, the
-clock or a database. That is looked up in their texts, and in doubt it is not so.
+A digest is written only if nothing else can have an influence: the modules of the package import nothing but each
+other, SQLAlchemy and parts of Python that never depend on their surroundings, and call nothing that reads files, the
+clock or a database. That is found in their texts; in doubt no digest is written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sqlstrata.revisions.revision import Revision
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("alembic", "msgspec", "pyyaml", "sqlalchemy", "sqlalchemy-utils")
-_ALWAYS_THE_SAME = frozenset(
+_PURE = frozenset(
     """__future__ abc collections dataclasses datetime decimal enum fractions functools itertools math numbers operator
     re sqlalchemy string textwrap types typing typing_extensions uuid""".split()
 )
@@ -42,19 +42,19 @@ _IMPORT = re.compile(
 )
 _MODULES = tuple(all_suffixes())
 _WORD = re.compile(r"\bimport\b")
-# What reads files, the clock, chance or a database; or another way to import; or a line that goes on in the next.
+# Reads files, the clock, random numbers or a database; imports in another way; or continues on the next line.
 _OUTSIDE = re.compile(
     r"\b(?:open|exec|eval|input|globals|utcnow|today|fromtimestamp|astimezone|uuid[1-8]|getnode)\s*\("
     r"|(?<!func\.)\bnow\s*\(|\\\n|\\\r"
     r"|__(?:import|builtins|loader|spec|file|path|cached)__|create_(?:async_)?engine|engine_from_config|autoload"
     r"|automap|reflect|Reflection"
 )
-# What reading raises where nothing is written down, or somebody else wrote it.
+# Raised where there is no file, or it has other content.
 _DOUBTS = (OSError, PackageNotFoundError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def digest(plan: Plan) -> str | None:
-    """A digest of all that a history is made of now; None where something else could have a part in it."""
+    """A digest of everything that a history is made of now; None where something else may have an influence."""
     with suppress(OSError, PackageNotFoundError):
         texts = _texts(plan)
         own = plan.models.package
@@ -64,9 +64,10 @@ def digest(plan: Plan) -> str | None:
 
 
 def remember(plan: Plan, before: str | None, revisions: Sequence[Revision]) -> None:
-    """Write down what these revisions were made of: `before`, the digest from before they were made.
+    """Write what these revisions were made of: `before`, the digest from before they were made.
 
-    Where that is none, or another by now (somebody wrote to a file meanwhile), or no place is for it, nothing is.
+    Nothing is written if that is None, if it is another by now because a file was changed meanwhile, or if the folder
+    is not writable.
     """
     place = _place(plan)
     with suppress(OSError):  # nothing depends on it
@@ -80,34 +81,34 @@ def remember(plan: Plan, before: str | None, revisions: Sequence[Revision]) -> N
 
 
 def is_unchanged(plan: Plan) -> bool:
-    """Whether the folder has the very files that these stages came to the last time. False also in doubt. Read-only."""
+    """Whether the folder has exactly the files that these stages gave the last time. False also in doubt. Read-only."""
     try:
         known = json.loads(_place(plan).read_text(encoding="utf-8"))
         texts = _texts(plan)
         if texts is None or known["made of"] != _made_of(plan, texts):
             return False
         versions = plan.migrations / "versions"
-        there = {path.name: path for path in versions.iterdir() if not is_ignored(path.name)}
+        found = {path.name: path for path in versions.iterdir() if not is_ignored(path.name)}
         files = known["files"]
-        return there.keys() == files.keys() and all(_digest(there[name].read_bytes()) == files[name] for name in files)
+        return found.keys() == files.keys() and all(_digest(found[name].read_bytes()) == files[name] for name in files)
     except _DOUBTS:
         return False
 
 
 def is_closed(text: bytes, own: str, here: str) -> bool:
-    """Whether a module says the same each time, with nothing but the modules of the package `own` and libraries.
+    """Whether a module depends on nothing but the modules of the package `own` and pure libraries.
 
-    `here` is the package that the module is in, or is.
+    here: the package that the module is in, or is.
     """
     try:
-        said = text.decode()
+        source = text.decode()
     except UnicodeDecodeError:
         return False
-    found = list(_IMPORT.finditer(said))
-    if len(found) != len(_WORD.findall(said)) or _OUTSIDE.search(said):
+    found = list(_IMPORT.finditer(source))
+    if len(found) != len(_WORD.findall(source)) or _OUTSIDE.search(source):
         return False
     names = (_resolved(each["whole"] or each["one"], here) for each in found)
-    return all(f"{name}.".startswith(f"{own}.") or name.partition(".")[0] in _ALWAYS_THE_SAME for name in names)
+    return all(f"{name}.".startswith(f"{own}.") or name.partition(".")[0] in _PURE for name in names)
 
 
 def _resolved(name: str, here: str) -> str:
@@ -127,9 +128,9 @@ def _place(plan: Plan) -> Path:
 
 
 def _texts(plan: Plan) -> Mapping[str, bytes] | None:
-    """The modules of the package, and the packages that it is in, by their paths.
+    """The modules of the package, and of the packages around it, by their paths.
 
-    None where it is no folder beside the plan, or has more than texts.
+    None if it is not a folder beside the plan, or has more than Python source.
     """
     package = plan.folder.joinpath(*plan.models.package.split("."))
     above = list(package.relative_to(plan.folder).parents)[:-1]
@@ -148,7 +149,7 @@ def _texts(plan: Plan) -> Mapping[str, bytes] | None:
 
 
 def _made_of(plan: Plan, texts: Mapping[str, bytes]) -> str:
-    """One digest of config.yaml, the servers, the models, this program, and what it stands on."""
+    """One digest of config.yaml, the servers, the models, this program, and the versions of its libraries."""
     whole = sha256()
     for part in _parts(plan, texts):
         whole.update(_digest(part).encode())
@@ -169,7 +170,7 @@ def _parts(plan: Plan, texts: Mapping[str, bytes]) -> Iterator[bytes]:
 
 @cache
 def _program() -> tuple[bytes, ...]:
-    """What is running, as it was when it was first asked for."""
+    """The files of this program, as they were at the first call."""
     paths = sorted(_ROOT.rglob("*.py"))
     return tuple(part for path in paths for part in (path.relative_to(_ROOT).as_posix().encode(), path.read_bytes()))
 

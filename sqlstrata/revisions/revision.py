@@ -7,14 +7,14 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlstrata.diff import Migration
+from sqlstrata.diff import Migration, Operation
 from sqlstrata.plan import Sql, Stage
 from sqlstrata.servers import DIALECTS, keys_of
 from sqlstrata.source import Call, Source, call, items, laid_out, quoted
 
 _MODULES = ("mysql", "postgresql", "sqlite")
-# The two lines that hold the id: the docstring's last but one, and the assignment. A message cannot look like them,
-# for it cannot end the docstring.
+# The two lines with the id: one in the docstring, and the assignment. No message can look like them, because it cannot
+# end the docstring.
 _ID_LINES = re.compile(r'^Revision ID:.*\n(?=Revises:.*\n"""\n)|^revision = ".*"\n(?=down_revision = )', re.MULTILINE)
 
 
@@ -44,11 +44,11 @@ def make(
     down: Migration,
     dialects: Collection[str] = DIALECTS,
 ) -> Revision:
-    """The revision of a stage, given the way up to it and down from it, and SQLAlchemy's names for the servers."""
+    """The revision of a stage, given its upgrade and downgrade, and SQLAlchemy's names for the servers."""
     keys = keys_of(dialects)
-    upgrade = [*(operation.source for operation in up.operations), *_data(stage.upgrade, keys)]
+    upgrade = [*_sources(up.operations), *_data(stage.upgrade, keys), *_sources(up.beyond_data)]
     if stage.reversible:
-        downgrade = [*_data(stage.downgrade_sql, keys), *(operation.source for operation in down.operations)]
+        downgrade = [*_sources(down.beyond_data), *_data(stage.downgrade_sql, keys), *_sources(down.operations)]
     else:
         downgrade = [call("op.irreversible", quoted(f"Stage {stage.name} cannot be undone (downgrade: false)."))]
     identity = digest(_text(stage, parent, "", upgrade, downgrade))
@@ -58,12 +58,16 @@ def make(
 
 
 def digest(text: str) -> str:
-    """The id that belongs to a revision's text, whatever id stands in it. The parent's id is a part of the text."""
+    """The id of a revision's text, independent of the id in it. The parent's id is part of the text."""
     return hashlib.sha256(_ID_LINES.sub("", text, count=2).encode()).hexdigest()[:12]
 
 
+def _sources(operations: Iterable[Operation]) -> list[Source]:
+    return [operation.source for operation in operations]
+
+
 def _data(sql: Sql, keys: Sequence[str]) -> list[Source]:
-    """The stage's own SQL, after the schema has changed (going down, before it has)."""
+    """The stage's own SQL, which runs after the schema has changed (on the way down, before)."""
     given = sql.given(keys)
     if not given:
         return []

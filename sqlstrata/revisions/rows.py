@@ -28,7 +28,7 @@ def insert(
 
 
 def python_value(column: sa.Column[Any], value: object) -> object:
-    """A value from YAML, as the column's type takes it, beneath decorators."""
+    """A value from YAML, converted to what the column's type expects, without decorators."""
     type_ = column.type
     while isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
@@ -49,13 +49,13 @@ def python_value(column: sa.Column[Any], value: object) -> object:
     return value
 
 
-def takes(server: str, column: sa.Column[Any], value: object) -> bool:
-    """Whether the column's type can turn the value into something that the server's driver can send."""
-    known = dialect(server)
-    process = column.type.dialect_impl(known).bind_processor(known)
+def can_store(server: str, column: sa.Column[Any], value: object) -> bool:
+    """Whether the column's type can convert the value into something that the server's driver can send."""
+    on = dialect(server)
+    process = column.type.dialect_impl(on).bind_processor(on)
     try:
-        made = python_value(column, value)
-        sent = process(made) if process else made
+        converted = python_value(column, value)
+        sent = process(converted) if process else converted
     except Exception:  # noqa: BLE001 - a type of the user's may raise anything
         return False
     if isinstance(sent, int) and server == "sqlite":

@@ -1,1 +1,1 @@
-"""What a schema is: the models' MetaData read once into plain values, which can be compared and written as Python."""
+"""A stage's schema: MetaData read once into values that can be compared and written as Python."""

@@ -1,8 +1,7 @@
 """Columns as values.
 
-Most columns of a schema are like others: an id, a name, a date. So a plain one is described once, and every other that
-consists of the same gets the very same value. What a column's description hangs on is in its `_sign`; a column that has
-anything in it which that does not know has none, and is described by itself.
+Most columns of a schema are like others: an id, a name, a date. So a simple column is described once, and all columns
+with the same `_key` share the value. A column with anything that `_key` does not know is described by itself.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from typing import Any, TypeGuard
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
+from sqlstrata.dialects import dialect
 from sqlstrata.operations.conversion import family
 from sqlstrata.private_names import MADE_AS_NUMBER, is_extended
 from sqlstrata.schema.constraints import constraint_of
-from sqlstrata.schema.ddl import compiler, ddl, dialect_options, expression_texts, on_each, quoted_at_will, sql_source
+from sqlstrata.schema.ddl import compiler, ddl, dialect_options, expression_texts, forces_quotes, on_each, sql_source
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.evaluation import evaluate
 from sqlstrata.schema.types import element_as, stored_as, type_source, type_texts
@@ -25,8 +25,8 @@ from sqlstrata.schema.values import Column, Texts, same_everywhere
 from sqlstrata.source import Call, Source, call, quoted
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
-# What a column has that its description does not hang on: whose it is, and what Python puts into it.
-_PASSED_OVER = frozenset(
+# Attributes of a column that are not in its DDL, or are in the key in another form.
+_NOT_COMPARED = frozenset(
     {"table", "type", "key", "name", "default", "onupdate", "server_default", "server_onupdate", "constraints",
      "foreign_keys", MADE_AS_NUMBER, "_proxies", "doc", "info", "index", "unique", "_insert_sentinel",
      "_omit_from_statements", "_user_defined_nullable"}
@@ -34,72 +34,74 @@ _PASSED_OVER = frozenset(
 
 
 def column_of(table: sa.Table, column: sa.Column[Any], described: Described) -> Column:
-    """One column; plain ones that are alike are one value."""
-    sign = _sign(table, column)
-    if sign is None:
-        return _described(table, column, described.dialects)
-    known = described.columns.get(sign)
-    return described.keep(sign, _described(table, column, described.dialects)) if known is None else known
+    """One column; simple columns that are alike share one value."""
+    key = _key(table, column)
+    found = described.columns.get(key)
+    if found is None:
+        found = _described(table, column, described.dialects)
+        if key is not None:
+            described.columns[key] = found
+    return found
 
 
-# ------------------------------------------------------------------------------ signs
+# ------------------------------------------------------------------------------- keys
 
 
-def _sign(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
-    """All that the description of a plain column hangs on; None where it is not plain."""
-    kind, default = _sign_of_type(column.type), _sign_of_default(column.server_default)
+def _key(table: sa.Table, column: sa.Column[Any]) -> Hashable | None:
+    """All that the description of a simple column depends on; None if it is not simple."""
+    kind, default = _key_of_type(column.type), _key_of_default(column.server_default)
     if kind is None or default is None or type(column) is not sa.Column or type(table) is not sa.Table:
         return None
     if column.constraints or column.dialect_kwargs or table.dialect_kwargs or isinstance(column.default, sa.Sequence):
         return None
-    rest = [(name, value) for name, value in vars(column).items() if name not in _ASIDE]
+    rest = [(name, value) for name, value in vars(column).items() if name not in _NOT_IN_KEY]
     if is_extended(CreateColumn, sa.Column) or any(type(value) not in _PLAIN for _, value in rest):
         return None
     name = column.name, getattr(column.name, "quote", None), getattr(table.name, "quote", None), table.schema
     keys = len(table.primary_key), column is table.autoincrement_column, bool(column.foreign_keys)
-    return name, keys, kind, default, *rest
+    return name, keys, kind, default, repr(_scalar(column)), *rest
 
 
 @cache
-def _kept(cls: type) -> frozenset[str]:
-    """Who listens to objects of a class, and what SQLAlchemy keeps there so as not to make it twice: nothing new."""
+def _derived(cls: type) -> frozenset[str]:
+    """The attributes of a class that hold listeners, or values that SQLAlchemy caches."""
     members = (member for each in cls.__mro__ for member in vars(each).items())
     return frozenset({"dispatch", *(name for name, value in members if isinstance(value, sa.util.memoized_property))})
 
 
-_ASIDE = _kept(sa.Column) | _PASSED_OVER
+_NOT_IN_KEY = _derived(sa.Column) | _NOT_COMPARED
 
 
-def _sign_of_type(type_: sa.types.TypeEngine[Any]) -> Hashable | None:
+def _key_of_type(type_: sa.types.TypeEngine[Any]) -> Hashable | None:
     cls: type = type(type_)
     if not cls.__module__.startswith("sqlalchemy.") or cls is sa.types.NullType or is_extended(cls):
         return None
-    aside = _kept(cls)
-    rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in aside)
-    return (cls, *rest) if all(kind in _PLAIN for _, kind, _ in rest) else None  # 10 and 10.0 are two precisions
+    derived = _derived(cls)
+    rest = tuple((name, type(value), value) for name, value in vars(type_).items() if name not in derived)
+    return (cls, *rest) if all(kind in _PLAIN for _, kind, _ in rest) else None  # 10 is not 10.0
 
 
-def _sign_of_default(default: object) -> Hashable | None:
-    """What a server default says; a text is a value, and a literal of SQL another."""
+def _key_of_default(default: object) -> Hashable | None:
+    """A server default; a string is a value, a text() is SQL."""
     if default is None:
         return ()
     if type(default) is not sa.DefaultClause:
         return None
-    said = default.arg
-    if isinstance(said, str):
-        return type(said), said
-    if type(said) is sa.sql.elements.TextClause and not _has_parameters(said):
-        return type(said), said.text
-    if type(said) not in _SAME_EACH_TIME or is_extended(type(said)) or len(getattr(said, "clauses", ())):
+    given = default.arg
+    if isinstance(given, str):
+        return type(given), given
+    if type(given) is sa.sql.elements.TextClause and not _has_parameters(given):
+        return type(given), given.text
+    if type(given) not in _CONSTANT or is_extended(type(given)) or len(getattr(given, "clauses", ())):
         return None
-    return (type(said),)
+    return (type(given),)
 
 
 def _has_parameters(text: sa.TextClause) -> bool:
     return any(isinstance(each, sa.BindParameter) for each in sa.sql.visitors.iterate(text))
 
 
-_SAME_EACH_TIME = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.elements.Null, sa.sql.functions.now)
+_CONSTANT = (sa.sql.elements.True_, sa.sql.elements.False_, sa.sql.elements.Null, sa.sql.functions.now)
 
 
 # ------------------------------------------------------------------------ descriptions
@@ -113,7 +115,8 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
     computed, identity, default = column.computed, column.identity, column.server_default
     value = None if computed is None else sql_source(expression_texts(computed.sqltext, dialects))
     if computed is not None and value is not None:
-        rest.append(call("sa.Computed", value, persisted=_flag(computed.persisted)))
+        persisted = None if computed.persisted is None else quoted(computed.persisted)
+        rest.append(call("sa.Computed", value, persisted=persisted))
     elif identity is not None:
         rest.append(Call("sa.Identity", (), _sequence_options(identity, dialects, always=identity.always)))
     checks = sorted(check.text for each in column.constraints if (check := constraint_of(each, dialects)) is not None)
@@ -126,7 +129,7 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         keywords["autoincrement"] = quoted(column.autoincrement)
     if column.comment is not None:
         keywords["comment"] = quoted(column.comment)
-    if quoted_at_will(column.name, dialects):
+    if forces_quotes(column.name, dialects):
         keywords["quote"] = "True"
     keywords |= dict(dialect_options(column, dialects))
     created = CreateColumn(column)
@@ -142,23 +145,36 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         nullable=bool(column.nullable),
         default=defaults,
         computed=value,
-        counted=identity is not None or _counts(table, column),
+        counted=identity is not None or (column is table.autoincrement_column and default is None),
         comment=column.comment,
         enum=enum_key(element) if native and isinstance(element, sa.Enum) else None,
         labels=tuple(getattr(element, "enums", ())),
         checks=bool(checks),
+        default_value={name: text for name in dialects if (text := _literal(column, name)) is not None},
     )
 
 
+def _scalar(column: sa.Column[Any]) -> object:
+    """The value that Python puts into new rows; None where there is none, or it is computed."""
+    default = column.default
+    return default.arg if isinstance(default, sa.ColumnDefault) and default.is_scalar else None
+
+
+def _literal(column: sa.Column[Any], name: str) -> str | None:
+    """The same as SQL on one dialect; None where the type has no literals there."""
+    value, on = _scalar(column), dialect(name)
+    process = None if value is None else column.type.dialect_impl(on).literal_processor(on)
+    try:
+        return None if process is None else str(process(value))
+    except Exception:  # noqa: BLE001 - a type of the user's may raise anything; it is only an offer
+        return None
+
+
 def is_made_by_itself(element: object) -> TypeGuard[sa.Enum]:
-    """Whether it is an enum type of PostgreSQL that comes with its tables, and not by some DDL of the models."""
+    """Whether it is a PostgreSQL enum type that SQLAlchemy creates with its tables, and not DDL of the models."""
     if not isinstance(element, sa.Enum) or not element.native_enum or element.name is None:
         return False
     return bool(getattr(element, "create_type", True))
-
-
-def _counts(table: sa.Table, column: sa.Column[Any]) -> bool:
-    return column is table.autoincrement_column and column.server_default is None
 
 
 def _default_texts(column: sa.Column[Any], dialects: tuple[str, ...]) -> dict[str, str | None] | None:
@@ -177,10 +193,6 @@ def _default_source(argument: object, texts: Texts) -> Source:
         if str(evaluate(known)) == str(argument) and type(evaluate(known)) is type(argument):
             return known
     return sql_source(texts)
-
-
-def _flag(value: bool | None) -> str | None:
-    return None if value is None else quoted(value)
 
 
 # -------------------------------------------------------------------- types, sequences

@@ -12,7 +12,8 @@ from sqlalchemy.schema import CreateIndex
 
 from sqlstrata.dialects import dialect
 from sqlstrata.errors import WrongUse
-from sqlstrata.private_names import excluded, has_condition, is_extended, should_create
+from sqlstrata.operations.postgresql_constraints import is_doubled
+from sqlstrata.private_names import excluded, has_condition, is_created, is_extended, should_create
 from sqlstrata.schema.ddl import (
     compiler,
     ddl,
@@ -41,7 +42,7 @@ _ORDER = ("primary key", "unique", "check", "exclude", "foreign key")
 
 
 def place(constraint: Constraint) -> tuple[int, tuple[str, ...], str, str]:
-    """One order for what a table keeps in a set."""
+    """A stable order: a table keeps its constraints in a set."""
     return _ORDER.index(constraint.kind), constraint.columns, constraint.name or "", constraint.text
 
 
@@ -49,16 +50,16 @@ def place(constraint: Constraint) -> tuple[int, tuple[str, ...], str, str]:
 
 
 def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Constraint | None:
-    """One constraint; None for a primary key without columns, and for what no dialect gets.
+    """One constraint; None for a primary key without columns, and for one that no dialect gets.
 
-    Raises WrongUse for a kind that is not known.
+    Raises WrongUse for a kind that is not supported.
     """
     kind = _KINDS.get(constraint.__visit_name__)
     if kind is None:
         raise WrongUse(
-            f"Constraint {constraint.name or constraint!r} is of a kind that is not known: "
+            f"Constraint {constraint.name or constraint!r} is of a kind that is not supported: "
             f"{type(constraint).__name__}.",
-            hint="Make it with `data`, or leave it out of the models.",
+            hint="Create it with `data`, or remove it from the models.",
         )
     columns = tuple(column.name for column in getattr(constraint, "columns", ()))
     texts = constraint_texts(constraint, dialects)
@@ -74,8 +75,8 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
             keywords.append((each, quoted(value)))
     if "postgresql" in dialects and constraint.dialect_kwargs.get("postgresql_not_valid"):
         raise WrongUse(
-            f"Constraint {constraint.name or kind} is made NOT VALID, and create_all makes it valid.",
-            hint="Take postgresql_not_valid out of the model, and validate by hand where the table is large.",
+            f"Constraint {constraint.name or kind} is NOT VALID, but create_all makes it valid.",
+            hint="Remove postgresql_not_valid from the model, and validate by hand where the table is large.",
         )
     if constraint.comment is not None:
         keywords.append(("comment", quoted(constraint.comment)))
@@ -83,9 +84,9 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
     condition = None
     if isinstance(constraint, sa.CheckConstraint):
         conditions = expression_texts(constraint.sqltext, dialects)
-        shown = {each: text for each, text in conditions.items() if texts[each] != ""}
-        condition = same_everywhere(shown)
-        arguments = (quoted(condition) if condition is not None and is_plain(condition) else sql_source(shown),)
+        present = {each: text for each, text in conditions.items() if texts[each] != ""}
+        condition = same_everywhere(present)
+        arguments = (quoted(condition) if condition is not None and is_plain(condition) else sql_source(present),)
     elif isinstance(constraint, postgresql.ExcludeConstraint):
         arguments, more = _exclusion(constraint)
         keywords += more
@@ -108,12 +109,12 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
 def _target(constraint: sa.Constraint) -> tuple[str | None, tuple[str, ...]]:
     if not isinstance(constraint, sa.ForeignKeyConstraint):
         return None, ()
-    there = [element.column for element in constraint.elements]
-    return there[0].table.fullname, tuple(column.name for column in there)
+    targets = [element.column for element in constraint.elements]
+    return targets[0].table.fullname, tuple(column.name for column in targets)
 
 
 def _name(constraint: sa.Constraint) -> str | None:
-    """The name as the convention makes it, or none."""
+    """The name that the naming convention gives, or none."""
     if constraint.name is None or isinstance(constraint.name, str):
         return constraint.name
     quoted_name = dialect("sqlite").identifier_preparer.format_constraint(constraint)
@@ -123,20 +124,20 @@ def _name(constraint: sa.Constraint) -> str | None:
 
 
 def constraint_texts(constraint: sa.Constraint, dialects: Collection[str]) -> dict[str, str | None]:
-    """The constraint as it stands in CREATE TABLE, "" where the server gets none."""
+    """The constraint in CREATE TABLE, "" where the server does not get it."""
     return on_each(partial(constraint_text, constraint), dialects, for_mysql=not _is_common(constraint))
 
 
 def constraint_text(constraint: sa.Constraint, name: str) -> str:
-    """The same for one dialect. Raises what is in UNSAYABLE."""
-    wanted = should_create(constraint, compiler(name))
+    """The same for one dialect. Raises the errors in UNSAYABLE."""
+    wanted = should_create(constraint, compiler(name)) and not (name == "postgresql" and is_doubled(constraint))
     return ddl(constraint, name) if wanted else ""
 
 
 def _is_common(element: sa.Constraint | sa.Index) -> bool:
-    """Whether it is of columns alone, and has nothing for one dialect."""
-    known = type(element) in _COMMON and not element.dialect_kwargs
-    return known and not has_condition(element) and not is_extended(type(element), CreateIndex)
+    """Whether it has columns only, and nothing for a certain dialect."""
+    plain = type(element) in _COMMON and not element.dialect_kwargs
+    return plain and not has_condition(element) and not is_extended(type(element), CreateIndex)
 
 
 def _exclusion(constraint: postgresql.ExcludeConstraint) -> tuple[tuple[Source, ...], list[tuple[str, Source]]]:
@@ -160,15 +161,18 @@ def _exclusion_part(expression: Any) -> Source:
 # ---------------------------------------------------------------------------- indexes
 
 
-def index_of(index: sa.Index, dialects: Collection[str]) -> Index:
-    """One index. Raises WrongUse where it has no name, or is not for every server."""
+def index_of(index: sa.Index, dialects: Collection[str]) -> Index | None:
+    """One index; None for one that no dialect gets. Raises WrongUse if it has no name, or is for some dialects only."""
     what = "" if index.table is None else f" of table {index.table.fullname}"
     if index.name is None:
-        raise WrongUse(f"An index{what} has no name.", hint="Give it one, or the naming convention an `ix`.")
-    if has_condition(index):
+        raise WrongUse(f"An index{what} has no name.", hint="Name it, or add an `ix` to the naming convention.")
+    wanted = {is_created(index, compiler(name)) for name in dialects} if has_condition(index) else {True}
+    if wanted == {False}:
+        return None
+    if wanted != {True}:
         raise WrongUse(
-            f"Index {index.name}{what} is made under a condition (ddl_if), which a revision cannot say.",
-            hint="Take ddl_if out, or make the index by an after_create event of its table and drop it by a "
+            f"Index {index.name}{what} has a condition (ddl_if), which a revision cannot express.",
+            hint="Remove ddl_if, or create the index by an after_create event of its table and drop it by a "
             "before_drop event, for that server alone (execute_if).",
         )
     parts = [_part(expression, dialects) for expression in index.expressions]
@@ -187,7 +191,7 @@ def _part(expression: Any, dialects: Collection[str]) -> tuple[str | None, Sourc
     if isinstance(expression, sa.Column):
         return expression.name, quoted(expression.name)
     texts = expression_texts(expression, dialects)
-    # What SQLAlchemy's compilers put in parentheses, and would not if it were text.
+    # SQLAlchemy's compilers put these in parentheses, but not a text.
     if "postgresql" in texts:
         texts["postgresql"] = expression_text(expression.self_group(), "postgresql")
     if isinstance(expression, sa.sql.functions.FunctionElement | sa.BinaryExpression):
@@ -196,7 +200,7 @@ def _part(expression: Any, dialects: Collection[str]) -> tuple[str | None, Sourc
 
 
 def index_texts(index: sa.Index, dialects: Collection[str]) -> dict[str, str | None]:
-    """The statement that makes the index."""
+    """The statement that creates the index."""
     made = CreateIndex(index)
     of_columns = all(isinstance(each, sa.Column) for each in index.expressions)
     return on_each(lambda name: ddl(made, name).strip(), dialects, for_mysql=not (of_columns and _is_common(index)))

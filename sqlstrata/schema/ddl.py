@@ -1,4 +1,4 @@
-"""A model's parts in every server's DDL, and SQL texts as Python that says them."""
+"""The parts of a model compiled to each server's DDL, and SQL texts as Python source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlstrata.servers import by_key, key_of
 from sqlstrata.source import Call, Source, call, items, quoted
 from sqlstrata.sqlalchemy_versions import options
 
-# How SQLAlchemy's compilers say that a dialect has no such thing; the last two come from types of one dialect
+# What SQLAlchemy's compilers raise where a dialect does not have something; the last two come from types of one dialect
 # that another does not expect.
 UNSAYABLE = (
     sa.exc.CompileError,
@@ -31,35 +31,37 @@ UNSAYABLE = (
 
 @cache
 def compiler(name: str) -> Any:
-    """What makes DDL of one table's parts; making one takes longer than what it does."""
+    """A DDL compiler, kept: creating one takes longer than compiling."""
     on = dialect(name)
     return on.ddl_compiler(on, sa.DDL(""))  # type: ignore[no-untyped-call]
 
 
 def ddl(element: Any, name: str) -> str:
-    """An element in one dialect's words. Raises what is in UNSAYABLE."""
+    """An element in one dialect's SQL. Raises the errors in UNSAYABLE."""
     try:
         return compiler(name).process(element) or ""
     except UNSAYABLE:
-        compiler.cache_clear()  # it was left in the middle
+        compiler.cache_clear()  # it stopped in the middle
         raise
 
 
-def on_each(say: Callable[[str], str], dialects: Iterable[str], *, for_mysql: bool = True) -> dict[str, str | None]:
-    """What `say` gives for each dialect, None where it raises what is in UNSAYABLE.
+def on_each(
+    compiled: Callable[[str], str], dialects: Iterable[str], *, for_mysql: bool = True
+) -> dict[str, str | None]:
+    """What `compiled` gives for each dialect, None where it raises an error in UNSAYABLE.
 
-    Where nothing is `for_mysql` alone, MariaDB's other name, that is not asked for by itself.
+    Without `for_mysql`, nothing is different between `mysql` and `mariadb`, and it is called for one of them.
     """
     found: dict[str, str | None] = {}
     for name in dialects:
-        found[name] = found[key_of(name)] if key_of(name) in found and not for_mysql else on_one(say, name)
+        found[name] = found[key_of(name)] if key_of(name) in found and not for_mysql else on_one(compiled, name)
     return found
 
 
-def on_one(say: Callable[[str], str], name: str) -> str | None:
+def on_one(compiled: Callable[[str], str], name: str) -> str | None:
     """The same for one dialect."""
     try:
-        return say(name)
+        return compiled(name)
     except UNSAYABLE:
         compiler.cache_clear()
         return None
@@ -69,7 +71,7 @@ def on_one(say: Callable[[str], str], name: str) -> str | None:
 
 
 def expression_texts(expression: Any, dialects: Iterable[str]) -> dict[str, str | None]:
-    """An expression in each dialect's words, None where it has none."""
+    """An expression in each dialect's SQL, None where it cannot be compiled."""
     return {name: expression_text(expression, name) for name in dialects}
 
 
@@ -83,7 +85,7 @@ def expression_text(expression: Any, name: str) -> str | None:
 
 
 def sql_source(texts: Texts) -> Source:
-    """SQL text as an argument: a plain one where the servers agree, else one for each."""
+    """SQL text as an argument: one text where the servers agree, else `op.sql` with one for each."""
     same = same_everywhere(texts)
     if same is not None:
         return call("sa.text", quoted(same)) if is_plain(same) else call("sa.literal_column", quoted(same))
@@ -95,7 +97,7 @@ def sql_source(texts: Texts) -> Source:
 
 
 def is_plain(text: str) -> bool:
-    """Whether sa.text() would take the text as it stands."""
+    """Whether sa.text() takes the text without escapes."""
     return ":" not in text and "\\" not in text
 
 
@@ -103,7 +105,7 @@ def is_plain(text: str) -> bool:
 
 
 def dialect_options(element: Any, dialects: Collection[str]) -> list[tuple[str, Source]]:
-    """The options that are for one of these dialects, as keywords."""
+    """The options for these dialects, as keyword arguments."""
     given = ((name, name.partition("_")[0], value) for name, value in options(element).items() if value is not None)
     return [(name, option(value, on)) for name, on, value in given if on in dialects]
 
@@ -121,8 +123,8 @@ def option(value: object, on: str) -> Source:
             return quoted(value)
 
 
-def quoted_at_will(name: str, dialects: Iterable[str]) -> bool:
-    """Whether the models want a name in quotes that some server would write without; to all servers it is the same."""
+def forces_quotes(name: str, dialects: Iterable[str]) -> bool:
+    """Whether the models force quotes (`quote=True`) that some server would omit."""
     return getattr(name, "quote", None) is True and any(
         dialect(on).identifier_preparer.quote(str.__str__(name)) == name for on in dialects
     )

@@ -1,4 +1,4 @@
-"""MetaData read into values: tables and what a schema has besides."""
+"""Read MetaData into a Schema: its tables, types, sequences, views and the objects of events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlstrata.nearest import nearest_hint
 from sqlstrata.private_names import prefixes, sequences_of
 from sqlstrata.schema.columns import column_of, enum_key, is_made_by_itself, sequence_source
 from sqlstrata.schema.constraints import constraint_of, index_of, place
-from sqlstrata.schema.ddl import compiler, dialect_options, quoted_at_will
+from sqlstrata.schema.ddl import compiler, dialect_options, forces_quotes
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.evaluation import operations
 from sqlstrata.schema.events import statements
@@ -26,7 +26,7 @@ from sqlstrata.sqlalchemy_versions import is_view, types_of
 
 
 def forget() -> None:
-    """Let go of the models that were described before: SQLAlchemy's dialects keep every type that they meet."""
+    """Clear the caches that keep models alive: SQLAlchemy's dialects keep every type that they compile."""
     for kept in (dialect, compiler, operations):
         kept.cache_clear()
 
@@ -39,35 +39,35 @@ def describe(
 ) -> Schema:
     """The schema of one stage.
 
-    Given the schema before, and the keys of tables that may be others than they were, the values of all the others are
-    shared with it. `described` keeps columns for the next stages of the same run.
-    Raises WrongUse where a table refers to one that is not there, or cannot be said as Python faithfully.
+    before, changed: the schema before and the keys of tables that may have changed; the values of all other tables are
+    shared with it. described: the columns of the same run, for the next stages. Raises WrongUse where a table refers to
+    a missing one, or cannot be written as Python without a loss.
     """
     before, described = before or Schema(), described or Described()
     dialects = described.dialects
-    anew = frozenset(metadata.tables if changed is None else changed)
-    anew |= _pointing(before, anew, metadata)
-    tables = _renewed(before.tables, metadata, anew, described)
-    touched = [each for key in anew for each in (before.tables.get(key), tables.get(key)) if each is not None]
+    renewed = frozenset(metadata.tables if changed is None else changed)
+    renewed |= _pointing(before, renewed, metadata)
+    tables = _tables(before.tables, metadata, renewed, described)
+    touched = [each for key in renewed for each in (before.tables.get(key), tables.get(key)) if each is not None]
     has_enums = any(each.enums for each in touched) or bool(types_of(metadata))
     has_sequences = sequences_of(metadata) or before.sequences or any(each.sequences for each in touched)
     return Schema(
         tables=tables,
         enums=_enums(metadata, tables.values(), dialects) if has_enums else before.enums,
         sequences=_sequences(metadata, tables.values(), dialects) if has_sequences else {},
-        statements=statements(metadata, before.statements, anew, dialects),
-        renewed=None if changed is None else anew,
+        statements=statements(metadata, before.statements, renewed, dialects),
+        renewed=None if changed is None else renewed,
     )
 
 
-def _renewed(
-    before: Mapping[str, Table], metadata: sa.MetaData, anew: frozenset[str], described: Described
+def _tables(
+    before: Mapping[str, Table], metadata: sa.MetaData, renewed: frozenset[str], described: Described
 ) -> dict[str, Table]:
-    """The tables, in the order of the models; those that are not looked at anew are what they were."""
+    """The tables, in the order of the models; only those in `renewed` are described again."""
     tables = dict(before)
-    for key in anew - metadata.tables.keys():
+    for key in renewed - metadata.tables.keys():
         tables.pop(key, None)
-    for key in filter(anew.__contains__, metadata.tables):
+    for key in filter(renewed.__contains__, metadata.tables):
         table = metadata.tables[key]
         if is_view(table):
             tables.pop(key, None)
@@ -79,7 +79,7 @@ def _renewed(
 
 
 def _pointing(before: Schema, changed: frozenset[str], metadata: sa.MetaData) -> frozenset[str]:
-    """Tables with foreign keys to what has gone, or to columns that have: they look otherwise themselves now."""
+    """Tables with foreign keys to tables that were dropped or lost columns: they may be described differently."""
     gone = {
         key for key in changed if key in before.tables and not _covers(metadata.tables.get(key), before.tables[key])
     }
@@ -95,7 +95,7 @@ def _covers(table: sa.Table | None, before: Table) -> bool:
 def describe_table(table: sa.Table, described: Described) -> Table:
     """One table as a value.
 
-    Raises WrongUse where its source would not make the table that the models describe.
+    Raises WrongUse where its source would not make the models' table.
     """
     compiler.cache_clear()
     dialects = described.dialects
@@ -103,12 +103,11 @@ def describe_table(table: sa.Table, described: Described) -> Table:
     try:
         columns = {column.name: column_of(table, column, described) for column in table.columns if not column.system}
         constraints = sorted(filter(None, (constraint_of(each, dialects) for each in table.constraints)), key=place)
-        indexes = {
-            str(each.name): index_of(each, dialects) for each in sorted(table.indexes, key=lambda each: str(each.name))
-        }
+        given = (index_of(each, dialects) for each in sorted(table.indexes, key=lambda each: str(each.name)))
+        indexes = {each.name: each for each in given if each is not None}
     except sa.exc.NoReferenceError as error:
         raise WrongUse(
-            f"Table {table.fullname} has a foreign key to a table or column that is not there: {error}.",
+            f"Table {table.fullname} has a foreign key to a table or column that does not exist: {error}.",
             hint=_instead(table, error),
         ) from error
     made = Table(
@@ -128,7 +127,7 @@ def describe_table(table: sa.Table, described: Described) -> Table:
 
 def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
     if not isinstance(error, sa.exc.NoReferencedColumnError):
-        return "Turn its module on in this stage, or in one before."
+        return "Enable its module in this stage, or in one before."
     word, tables = error.column_name, table.metadata.tables
     targets = (key.target_fullname.rpartition(".") for key in table.foreign_keys)
     there = (tables[path].columns for path, _, column in targets if column == word and path in tables)
@@ -140,7 +139,7 @@ def _instead(table: sa.Table, error: sa.exc.NoReferenceError) -> str:
 
 def _options(table: sa.Table, dialects: tuple[str, ...]) -> tuple[tuple[str, Source], ...]:
     options = dialect_options(table, dialects)
-    if quoted_at_will(table.name, dialects):
+    if forces_quotes(table.name, dialects):
         options.insert(0, ("quote", "True"))
     if before := prefixes(table):
         options.insert(0, ("prefixes", items("[]", map(quoted, before))))
@@ -148,7 +147,7 @@ def _options(table: sa.Table, dialects: tuple[str, ...]) -> tuple[tuple[str, Sou
 
 
 def _option_texts(table: sa.Table, dialects: tuple[str, ...]) -> dict[str, str]:
-    """What CREATE TABLE says besides the table's parts."""
+    """The text that CREATE TABLE has before and after the list of the table's parts."""
     if not table.dialect_kwargs and not prefixes(table):
         return dict.fromkeys(dialects, "")
     counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement", "")) for name in dialects}
@@ -160,13 +159,13 @@ def _option_texts(table: sa.Table, dialects: tuple[str, ...]) -> dict[str, str]:
 
 
 def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
-    """Raises WrongUse for a domain: its text in a table's DDL is its name, so what it says would be lost."""
+    """Raises WrongUse for a domain: a table's DDL has only its name, so its definition would be lost."""
     for column in table.columns:
         element = element_as(column.type, "postgresql")
         if isinstance(element, postgresql.DOMAIN) and element.create_type:
             raise WrongUse(
-                f"Column {table.fullname}.{column.name} makes the domain {element.name}, which a revision cannot do.",
-                hint="Give the domain create_type=False, and make it by a before_create event of the metadata and drop "
+                f"Column {table.fullname}.{column.name} creates the domain {element.name}, which a revision cannot do.",
+                hint="Give the domain create_type=False; create it by a before_create event of the metadata, and drop "
                 "it by an after_drop event.",
             )
         if is_made_by_itself(element):
@@ -208,10 +207,10 @@ def _sequences_of(table: sa.Table, dialects: tuple[str, ...]) -> Iterator[Sequen
 
 
 def _sequence(sequence: sa.Sequence, dialects: tuple[str, ...]) -> Sequence | None:
-    """The sequence; None where the column's own counter does its work, and where no server has sequences."""
-    there = [name for name in dialects if dialect(name).supports_sequences]
-    if not there or (sequence.optional and sequence.column is not None):
+    """The sequence; None if the column generates its values without it, or no server has sequences."""
+    supporting = [name for name in dialects if dialect(name).supports_sequences]
+    if not supporting or (sequence.optional and sequence.column is not None):
         return None
-    made = {name: str(CreateSequence(sequence).compile(dialect=dialect(name))) for name in there}
+    made = {name: str(CreateSequence(sequence).compile(dialect=dialect(name))) for name in supporting}
     ddl = {name: made.get(name, "") for name in dialects}
     return Sequence(sequence.name, sequence.schema, sequence_source(sequence, dialects), ddl)

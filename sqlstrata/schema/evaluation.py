@@ -1,4 +1,4 @@
-"""Python source brought back to life as a revision would: with `sa`, `op` and the dialects, and nothing else."""
+"""Evaluate Python source as a revision does: with `sa`, `op` and the dialects, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sqlstrata.source import Source, flat
 
 @cache
 def operations(name: str) -> Operations:
-    """Alembic's operations on one dialect, offline: what a revision knows as `op`."""
+    """Alembic's operations on one dialect, offline: the `op` of a revision."""
     options: dict[str, Any] = {"as_sql": True, "output_buffer": io.StringIO()}
     return Operations(MigrationContext.configure(dialect=dialect(name), opts=options))
 
 
 def evaluate(source: Source, on: str = "sqlite") -> Any:
-    """What the source makes on one dialect."""
+    """The value of the source on one dialect."""
     names = {"sa": sa, "op": operations(on), "mysql": mysql, "postgresql": postgresql, "sqlite": sqlite}
     return eval(flat(source), names)  # noqa: S307  (source that we wrote ourselves)

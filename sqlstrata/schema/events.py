@@ -1,6 +1,7 @@
-"""What `create_all` says besides tables: views, and the DDL of events on the metadata and its tables.
+"""Views, and the DDL of events on the MetaData and its tables, object by object.
 
-It is recorded by running create_all and drop_all against nothing (SQLAlchemy's mock connection), on every server.
+They are recorded by running create_all and drop_all on SQLAlchemy's mock connection, for each kind of server. A
+statement belongs to the object that it creates or drops (see `sql_objects`); statements that name none form two groups.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from sqlstrata.schema.values import Statements
 from sqlstrata.servers import kind_of
 from sqlstrata.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
-# What SQLAlchemy says for tables and types, which other modules describe.
-_KNOWN = (
+# What SQLAlchemy itself executes for tables and types, which other modules describe.
+_OF_SQLALCHEMY = (
     postgresql.CreateEnumType, postgresql.DropEnumType, postgresql.CreateDomainType, postgresql.DropDomainType,
     ddl.CreateTable, ddl.DropTable, ddl.CreateIndex, ddl.DropIndex, ddl.AddConstraint, ddl.DropConstraint,
     ddl.CreateSequence, ddl.DropSequence, ddl.SetTableComment, ddl.DropTableComment, ddl.SetColumnComment,
     ddl.DropColumnComment, ddl.SetConstraintComment, ddl.DropConstraintComment,
 )  # fmt: skip
 GROUPS = {True: "events before tables", False: "events"}
-"""The names of what has none: statements of events that make no object, by whether they come before the tables."""
+"""The names of the two groups of statements that create no object, by whether they come before the tables."""
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A statement of an event, and whether it comes before the tables are there, or after they are gone."""
+class Recorded:
+    """A statement of an event; early, if it comes before the first table is created or after the last is dropped."""
 
     text: str
     early: bool
@@ -51,24 +52,23 @@ class Heard:
 
     @property
     def group(self) -> str:
-        """The name that the statement is known by."""
+        """The name of its object or group."""
         return GROUPS[self.early] if self.object is None else self.object.key
 
 
 def statements(
     metadata: sa.MetaData, before: Mapping[str, Statements], changed: Collection[str], dialects: Iterable[str]
 ) -> Mapping[str, Statements]:
-    """The views, each by its name, and what the events say, before the tables and after them.
+    """The views and the objects of events, each by its name.
 
-    `before` are those of the stage before, `changed` the keys of tables that may have changed,
-    `dialects` SQLAlchemy's names for the servers.
-    Raises WrongUse for a table that is made from a query.
+    `before` are those of the stage before, `changed` the keys of tables that may have changed, `dialects` SQLAlchemy's
+    names for the servers. Raises WrongUse for a table that is made from a query, and for an event that changes rows.
     """
     fresh = [metadata.tables[key] for key in sorted(changed) if key in metadata.tables]
     for table in fresh:
         if is_of_query(table):
-            message = f"Table {table.fullname} is made from a query (CreateTableAs), and a history has no rows to ask."
-            raise WrongUse(message, hint="Make it a table of its own, and fill it with the stage's `data`.")
+            message = f"Table {table.fullname} is made from a query (CreateTableAs), which a revision cannot do."
+            raise WrongUse(message, hint="Declare its columns, and fill it with the stage's `data`.")
     if not before and not listens(metadata) and not any(is_view(table) or listens(table) for table in fresh):
         return before
     kinds = tuple(dict.fromkeys(kind_of(each).name for each in dialects))
@@ -84,15 +84,10 @@ def statements(
 
 
 def _view(view: sa.Table, kinds: tuple[str, ...]) -> Statements:
-    made, name = view_of(view), f"view {view.fullname}"
-    dropped = drop_view(view)
-    create = {on: _texts([made], on) for on in kinds}
-    drop = {on: _texts([dropped], on) for on in kinds}
-    return Statements(name, create, drop, object=SqlObject("VIEW", view.name))
-
-
-def _texts(elements: Iterable[Any], on: str) -> tuple[str, ...]:
-    return tuple(text for text in (_text(element, on) for element in elements) if text)
+    create, drop = (
+        {on: tuple(filter(None, [_text(element, on)])) for on in kinds} for element in (view_of(view), drop_view(view))
+    )
+    return Statements(f"view {view.fullname}", create, drop, object=SqlObject("VIEW", view.name))
 
 
 def _text(element: Any, on: str) -> str:
@@ -108,48 +103,51 @@ def _text(element: Any, on: str) -> str:
 
 
 def listens(target: Any) -> bool:
-    """Whether somebody listens besides the types, which listen for the sake of their own DDL."""
-    return any(not _is_types(listener) for event in EVENTS for listener in getattr(target.dispatch, event))
-
-
-def _is_types(listener: Any) -> bool:
-    return isinstance(owner_of(listener), sa.types.TypeEngine)
+    """Whether anything but types, which listen for their own DDL, listens to DDL events."""
+    listeners = (each for event in EVENTS for each in getattr(target.dispatch, event))
+    return any(not isinstance(owner_of(each), sa.types.TypeEngine) for each in listeners)
 
 
 def _events(metadata: sa.MetaData, kinds: tuple[str, ...]) -> dict[str, Statements]:
-    """What the events make, object by object in the models' order; what has no name of its own is in two groups."""
+    """The objects that events create, in the models' order, and the two groups of other statements.
+
+    An object that only some servers have keeps its place in their order; on the others it has no statements.
+    """
     found: dict[str, Statements] = {}
+    order: list[str] = []
     for on in kinds:
+        place = 0
         creates, drops = _created(metadata, on), _dropped(metadata, on)
         _refuse_rows((*creates, *drops), on)
-        for key, heard in _by_object(creates).items():
-            object_, texts = heard[0].object, tuple(each.text for each in heard)
+        groups: dict[str, list[Recorded]] = {}
+        for each in creates:
+            groups.setdefault(each.group, []).append(each)
+        for key, recorded in groups.items():
+            object_, texts = recorded[0].object, tuple(each.text for each in recorded)
             by_name = () if object_ is None else object_.drop(on)
-            said = () if object_ is not None and object_.is_view else _own_drops(key, heard[0], drops)
-            dropped = tuple(dict.fromkeys(said)) or by_name
-            before = found.setdefault(key, Statements(key, {}, {}, early=heard[0].early, object=object_))
+            own = () if object_ is not None and object_.is_view else _own_drops(key, recorded[0], drops)
+            dropped = tuple(dict.fromkeys(own)) or by_name
+            if key not in found:
+                none: dict[str, tuple[str, ...]] = dict.fromkeys(kinds, ())
+                found[key] = Statements(key, none, none, early=recorded[0].early, object=object_)
+                order.insert(place, key)
+            place = max(place, order.index(key) + 1)
+            before = found[key]
             found[key] = replace(before, create={**before.create, on: texts}, drop={**before.drop, on: dropped})
-    return found
+    return {key: found[key] for key in order}
 
 
-def _by_object(creates: Iterable[Heard]) -> dict[str, list[Heard]]:
-    found: dict[str, list[Heard]] = {}
-    for heard in creates:
-        found.setdefault(heard.group, []).append(heard)
-    return found
-
-
-def _own_drops(key: str, made: Heard, drops: Iterable[Heard]) -> list[str]:
-    """What the events say to take the object down; a group without names takes what names no object of another."""
+def _own_drops(key: str, made: Recorded, drops: Iterable[Recorded]) -> list[str]:
+    """The events' statements that drop the object; a group has those that name no object."""
     return [each.text for each in drops if (each.group if each.object else GROUPS[made.early]) == key]
 
 
-def _refuse_rows(heard: Iterable[Heard], on: str) -> None:
-    for each in heard:
+def _refuse_rows(recorded: Iterable[Recorded], on: str) -> None:
+    for each in recorded:
         if _ROWS.match(each.text):
             raise WrongUse(
                 f"An event of the models changes rows on {kind_of(on).title}: {each.text!r}.",
-                hint="A revision cannot take that back. Take the event out, and write it as the stage's `data`.",
+                hint="A revision cannot undo that. Remove the event, and write it as the stage's `data`.",
             )
 
 
@@ -157,47 +155,47 @@ _ROWS = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY|WITH
                    re.IGNORECASE | re.DOTALL)  # fmt: skip
 
 
-def _created(metadata: sa.MetaData, on: str) -> list[Heard]:
-    """What the events say while everything is created; `early` is what comes before the first table."""
-    found: list[Heard] = []
+def _created(metadata: sa.MetaData, on: str) -> list[Recorded]:
+    """The statements of events in create_all."""
+    found: list[Recorded] = []
     early = True
 
-    def hear(element: Any, *_: object, **__: object) -> None:
+    def record(element: Any, *_: object, **__: object) -> None:
         nonlocal early
-        if _is_theirs(metadata, element):
-            found.append(Heard(_text(element, on), early))
+        if _is_of_event(metadata, element):
+            found.append(Recorded(_text(element, on), early))
         elif isinstance(element, ddl.CreateTable):
             early = False
 
-    metadata.create_all(MockConnection(dialect(on), hear), checkfirst=False)
+    metadata.create_all(MockConnection(dialect(on), record), checkfirst=False)
     return found
 
 
-def _dropped(metadata: sa.MetaData, on: str) -> list[Heard]:
-    """What the events say while everything is dropped; `early` is what is dropped after the last table."""
-    found: list[Heard] = []
+def _dropped(metadata: sa.MetaData, on: str) -> list[Recorded]:
+    """The statements of events in drop_all."""
+    found: list[Recorded] = []
     left = sum(not is_view(table) for table in metadata.tables.values())
 
-    def hear(element: Any, *_: object, **__: object) -> None:
+    def record(element: Any, *_: object, **__: object) -> None:
         nonlocal left
-        if _is_theirs(metadata, element):
-            found.append(Heard(_text(element, on), left == 0))
+        if _is_of_event(metadata, element):
+            found.append(Recorded(_text(element, on), left == 0))
         elif isinstance(element, ddl.DropTable):
             left -= 1
 
-    # With keys in a circle drop_all has no order for the tables: it warns on SQLite, and stops elsewhere where they are
-    # nameless. Nothing is dropped here, and what was heard by then are the events that come first.
+    # With circular foreign keys drop_all has no order for the tables: it warns on SQLite, and raises elsewhere if the
+    # keys have no names. Nothing is dropped here, and the events that come before the tables are recorded by then.
     with suppress(sa.exc.CircularDependencyError), warnings.catch_warnings():
         warnings.simplefilter("ignore", sa.exc.SAWarning)
-        metadata.drop_all(MockConnection(dialect(on), hear), checkfirst=False)
+        metadata.drop_all(MockConnection(dialect(on), record), checkfirst=False)
     return found
 
 
-def _is_theirs(metadata: sa.MetaData, element: Any) -> bool:
-    """Whether an event says it; what SQLAlchemy says by itself is of the MetaData's own tables and types."""
+def _is_of_event(metadata: sa.MetaData, element: Any) -> bool:
+    """Whether the statement is an event's; SQLAlchemy's own are about the MetaData's tables and types."""
     if isinstance(element, VIEW_STATEMENTS):
         return False
-    if not isinstance(element, _KNOWN):
+    if not isinstance(element, _OF_SQLALCHEMY):
         return True
     table = getattr(element.element, "table", element.element)
     return isinstance(table, sa.Table) and metadata.tables.get(table.key) is not table

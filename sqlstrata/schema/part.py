@@ -1,4 +1,4 @@
-"""The part of two neighbouring schemas that matters to what lies between them: what differs, and its neighbours."""
+"""The tables that differ between two stages, and their neighbours."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sqlstrata.schema.values import Schema, Table
 
 
 class Neighbours:
-    """Which tables point at which, kept from stage to stage."""
+    """Which tables have foreign keys to which, kept from stage to stage."""
 
     def __init__(self) -> None:
         self._pointing: defaultdict[str, set[str]] = defaultdict(set)
         self._spelled: defaultdict[str, set[str]] = defaultdict(set)
 
     def part(self, before: Schema, after: Schema, renamed: Mapping[str, str]) -> tuple[Schema, Schema]:
-        """Both schemas with only those tables that they do not share, that point at these or that these point at.
+        """Both schemas, reduced to the tables that differ and those that a foreign key connects with them.
 
-        Tables that the stage renames are others, even where one like it comes with the old name.
-        Tables with a type that differs are also in it. Foreign keys of shared tables that lead out of the part
-        are left off. All else that the schemas have is left as it is.
+        Tables that the stage renames count as different, even if an equal one gets the old name, and so do tables
+        with a type that differs. Foreign keys of shared tables to tables outside the part are left out. Types,
+        sequences and views are complete.
         """
         differing = self.learn(before, after)
         differing |= {key for key in (*renamed, *renamed.values()) if key in before.tables or key in after.tables}
@@ -35,27 +35,25 @@ class Neighbours:
         return _only(before, differing, shared), _only(after, differing, shared)
 
     def learn(self, before: Schema, after: Schema) -> set[str]:
-        """Follow to the next schema; give the keys of the tables that the two do not share."""
-        may = before.tables.keys() | after.tables.keys() if after.renewed is None else after.renewed
-        differing = {key for key in may if before.tables.get(key) is not after.tables.get(key)}
+        """Record the foreign keys of the next schema; return the keys of the tables that differ."""
+        candidates = before.tables.keys() | after.tables.keys() if after.renewed is None else after.renewed
+        differing = {key for key in candidates if before.tables.get(key) is not after.tables.get(key)}
         for key in differing:
-            self._learn(key, before.tables.get(key), after.tables.get(key))
+            old, new = _targets(before.tables.get(key)), _targets(after.tables.get(key))
+            for target in new:
+                self._pointing[target].add(key)
+            for target in old - new:
+                self._pointing[target].discard(key)
             self._spelled[key.rpartition(".")[2].lower()].add(key)
         return differing
 
     def pointing(self, keys: Collection[str]) -> frozenset[str]:
-        """The keys of tables that point at these."""
+        """The keys of tables with foreign keys to these."""
         return frozenset(each for key in keys for each in self._pointing.get(key, ()))
 
     def called(self, name: str) -> Collection[str]:
-        """The keys of all tables that ever had this name, in small letters or in capitals."""
+        """The keys of all tables that ever had this name, in any case and schema."""
         return self._spelled.get(name.lower(), ())
-
-    def _learn(self, key: str, old: Table | None, new: Table | None) -> None:
-        for target in _targets(new):
-            self._pointing[target].add(key)
-        for target in _targets(old) - _targets(new):
-            self._pointing[target].discard(key)
 
 
 def _targets(table: Table | None) -> set[str]:
@@ -65,13 +63,13 @@ def _targets(table: Table | None) -> set[str]:
 def _with_enums(before: Schema, after: Schema) -> Iterator[str]:
     if before.enums is after.enums:
         return
-    other = {key for key in {*before.enums, *after.enums} if before.enums.get(key) != after.enums.get(key)}
-    for schema in (before, after) if other else ():
-        yield from (key for key, table in schema.tables.items() if other & {name for name, _ in table.enums})
+    changed = {key for key in {*before.enums, *after.enums} if before.enums.get(key) != after.enums.get(key)}
+    for schema in (before, after) if changed else ():
+        yield from (key for key, table in schema.tables.items() if changed & {name for name, _ in table.enums})
 
 
 def _with_types(before: Schema, after: Schema) -> Iterator[str]:
-    """The tables with a column of a type that an event makes in another way."""
+    """The tables with a column of a type that events define differently."""
     if before.statements is after.statements:
         return
     names = {

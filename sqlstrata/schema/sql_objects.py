@@ -1,4 +1,4 @@
-"""The objects that SQL statements make and drop: found by the words that such a statement begins with."""
+"""Which object an SQL statement creates or drops, by the first words of the statement."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ _OBJECT = re.compile(
     r"(?:\.(?:\"[^\"]+\"|`[^`]+`|\w+))*)(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_ON = re.compile(r"\bON\s+(?:ONLY\s+)?(?P<table>(?:\"[^\"]+\"|`[^`]+`|[\w.])+)", re.IGNORECASE)
+# A rule is `ON DELETE TO table`, the others are `ON table`.
+_ON = re.compile(
+    r"\bON\s+(?:(?:SELECT|INSERT|UPDATE|DELETE)\s+TO\s+|ONLY\s+)?(?P<table>(?:\"[^\"]+\"|`[^`]+`|[\w.])+)",
+    re.IGNORECASE,
+)
 _OF_A_TABLE = frozenset({"TRIGGER", "POLICY", "RULE"})
-_NEEDS_MORE = frozenset({"AGGREGATE"})  # its arguments
-_STAYS = frozenset({"EXTENSION"})  # others may use it, and what it brought is gone with it
+_NEEDS_MORE = frozenset({"AGGREGATE"})  # the types of its arguments
+_STAYS = frozenset({"EXTENSION", "EXTENSION SCHEMA"})  # others may use it, and its types would go with it
+_KEPT_SCHEMA = re.compile(r"DO \$\$BEGIN CREATE SCHEMA IF NOT EXISTS (?P<name>.+?); END\$\$")  # modules.extensions'
 
 
 @dataclass(frozen=True)
 class SqlObject:
-    """What a CREATE or DROP is about: its kind in capitals, its name as it is written, its table where that matters."""
+    """The object of a CREATE or DROP: its kind in capitals, its name as written, and its table if a drop needs it."""
 
     kind: str
     name: str
@@ -30,7 +35,7 @@ class SqlObject:
 
     @property
     def key(self) -> str:
-        """A name for people, the same for the statement that makes the object and for the one that drops it."""
+        """A readable name, the same for the statement that creates the object and for the one that drops it."""
         return f"{self.kind.lower()} {_bare(self.name)}"
 
     @property
@@ -40,16 +45,16 @@ class SqlObject:
 
     @property
     def stays(self) -> bool:
-        """Whether nothing drops it but the models' own words."""
+        """Whether only a statement of the models drops it."""
         return self.kind in _STAYS
 
     @property
     def is_view(self) -> bool:
-        """Whether its name is all that dropping it needs; libraries add CASCADE, which some servers do not have."""
+        """Whether it is dropped by its name, not by the models' statement: that may say CASCADE."""
         return self.kind.endswith("VIEW")
 
     def drop(self, on: str) -> tuple[str, ...]:
-        """The statement that drops it by its name; none where a name is not enough, or nobody should."""
+        """The statement that drops it by its name; none where a name is not enough, or it stays."""
         if self.kind in _NEEDS_MORE or self.stays:
             return ()
         has_table = self.kind in _OF_A_TABLE and on == "postgresql"
@@ -57,7 +62,9 @@ class SqlObject:
 
 
 def object_of(text: str) -> SqlObject | None:
-    """The object that a statement makes or drops; None where it is another statement."""
+    """The object that a statement creates or drops; None for other statements."""
+    if kept := _KEPT_SCHEMA.fullmatch(text):
+        return SqlObject("EXTENSION SCHEMA", kept["name"])
     found = _OBJECT.match(text)
     if found is None:
         return None

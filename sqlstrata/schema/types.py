@@ -1,7 +1,7 @@
 """A column's type as Python that needs only SQLAlchemy.
 
-A type of another package is written as what it is stored as: on one server like on the next where that is so, else with
-`with_variant`; and where SQLAlchemy has no word for it, by the name that each server has for it (`op.native_type`).
+A type of another package is written as the type that stores it, with `with_variant` where servers differ; and by its
+name on each server (`op.native_type`) where SQLAlchemy has no class for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from sqlstrata.dialects import dialect
 from sqlstrata.private_names import variants
@@ -23,11 +23,11 @@ from sqlstrata.source import Call, Chain, Source, call, flat, quoted
 
 Type = sa.types.TypeEngine[Any]
 
-_DIALECT_MODULES = ("postgresql", "mysql", "sqlite")
+_DIALECT_MODULES = {"postgresql": postgresql, "mysql": mysql, "sqlite": sqlite}
 
 
 def type_texts(type_: Type, dialects: Iterable[str], column: sa.Column[Any] | None = None) -> dict[str, str | None]:
-    """The type as each server's CREATE TABLE would have it, None where it has none."""
+    """The type in each server's CREATE TABLE, None where the server does not have it."""
     return {name: _type_text(type_, name, column) for name in dialects}
 
 
@@ -40,31 +40,31 @@ def _type_text(type_: Type, name: str, column: sa.Column[Any] | None) -> str | N
 
 
 def type_source(type_: Type, column: sa.Column[Any], dialects: Iterable[str]) -> Source:
-    """The type as Python. Which of the ways to say it is right is tried out, not believed."""
+    """The type as Python: the first candidate that compiles to the same text on each server."""
     wanted = type_texts(type_, dialects, column)
     for candidate in _candidates(type_, wanted):
         if _is(candidate, wanted):
             return candidate
-    return _native(wanted)
+    texts = by_key({name: text for name, text in wanted.items() if text is not None})
+    return Call("op.native_type", (), tuple((name, quoted(text)) for name, text in texts.items()))
 
 
 def _candidates(type_: Type, wanted: Texts) -> Iterator[Source]:
     plain = _own_name(type_, wanted)
-    if plain is not None and not _variants(type_):
+    if plain is not None and not variants(type_):
         yield plain
     stored = {name: _own_name(stored_as(type_, name), wanted) for name, text in wanted.items() if text is not None}
     sources = {name: source for name, source in stored.items() if source is not None}
-    for base in sources.values():
-        yield _with_variants(base, sources)
-        break
+    if sources:
+        yield _with_variants(sources)
 
 
-def _with_variants(base: Source, sources: dict[str, Source]) -> Source:
+def _with_variants(sources: dict[str, Source]) -> Source:
+    made = base = next(iter(sources.values()))
     others: dict[str, tuple[Source, list[str]]] = {}
     for name, source in sources.items():
         if flat(source) != flat(base):
             others.setdefault(flat(source), (source, []))[1].append(name)
-    made = base
     for source, names in others.values():
         made = Chain(made, call("with_variant", source, *map(quoted, names)))
     return made
@@ -74,46 +74,33 @@ def _is(candidate: Source, wanted: Texts) -> bool:
     try:
         type_ = evaluate(candidate)
     except (sa.exc.SQLAlchemyError, NameError, TypeError, AttributeError):
-        return False  # not a way to say it: the next is tried
+        return False  # not this one; the next is tried
     return isinstance(type_, sa.types.TypeEngine) and type_texts(type_, wanted) == dict(wanted)
 
 
-def _native(wanted: Texts) -> Source:
-    texts = by_key({name: text for name, text in wanted.items() if text is not None})
-    return Call("op.native_type", (), tuple((name, quoted(text)) for name, text in texts.items()))
-
-
 def stored_as(type_: Type, name: str) -> Type:
-    """What a type is on one dialect, beneath variants and decorators."""
-    found: Type = _variants(type_).get(name, type_)
+    """The type that stores the values on one dialect, without variants and decorators."""
+    found: Type = variants(type_).get(name, type_)
     while isinstance(found, sa.TypeDecorator) and _module(found) is None:
         found = found.load_dialect_impl(dialect(name))
     return found
 
 
 def element_as(type_: Type, name: str) -> object:
-    """The same; of an array, what its elements are."""
+    """The same; of an array, the type of its elements."""
     stored = stored_as(type_, name)
     return getattr(stored, "item_type", stored)
 
 
-def _variants(type_: Type) -> dict[str, Type]:
-    return dict(variants(type_))
-
-
 def _module(type_: Type) -> str | None:
-    """The name under which a revision can say this class: `sa`, a dialect's, or none."""
+    """The module from which a revision imports this class: `sa`, a dialect's, or none."""
     cls = type(type_)
     if cls.__module__.startswith("sqlalchemy.dialects."):
-        module = cls.__module__.split(".")[2]
-        return module if module in _DIALECT_MODULES and hasattr(_dialect_module(module), cls.__name__) else None
+        name = cls.__module__.split(".")[2]
+        return name if hasattr(_DIALECT_MODULES.get(name), cls.__name__) else None
     if cls.__module__.startswith("sqlalchemy.") and getattr(sa.types, cls.__name__, None) is cls:
         return "sa" if getattr(sa, cls.__name__, None) is cls else "sa.types"
     return None
-
-
-def _dialect_module(name: str) -> object:
-    return getattr(__import__("sqlalchemy.dialects", fromlist=[name]), name)
 
 
 def _own_name(type_: Type, dialects: Collection[str]) -> Source | None:
@@ -135,7 +122,7 @@ def _own_name(type_: Type, dialects: Collection[str]) -> Source | None:
 
 
 def _enum(type_: sa.Enum, name: str, dialects: Collection[str]) -> Source:
-    """Its labels, not its class; its CHECK is written as one; its type on PostgreSQL is made by op.create_enum."""
+    """An enum by its labels, without its class; its CHECK is a constraint, its PostgreSQL type an op.create_enum."""
     keywords: list[tuple[str, Source]] = []
     if type_.name is not None:
         keywords.append(("name", quoted(str(type_.name))))

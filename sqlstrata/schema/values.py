@@ -1,7 +1,7 @@
 """A schema as values: tables, columns, constraints, indexes, types, sequences, views.
 
-Each value knows its Python source, so a revision can say it, and the DDL that every server would get from it.
-They come from `describe`, are compared by `sqlstrata.diff`, and hold nothing of SQLAlchemy's.
+Each value has its Python source, which goes into revisions, and its DDL on every server. `describe` makes them,
+`sqlstrata.diff` compares them, and they hold no object of SQLAlchemy's.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from sqlstrata.source import Call, Chain, Source, call, flat, items, quoted
 
 Rename = Mapping[str, str]
 Texts = Mapping[str, str | None]
-"""What each dialect would be told; None where the thing cannot be said there, "" where it is nothing there."""
+"""The SQL for each dialect; None where the dialect does not have it, "" where it needs no SQL."""
 
 
 def same_everywhere(texts: Texts) -> str | None:
-    """The one text that all dialects share, None where they do not."""
+    """The text that all dialects share, None if there is none."""
     given = {text for text in texts.values() if text}
     return given.pop() if len(given) == 1 else None
 
 
 class _Element:
-    """What can be written as Python."""
+    """Something that can be written as Python."""
 
     @property
     def source(self) -> Source:
@@ -48,18 +48,20 @@ class Column(_Element):
     ddl: Texts
     types: Texts
     kinds: Mapping[str, str]
-    """The family of values it holds on each dialect, see the operations' `conversion`."""
+    """The family of its values on each dialect, see `sqlstrata.operations.conversion`."""
     nullable: bool
     default: Texts | None = None
     computed: Source | None = None
     counted: bool = False
-    """Whether the server counts its values: autoincrement, SERIAL, Identity."""
+    """Whether the server generates its values: autoincrement, SERIAL, Identity."""
     comment: str | None = None
     enum: str | None = None
     """The key of its PostgreSQL enum type."""
     labels: tuple[str, ...] = ()
     checks: bool = False
-    """Whether a CHECK stands at the column itself."""
+    """Whether the column itself has a CHECK."""
+    default_value: Texts = field(default_factory=dict, compare=False)
+    """What Python puts into new rows, as SQL; empty unless it is one value."""
 
     @cached_property
     def source(self) -> Call:
@@ -67,12 +69,12 @@ class Column(_Element):
 
     @property
     def kind(self) -> str:
-        """The family of values that it holds, on the first of the servers."""
+        """The family of its values on the first of the servers."""
         return next(iter(self.kinds.values()))
 
     @property
     def has_value(self) -> bool:
-        """Whether a new row, or the old rows of a new column, have a value without being given one."""
+        """Whether rows that are given no value have one."""
         return self.default is not None or self.computed is not None or self.counted
 
     def renamed(self, columns: Rename) -> Column:
@@ -83,7 +85,7 @@ class Column(_Element):
 class Constraint(_Element):
     """A primary key, unique, check, foreign key or exclusion constraint.
 
-    `columns` are those that it names; a check's or exclusion's condition is a part of `arguments`.
+    The condition of a check or exclusion is part of `arguments`, not of `columns`.
     """
 
     kind: str
@@ -93,19 +95,19 @@ class Constraint(_Element):
     keywords: tuple[tuple[str, Source], ...] = ()
     ddl: Texts = field(default_factory=dict)
     target: str | None = None
-    """Of a foreign key: the key of the table that it points to."""
+    """Of a foreign key: the key of the table that it refers to."""
     target_columns: tuple[str, ...] = ()
     deferred: bool = False
-    """Of a foreign key: whether the models want it made after both tables (use_alter)."""
+    """Of a foreign key: whether the models have it created after both tables (use_alter)."""
     condition: str | None = None
-    """Of a check: its text, where all servers share it."""
+    """Of a check: its text, if all servers share it."""
 
     @cached_property
     def source(self) -> Source:
         return self.written(deferred=False)
 
     def written(self, *, deferred: bool) -> Source:
-        """The constraint as Python; a `deferred` foreign key is left out of CREATE TABLE where ALTER can add it."""
+        """The constraint as Python; a `deferred` foreign key is added by ALTER TABLE where the server can."""
         made: Source
         if self.kind == "foreign key":
             targets = [f"{self.target}.{column}" for column in self.target_columns]
@@ -123,25 +125,25 @@ class Constraint(_Element):
             made = Call(function, self.arguments, self.keywords)
         absent = [name for name, text in self.ddl.items() if text == ""]
         if absent and self.kind in {"check", "unique"}:
-            there = [quoted(name) for name in self.ddl if name not in absent]
-            servers = there[0] if len(there) == 1 else items("()", there)
+            present = [quoted(name) for name in self.ddl if name not in absent]
+            servers = present[0] if len(present) == 1 else items("()", present)
             made = Chain(made, call("ddl_if", dialect=servers))
         return made
 
     def renamed(self, columns: Rename, tables: Rename, target_columns: Mapping[str, Rename]) -> Constraint:
-        """The same constraint after columns and tables have got other names."""
-        there = target_columns.get(self.target or "", {})
+        """The constraint after its columns and tables were renamed."""
+        theirs = target_columns.get(self.target or "", {})
         return replace(
             self,
             columns=tuple(columns.get(each, each) for each in self.columns),
             target=tables.get(self.target, self.target) if self.target else None,
-            target_columns=tuple(there.get(each, each) for each in self.target_columns),
+            target_columns=tuple(theirs.get(each, each) for each in self.target_columns),
         )
 
 
 @dataclass(frozen=True)
 class Index(_Element):
-    """An index; each of `parts` is a column's name or an expression's source."""
+    """An index; each of `parts` is a column's name, None for an expression, and its source."""
 
     name: str
     parts: tuple[tuple[str | None, Source], ...]
@@ -186,9 +188,20 @@ class Index(_Element):
         return replace(self, parts=parts)
 
 
+class _InSchema:
+    """Something with a name in a schema, or in the default one."""
+
+    name: str
+    schema: str | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
 @dataclass(frozen=True)
-class Table:
-    """One table with all that is a part of it."""
+class Table(_InSchema):
+    """One table with its columns, constraints, indexes and options."""
 
     name: str
     schema: str | None
@@ -199,15 +212,11 @@ class Table:
     option_texts: Texts = field(default_factory=dict)
     comment: str | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
-    """Dialects that the table cannot be made on, and what they say."""
+    """Dialects on which the table cannot be created, and why."""
     enums: tuple[tuple[str, Enum], ...] = ()
     """The PostgreSQL enum types of its columns, each with its key."""
     sequences: tuple[Sequence, ...] = ()
     """The sequences that its columns take their values from."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
 
     @cached_property
     def primary_key(self) -> tuple[str, ...]:
@@ -217,7 +226,7 @@ class Table:
         return (each for each in self.constraints if each.kind == "foreign key")
 
     def targets(self) -> set[str]:
-        """The keys of the tables that its foreign keys point to."""
+        """The keys of the tables that its foreign keys refer to."""
         return {key.target for key in self.foreign_keys() if key.target is not None}
 
     @property
@@ -226,26 +235,26 @@ class Table:
         return (*self.columns.values(), *self.constraints, *self.indexes.values())
 
     def elements(self, deferred: frozenset[Constraint] | tuple[Constraint, ...] = ()) -> Iterator[Source]:
-        """What stands between the parentheses of CREATE TABLE, as Python."""
+        """The elements of CREATE TABLE, as Python."""
         yield from (column.source for column in self.columns.values())
         for each in self.constraints:
             yield each.written(deferred=True) if each in deferred else each.source
 
     def has_type(self, column: str, names: Collection[str]) -> bool:
-        """Whether a column has one of these types on PostgreSQL, which somebody else makes."""
+        """Whether a column has one of these types on PostgreSQL, which the models' events create."""
         found = self.columns.get(column)
         type_ = None if found is None else found.types.get("postgresql")
         return type_ is not None and type_.rpartition(".")[2].strip('"') in names
 
     @property
     def keywords(self) -> tuple[tuple[str, Source], ...]:
-        """Schema, options and comment as a revision says them."""
+        """Schema, options and comment, as keyword arguments."""
         schema: tuple[tuple[str, Source], ...] = () if self.schema is None else (("schema", quoted(self.schema)),)
         comment: tuple[tuple[str, Source], ...] = () if self.comment is None else (("comment", quoted(self.comment)),)
         return (*schema, *comment, *self.options)
 
     def renamed(self, tables: Rename, columns: Mapping[str, Rename]) -> Table:
-        """The table after the renames; `columns` are by table, all names those before."""
+        """The table after the renames; `columns` has those of each table, and all keys are names from before."""
         key = tables.get(self.key, self.key)
         schema, _, name = key.rpartition(".")
         mine = columns.get(self.key, {})
@@ -260,20 +269,16 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Enum:
+class Enum(_InSchema):
     """A PostgreSQL enum type."""
 
     name: str
     schema: str | None
     labels: tuple[str, ...]
 
-    @property
-    def key(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
-
 
 @dataclass(frozen=True)
-class Sequence:
+class Sequence(_InSchema):
     """A sequence that the models name."""
 
     name: str
@@ -281,16 +286,12 @@ class Sequence:
     source: Call
     ddl: Texts
 
-    @property
-    def key(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
-
 
 @dataclass(frozen=True)
 class Statements:
-    """A view, or what an event makes: the statements that create and drop it, by kind of server.
+    """A view, or what an event creates: the statements that create and drop it, by kind of server.
 
-    early: whether it comes before the tables; object: what it is, None for statements that make no object.
+    early: whether it is created before the tables; object: what it is, None for statements that create no object.
     """
 
     name: str
@@ -305,24 +306,24 @@ class Statements:
 
     @property
     def bare_name(self) -> str:
-        """The name that other statements know it by; empty for statements that make no object."""
+        """The name by which other statements refer to it; empty for statements that create no object."""
         return "" if self.object is None else self.object.bare_name
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What the models of one stage say."""
+    """The schema of one stage's models."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     enums: Mapping[str, Enum] = field(default_factory=dict)
     sequences: Mapping[str, Sequence] = field(default_factory=dict)
     statements: Mapping[str, Statements] = field(default_factory=dict)
     renewed: frozenset[str] | None = field(default=None, compare=False, repr=False)
-    """The keys of tables that may be others than in the schema before; None where it may be any."""
+    """The keys of tables that may differ from the schema before; None where any may."""
 
 
 def name_source(name: str) -> Source:
-    """A name; one that SQLAlchemy would shorten on some server is marked as made by a convention (`op.f`)."""
+    """A name; one that SQLAlchemy would shorten on some server is marked with `op.f`."""
     return call("op.f", quoted(str(name))) if len(name) > _SHORTEST_LIMIT else quoted(str(name))
 
 
@@ -333,9 +334,9 @@ _Named = TypeVar("_Named", Column, Constraint, Index)
 
 
 def equal(one: _Named, other: _Named) -> bool:
-    """Whether two elements say the same on every server, however they are written.
+    """Whether two elements are the same on every server, even if their source differs.
 
-    What a column is also hangs on its table's primary key: SERIAL and AUTO_INCREMENT stand in no column's source.
+    A column also depends on its table's primary key: SERIAL and AUTO_INCREMENT are in no column's source.
     """
     if one is other or (one.text == other.text and getattr(one, "counted", None) == getattr(other, "counted", None)):
         return True
@@ -345,5 +346,5 @@ def equal(one: _Named, other: _Named) -> bool:
 
 
 def _comment(element: Column | Constraint | Index) -> str:
-    """The comment, which is no part of the DDL on most servers."""
+    """The comment, which is not part of the DDL on most servers."""
     return flat(dict(element.keywords).get("comment", ""))

@@ -1,12 +1,11 @@
-"""Which tables are others than they were: found by what they consist of, whoever changed it, and by whatever way.
+"""Detect changed tables by comparing each table's object graph with a copy of it.
 
-A model module may do anything to tables that are there: add a column, set `nullable` or a length, take an index out of
-a set, listen to an event, change the naming convention. So a table is looked at as a graph of SQLAlchemy's objects: all
-their dictionaries, lists and sets are copied, and compared with the copies afterwards. Comparing is one list
-comparison in C, a few microseconds a table.
+A model module may do anything to existing tables: add a column, set `nullable` or a length, remove an index, listen to
+an event, change the naming convention. So the dictionaries, lists and sets that a table consists of are copied, and
+compared with the copies after the next stage: one list comparison in C, a few microseconds a table.
 
-A table made anew by importing its module again is compared with the old one part by part; only what is plainly the same
-is taken for the same.
+A table that was made again, by importing its module again, is compared with the old one part by part. In doubt it
+counts as changed.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Mapper, registry
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from sqlstrata.modules.views import EVENTS
+from sqlstrata.private_names import MADE_AS_NUMBER, compilers
 from sqlstrata.schema.events import listens
 from sqlstrata.sqlalchemy_versions import COLUMN_PLACES, LISTENERS_OF_TYPES, is_view, owner_of
 
@@ -29,108 +29,99 @@ _PLAIN = (str, bytes, int, float, type(None))
 _CONTAINERS: tuple[type, ...] = (dict, list, set, deque)
 _FIXED = (tuple, frozenset, sa.util.immutabledict)
 _OUTSIDE = (sa.MetaData, Mapper, registry, type, types.FunctionType, types.MethodType, types.ModuleType)
-# Counts objects in the order in which they are made, all over the program; what hangs on the order has it in its place.
-_NUMBERED = "_creation_order"
-# What says nothing of a table when another takes its place: the number, listeners (see `heard`), and what SQLAlchemy
-# keeps so as not to make it twice.
-_PASSED_OVER = frozenset({_NUMBERED, "dispatch", "comparator"})
-_heard = attrgetter(*EVENTS)
+# Attributes that are not compared when a table was made again: the number in the order of creation, which counts all
+# objects of the program, listeners (see `_Copy.listeners`), and what SQLAlchemy caches.
+_IGNORED = frozenset({MADE_AS_NUMBER, "dispatch", "comparator"})
+_listeners = attrgetter(*EVENTS)
 _PROBES = (sa.Table("probe", sa.MetaData()), sa.MetaData())
 
 
 class Watch:
-    """The tables of one stage after another; it keeps what the last one was."""
+    """The tables of one stage after another, with copies of the last one's."""
 
     def __init__(self) -> None:
-        self._looks: dict[str, _Look] = {}
-        self._manner: object = None
+        self._copies: dict[str, _Copy] = {}
+        self._settings: object = None
         self._compilers: dict[type, object] = {}
-        self._ways: dict[type, _Way] = {}
+        self._walks: dict[type, _Walk] = {}
 
     def changed(self, metadata: sa.MetaData) -> frozenset[str]:
-        """The keys of tables that are new, gone, or differ from when this was last asked."""
-        everywhere = [len(listeners) for probe in _PROBES for listeners in _heard(probe.dispatch)]
-        manner = (metadata.schema, dict(metadata.naming_convention), everywhere)
-        anew = manner != self._manner or any(_compilers(cls) != was for cls, was in self._compilers.items())
-        self._manner = manner
-        tables, looks = metadata.tables, {} if anew else self._looks
-        gone = self._looks.keys() - tables.keys()
+        """The keys of tables that are new, gone, or differ from the last call."""
+        on_all = [len(listeners) for probe in _PROBES for listeners in _listeners(probe.dispatch)]
+        settings = (metadata.schema, dict(metadata.naming_convention), on_all)
+        same = settings == self._settings and all(compilers(cls) == old for cls, old in self._compilers.items())
+        self._settings = settings
+        known = self._copies if same else {}
+        gone = self._copies.keys() - metadata.tables.keys()
         found = set(gone)
-        for key, table in tables.items():
-            look = looks.get(key)
-            if look is not None and look.table is table and look.is_true():
+        for key, table in metadata.tables.items():
+            old = known.get(key)
+            if old is not None and old.table is table and old.is_unchanged():
                 continue
-            self._looks[key] = new = _Look(table, self._ways)
-            if look is None or not new.is_like(look):
+            self._copies[key] = new = _Copy(table, self._walks)
+            if old is None or not new.is_like(old):
                 found.add(key)
-            for cls in new.classes:
-                self._compilers[cls] = _compilers(cls)
+            self._compilers |= {cls: compilers(cls) for cls in new.classes}
         for key in gone:
-            del self._looks[key]
+            del self._copies[key]
         return frozenset(found)
 
     def restore(self, keys: Collection[str]) -> None:
-        """Take back what looking at these tables has left in them: SQLAlchemy remembers what it was asked.
+        """Remove what SQLAlchemy has cached in these tables since `changed`, so that it does not count as a change.
 
-        Give what was looked at with its neighbours, as making a table looks at those that its keys lead to. A view
-        leads to any table, so with a view all tables are restored.
+        Give the tables that were described and their neighbours: describing a table also uses those that its foreign
+        keys refer to. A view may use any table, so with a view all tables are restored.
         """
-        views = any(is_view(look.table) for look in self._looks.values())
-        for key in self._looks if views else self._looks.keys() & keys:
-            self._looks[key].restore()
+        views = any(is_view(each.table) for each in self._copies.values())
+        for key in self._copies if views else self._copies.keys() & keys:
+            self._copies[key].restore()
 
 
-def _compilers(cls: type) -> object:
-    """What `sqlalchemy.ext.compiler` has put on a class; it has no public way to ask."""
-    found = vars(cls).get("_compiler_dispatcher")
-    return None if found is None else (found, dict(found.specs))
+class _Copy:
+    """The containers that a table consists of, and copies of them."""
 
+    __slots__ = ("classes", "copies", "listeners", "live", "numbers", "table", "walks")
 
-class _Look:
-    """All that a table consists of, and copies of it."""
-
-    __slots__ = ("classes", "copies", "heard", "live", "numbers", "table", "ways")
-
-    def __init__(self, table: sa.Table, ways: dict[type, _Way]) -> None:
-        self.table, self.ways = table, ways
+    def __init__(self, table: sa.Table, walks: dict[type, _Walk]) -> None:
+        self.table, self.walks = table, walks
         self.live: list[Any] = []
         self.copies: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.classes: set[type] = set()
         self._walk([table])
-        self.heard = _heard(table.dispatch)  # is exchanged when somebody starts to listen, and added to afterwards
-        for each in self.heard:
+        self.listeners = _listeners(table.dispatch)  # replaced by the first listener, extended by the next ones
+        for each in self.listeners:
             if isinstance(each.listeners, deque):
                 self._add(each.listeners, each.listeners.copy())
 
-    def is_true(self) -> bool:
-        """Whether the table is as it was."""
+    def is_unchanged(self) -> bool:
+        """Whether the table still equals its copy."""
         try:
-            return self.live == self.copies and _heard(self.table.dispatch) == self.heard
-        except TypeError:  # two columns have been compared, which has no truth: they are not the same one
+            return self.live == self.copies and _listeners(self.table.dispatch) == self.listeners
+        except TypeError:  # two different columns were compared, which gives SQL and no truth value
             return False
 
     def restore(self) -> None:
-        """Make the objects again what they were."""
+        """Set the dictionaries that have got more entries back to their copies."""
         for live, copy in zip(self.live, self.copies, strict=True):
             if type(live) is dict and len(live) != len(copy):
                 live.clear()
                 live.update(copy)
 
-    def is_like(self, other: _Look) -> bool:
-        """Whether this table, which has taken the other's place, was made the same."""
+    def is_like(self, other: _Copy) -> bool:
+        """Whether this table, which replaces the other, is the same."""
         if len(self.copies) != len(other.copies) or listens(self.table) or listens(other.table):
             return False
         return all(map(_Likeness(self.numbers, other.numbers).of, self.copies, other.copies))
 
-    # ---- looking
+    # ---- copying
 
     def _walk(self, values: Iterable[Any]) -> None:
-        numbers, ways = self.numbers, self.ways
+        numbers, walks = self.numbers, self.walks
         for value in values:
-            walk = ways.get(type(value))
+            walk = walks.get(type(value))
             if walk is None:
-                walk = ways[type(value)] = _way(value)
+                walk = walks[type(value)] = _walk_for(value)
             if walk is not _pass and id(value) not in numbers:
                 numbers[id(value)] = len(numbers)
                 walk(self, value)
@@ -141,7 +132,7 @@ class _Look:
 
 
 class _Likeness:
-    """Compares the parts of two tables, each part of which has its number in its table."""
+    """Compares the parts of two tables; each part is known by its number in its own table."""
 
     def __init__(self, mine: dict[int, int], theirs: dict[int, int]) -> None:
         self.mine, self.theirs = mine, theirs
@@ -156,10 +147,10 @@ class _Likeness:
 
     def _of_dicts(self, one: dict[Any, Any], two: dict[Any, Any]) -> bool:
         for key, value in one.items():
-            there = two.get(key, _PASSED_OVER)
-            if value is there or key in _PASSED_OVER:
+            there = two.get(key, _IGNORED)
+            if value is there or key in _IGNORED:
                 continue
-            if there is _PASSED_OVER or not self._of_values(value, there):
+            if there is _IGNORED or not self._of_values(value, there):
                 return False
         return True
 
@@ -172,48 +163,48 @@ class _Likeness:
             return bool(one == two)
         if id(one) in self.mine and not isinstance(one, sa.Table | sa.Column):  # these may be another table's
             return self.mine[id(one)] == self.theirs.get(id(two))
-        return _said(one) == _said(two)
+        return _identity(one) == _identity(two)
 
 
-_Way = Callable[[_Look, Any], None]
+_Walk = Callable[[_Copy, Any], None]
 
 
-def _pass(look: _Look, value: Any) -> None:
-    """Nothing in it is the table's."""
+def _pass(copy: _Copy, value: Any) -> None:
+    """Skip a value that holds nothing of the table."""
 
 
-def _walk_dict(look: _Look, value: dict[Any, Any]) -> None:
-    copy = dict(value)
-    look._add(value, copy)
-    look._walk(copy.values())
+def _walk_dict(copy: _Copy, value: dict[Any, Any]) -> None:
+    entries = dict(value)
+    copy._add(value, entries)
+    copy._walk(entries.values())
 
 
-def _walk_container(look: _Look, value: Any) -> None:
-    look._add(value, value.copy())
-    look._walk(_ordered(value))
+def _walk_container(copy: _Copy, value: Any) -> None:
+    copy._add(value, value.copy())
+    copy._walk(_ordered(value))
 
 
-def _walk_fixed(look: _Look, value: Any) -> None:
+def _walk_fixed(copy: _Copy, value: Any) -> None:
     parts = value.values() if isinstance(value, dict) else _ordered(value)
-    look._add(value, value)
-    look._walk(parts)
+    copy._add(value, value)
+    copy._walk(parts)
 
 
-def _walk_columns(look: _Look, value: Any) -> None:
-    look._walk([value._collection])  # the list behind `table.columns`; a copy of it would not follow
+def _walk_columns(copy: _Copy, value: Any) -> None:
+    copy._walk([value._collection])  # the list behind `table.columns`, which changes with it
 
 
-def _walk_object(look: _Look, value: Any) -> None:
-    if isinstance(value, sa.Table) and value is not look.table:
+def _walk_object(copy: _Copy, value: Any) -> None:
+    if isinstance(value, sa.Table) and value is not copy.table:
         return
-    if isinstance(value, sa.Column) and value.table is not look.table:
+    if isinstance(value, sa.Column) and value.table is not copy.table:
         return
-    look.classes.add(type(value))
-    _walk_dict(look, vars(value))
+    copy.classes.add(type(value))
+    _walk_dict(copy, vars(value))
 
 
-def _way(value: Any) -> _Way:
-    """How a value of this class is looked at."""
+def _walk_for(value: Any) -> _Walk:
+    """How to copy values of this class."""
     if isinstance(value, (*_PLAIN, *_OUTSIDE)):
         return _pass
     if isinstance(value, _FIXED):
@@ -229,16 +220,16 @@ def _way(value: Any) -> _Way:
 
 
 def _ordered(values: Any) -> Any:
-    """A set's members in an order that does not depend on where they lie in memory."""
+    """A set's members in an order that does not depend on their addresses."""
     return sorted(values, key=_place) if isinstance(values, set | frozenset) else values
 
 
 def _place(value: Any) -> tuple[str, int, str]:
-    return type(value).__name__, getattr(value, _NUMBERED, 0), str(getattr(value, "name", value))
+    return type(value).__name__, getattr(value, MADE_AS_NUMBER, 0), str(getattr(value, "name", value))
 
 
-def _said(value: Any) -> object:
-    """What something outside of the table is, as far as it can be told; else itself."""
+def _identity(value: Any) -> object:
+    """What identifies an object outside of the table, when another may have replaced it; by default itself."""
     match value:
         case sa.Table():
             return value.key
@@ -249,7 +240,7 @@ def _said(value: Any) -> object:
         case _ if isinstance(value, COLUMN_PLACES):
             return type(value)
         case _ if isinstance(value, LISTENERS_OF_TYPES) and isinstance(owner_of(value), sa.types.SchemaType):
-            return type(value)  # a type listens for the sake of its own DDL
+            return type(value)  # for the type's own DDL
         case types.FunctionType() if value.__closure__ is None:
             return value.__code__, value.__module__, value.__defaults__
         case _:

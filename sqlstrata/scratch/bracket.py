@@ -15,7 +15,7 @@ from sqlstrata.databases.addresses import parsed, server_kind
 from sqlstrata.databases.location import location, require
 from sqlstrata.databases.maker import folder, fresh_name
 from sqlstrata.errors import WrongUse
-from sqlstrata.scratch import marker
+from sqlstrata.scratch import extensions, marker
 from sqlstrata.scratch.translation import translate_schemas
 
 
@@ -59,6 +59,8 @@ def _engine(url: sa.URL, schemas: Mapping[str, str]) -> sa.Engine:
     made = database.engine(url, schema_map=schemas if kind == "mariadb" else None)
     if kind in _UNSAFE:
         sa.event.listen(made, "connect", partial(_run, _UNSAFE[kind]))
+    if kind == "postgresql":
+        extensions.report(made)
     if kind == "mariadb" and schemas:
         translate_schemas(made, schemas)
     return made

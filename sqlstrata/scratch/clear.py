@@ -33,8 +33,9 @@ def _clear_postgresql(connection: sa.Connection, mark: Mark) -> None:
     query = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', %s)"
     schemas = connection.exec_driver_sql(query, (MARKER,)).scalars().all()
     later = [name for name in marker.extensions(connection) if name not in mark.extensions]
-    statements = [f"DROP EXTENSION {quoted(connection, name)} CASCADE" for name in later]
-    statements += [f"DROP SCHEMA {quoted(connection, name)} CASCADE" for name in schemas]
+    # Schemas first: dropping an index after its operator class's extension fails in PostgreSQL's caches.
+    statements = [f"DROP SCHEMA {quoted(connection, name)} CASCADE" for name in schemas]
+    statements += [f"DROP EXTENSION IF EXISTS {quoted(connection, name)} CASCADE" for name in later]
     statements += [f"CREATE SCHEMA IF NOT EXISTS {quoted(connection, name)}" for name in ("public", *mark.schemas)]
     statements += ["GRANT USAGE ON SCHEMA public TO PUBLIC"]
     statements += [

@@ -187,13 +187,18 @@ def _property(cursor: Cursor, found: dict[str, str | bool | None]) -> bool:
     return True
 
 
+_CONSTANTS = ("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "TRUE", "FALSE", "NULL")
+"""The words that are defaults with or without parentheses."""
+
+
 def _default(cursor: Cursor) -> str | None:
-    """A default's text; one literal in parentheses is that literal, and NULL is no default."""
+    """A default's text; a constant in parentheses is that constant, and NULL is no default."""
     if cursor.sees("("):
         inner = sql.bare(cursor.group())
-        text = sql.spelled(inner)
-        text = text if len(inner) == 1 and inner[0].kind in {"text", "number"} else f"({text})"
+        unsigned = inner[1:] if inner[0].says("-", "+") else inner
+        is_constant = len(unsigned) == 1 and (unsigned[0].kind in {"text", "number"} or inner[0].says(*_CONSTANTS))
+        text = "".join(sql.spelled([each]) for each in inner) if is_constant else f"({sql.spelled(inner)})"
     else:
         sign = cursor.take().value if cursor.sees("-") or cursor.sees("+") else ""
         text = sign + sql.spelled([cursor.take()])
-    return None if text in {"null", "(null)"} else text
+    return None if text == "null" else text

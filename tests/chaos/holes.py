@@ -19,8 +19,9 @@ class Hole:
 
 
 def _put(module: str, **functions: object) -> None:
-    """Replace functions of one of the program's modules."""
+    """Replace functions of one of the program's modules, which must be there."""
     for name, function in functions.items():
+        getattr(import_module(module), name)
         setattr(import_module(module), name, function)
 
 
@@ -28,6 +29,7 @@ def _options_overrule_the_url() -> None:
     _put("sqlstrata.plan.urls", _named_once=lambda url: url, _require_one_server=lambda _: None)
     _put("sqlstrata.databases.database", require_named=lambda *_: None)
     _put("sqlstrata.scratch.bracket", require=lambda *_: None)
+    _put("sqlstrata.scratch.marker", require=lambda *_: None)
 
 
 def _every_database_is_ours() -> None:
@@ -52,7 +54,7 @@ def _a_mark_travels() -> None:
     def whose(connection: Any, *_: object) -> str | None:
         return None if ownership.read(connection).owned else "is not ours"
 
-    _put("sqlstrata.databases.ownership", _whose=whose)
+    _put("sqlstrata.databases.ownership", _why_foreign=whose)
 
 
 def _nothing_is_looked_at_again() -> None:
@@ -65,12 +67,9 @@ def _nothing_is_protected() -> None:
 
 
 def _what_has_no_marker_stays() -> None:
-    scratch = import_module("sqlstrata.scratch.bracket")
+    marker = import_module("sqlstrata.scratch.marker")
     _put("sqlstrata.databases.maker", _machine=lambda: "0bad0bad")  # what others run beside must not sweep it
-    _put(
-        "sqlstrata.scratch.bracket",
-        _require_left_behind=lambda connection: scratch.mark(connection, scratch._own_name(connection.engine.url)),
-    )
+    _put("sqlstrata.scratch.sweep", _require_left_behind=marker.read)
 
 
 HOLES: dict[str, Hole] = {

@@ -23,7 +23,9 @@ def test_check_is_content_with_what_rebuild_made(given: Inv) -> None:
     given("rebuild", "--no-apply")
     ran = given("check")
     assert (ran.code, ran.out, ran.err) == (0, "The history is what the stages give.\n", "")
-    assert given("check", "--json").json == {"ok": True, "stage": None, "cause": None, "file": None}
+    assert given("check", "--json").json == {
+        "ok": True, "stage": None, "cause": None, "file": None, "proved": True,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def test_check_names_the_first_difference_and_its_cause(given: Inv, project: Pro
     ran = given("check", "--json")
     assert ran.code == 3
     assert ran.json | {"error": None} == {
-        "ok": False, "stage": wrong.stage, "cause": wrong.cause, "file": wrong.file, "error": None,
+        "ok": False, "stage": wrong.stage, "cause": wrong.cause, "file": wrong.file, "proved": True, "error": None,
     }  # fmt: skip
     assert wrong.cause in ran.error["message"]
     assert tree(project.folder) == before

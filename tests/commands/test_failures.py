@@ -24,7 +24,7 @@ from tests.projects import Project
 
 
 @pytest.mark.parametrize("words", [["rebuild"], ["status"], ["up"], ["down"]])
-def test_a_database_that_does_not_answer_is_told_without_its_password(
+def test_a_database_that_does_not_answer_is_reported_without_its_password(
     given: Inv, project: Project, words: Sequence[str]
 ) -> None:
     given("rebuild", "--no-apply")
@@ -45,7 +45,9 @@ def test_a_server_for_the_proof_that_does_not_answer_leaves_all_as_it_was(given:
 
 
 @pytest.mark.parametrize("words", [["status"], ["up"], ["down"]])
-def test_another_database_that_does_not_answer_is_told_without_its_password(given: Inv, words: Sequence[str]) -> None:
+def test_another_database_that_does_not_answer_is_reported_without_its_password(
+    given: Inv, words: Sequence[str]
+) -> None:
     given("rebuild", "--no-apply")
     ran = given(*words, "--url", UNREACHABLE, "--json")
     assert ran.code == 8
@@ -53,7 +55,7 @@ def test_another_database_that_does_not_answer_is_told_without_its_password(give
 
 
 @pytest.mark.parametrize("words", [["status"], ["identify"], ["adopt"], ["up"], ["down"], ["onboard"]])
-def test_a_file_that_is_no_database_and_a_folder_are_told_as_what_they_are(
+def test_a_file_that_is_no_database_and_a_folder_are_reported_as_what_they_are(
     given: Inv, project: Project, words: Sequence[str]
 ) -> None:
     given("rebuild", "--no-apply")
@@ -131,11 +133,11 @@ def test_data_that_fails_is_found_by_the_proof_before_anything_is_written(given:
     assert "Stage dados does not go up on sqlite" in ran.error["message"]
     assert "no such table: nada" in ran.error["message"]
     assert ran.error["where"] == str(project.plan().where("stages", 3))
-    assert ran.error["hint"].startswith("Mend what the stage says")
+    assert ran.error["hint"].startswith("Fix the stage or its models.")
     assert tree(project.folder) == before
 
 
-def test_a_statement_that_failed_is_told_as_it_would_be_pasted(server: str) -> None:
+def test_a_statement_that_failed_is_reported_as_it_would_be_pasted(server: str) -> None:
     """A percent sign is written twice for some drivers, and is one for the server."""
     with scratch(server) as there, there.engine.connect() as connection:
         operations = Operations(MigrationContext.configure(connection))

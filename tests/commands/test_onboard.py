@@ -67,7 +67,7 @@ def test_a_schema_that_the_development_database_has_not_is_made(tmp_path: Path) 
         removal.drop(made, anything)
 
 
-def test_a_history_that_is_not_what_the_stages_give_is_told_before_the_database_is_touched(local: Project) -> None:
+def test_a_history_that_is_not_what_the_stages_give_is_reported_before_the_database_is_touched(local: Project) -> None:
     commands.rebuild(local.plan(), apply_it=False, proof=False)
     local.configure(stages=[{"message": "Outra", **each} for each in STAGES])
     with pytest.raises(HistoryDiffers):
@@ -75,7 +75,7 @@ def test_a_history_that_is_not_what_the_stages_give_is_told_before_the_database_
     assert not (local.folder / "dev.db").exists()
 
 
-def test_no_server_is_told_with_its_address_after_the_wait(local: Project) -> None:
+def test_no_server_is_reported_with_its_address_after_the_wait(local: Project) -> None:
     local.configure(database={"url": "postgresql+psycopg://ana:segredo@127.0.0.1:1/x"})
     heard: list[str] = []
     begun = time.monotonic()
@@ -171,7 +171,7 @@ def test_who_may_not_create_a_database_is_told_the_sql_that_an_administrator_wou
                 connection.exec_driver_sql(f"DROP {'ROLE' if kind == 'postgresql' else 'USER'} {name}")
 
 
-def test_what_a_rebuild_did_beside_a_protected_database_is_told(local: Project) -> None:
+def test_what_a_rebuild_did_beside_a_protected_database_is_reported(local: Project) -> None:
     commands.rebuild(local.plan())
     local.configure(database={"url": "sqlite:///dev.db", "protected": True})
     local.module("cidades", MODULES["cidades"] + "    nome: Mapped[str | None]\n")
@@ -188,7 +188,7 @@ def inv(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_no_password_is_in_anything_that_is_said(local: Project) -> None:
+def test_no_password_is_in_any_output(local: Project) -> None:
     local.configure(database={"url": "postgresql+psycopg://ana:s3gr%40do99@127.0.0.1:1/x"})
     for words in (
         ["up"],

@@ -133,7 +133,7 @@ def test_a_stage_that_changes_nothing_has_an_empty_revision_and_is_marked_so(giv
     assert re.search(r"^ +nada .*\(nothing changes\)|^→ +nada .*\(nothing changes\)", given("stages").out, re.MULTILINE)
 
 
-def test_a_stage_that_only_has_data_is_not_said_to_change_nothing(given: Inv, project: Project) -> None:
+def test_a_stage_with_data_alone_is_not_reported_as_no_change(given: Inv, project: Project) -> None:
     project.configure(stages=[*STAGES, {"name": "dados", "data": "UPDATE pessoas SET email = 'x' WHERE id = 1"}])
     ran = given("rebuild", "--json")
     assert ran.json["stages"][3]["changes"] == ["data"]

@@ -60,14 +60,15 @@ def refused(tmp_path: Path) -> Project:
     return write(tmp_path / "recusado", {"antes": ANTES, "depois": DEPOIS, "mais": MAIS}, stages)
 
 
-def test_all_that_must_be_allowed_is_told_in_one_go(inv: Inv, refused: Project) -> None:
+def test_all_that_must_be_allowed_is_reported_in_one_go(inv: Inv, refused: Project) -> None:
     before = tree(refused.folder)
     ran = inv("rebuild", "--json", "--config", str(refused.config))
     assert ran.code == 6
+    rename = {"key": "rename", "name": "pessoas.idade", "value": "email"}
     assert ran.error["needs"] == [
         {"stage": "depois", "key": "drop", "name": "velhas", "value": None},
-        {"stage": "depois", "key": "drop", "name": "pessoas.idade", "value": None},
-        {"stage": "depois", "key": "fill", "name": "pessoas.email", "value": "''"},
+        {"stage": "depois", "key": "drop", "name": "pessoas.idade", "value": None, "or": rename},
+        {"stage": "depois", "key": "fill", "name": "pessoas.email", "value": "''", "or": rename},
         {"stage": "depois", "key": "fill", "name": "pessoas.nome", "value": "''"},
         {"stage": "mais", "key": "fill", "name": "pessoas.cidade", "value": "''"},
     ]
@@ -161,9 +162,15 @@ def test_what_is_offered_to_paste_is_a_value_of_its_type(inv: Inv, tmp_path: Pat
     assert (ran.code, ran.err) == (0, "")
 
 
+def pasted_under(hint: str) -> dict[str, dict[str, Any]]:
+    """The lines to paste, by stage."""
+    blocks = hint.split("    # under stage ")[1:]
+    return {block.partition(":\n")[0]: yaml.safe_load(block.partition(":\n")[2]) for block in blocks}
+
+
 def test_pasting_the_lines_of_the_message_is_enough(inv: Inv, refused: Project) -> None:
     hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
-    pasted = {stage["name"]: stage for stage in yaml.safe_load(hint.partition("config.yaml:\n")[2])}
+    pasted = pasted_under(hint)
     said = yaml.safe_load(refused.config.read_text(encoding="utf-8"))
     refused.configure(stages=[{**stage, **pasted.get(stage["name"], {})} for stage in said["stages"]])
     assert inv("rebuild", "--config", str(refused.config)).code == 0
@@ -177,12 +184,11 @@ def test_the_lines_to_paste_hold_what_the_stage_says_already(inv: Inv, refused: 
     refused.configure(stages=said["stages"])
     refused.module("mais", MAIS.replace("sa.String(20)", "sa.Boolean"))
     hint = inv("rebuild", "--json", "--config", str(refused.config)).error["hint"]
-    assert "    drop: [velhas, pessoas.idade]  # in place of the stage's own\n" in hint
-    pasted = yaml.safe_load(hint.partition("config.yaml:\n")[2])
-    assert pasted == [
-        {"name": "depois", "drop": ["velhas", "pessoas.idade"], "fill": {"pessoas.email": email, "pessoas.nome": "''"}},
-        {"name": "mais", "fill": {"pessoas.cidade": "false"}},
-    ]
+    assert "    drop: [velhas, pessoas.idade]  # replaces the stage's own\n" in hint
+    assert pasted_under(hint) == {
+        "depois": {"drop": ["velhas", "pessoas.idade"], "fill": {"pessoas.email": email, "pessoas.nome": "''"}},
+        "mais": {"fill": {"pessoas.cidade": "false"}},
+    }
 
 
 ONE = """
@@ -215,7 +221,7 @@ FOR_ONE_SERVER: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("was", "now", "said", "whole"), FOR_ONE_SERVER.values(), ids=FOR_ONE_SERVER)
-def test_what_is_said_for_one_server_is_no_leave_for_another(
+def test_what_one_server_allows_is_not_allowed_for_another(
     inv: Inv, tmp_path: Path, was: str, now: str, said: dict[str, Any], whole: dict[str, Any]
 ) -> None:
     """Those count that the plan names, wherever it does; with what is asked for the stage may go on."""
@@ -238,7 +244,8 @@ def test_what_is_said_for_one_server_is_no_leave_for_another(
 
 def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project) -> None:
     ran = inv("rebuild", "--config", str(refused.config))
-    assert "if it is a rename: rename: {pessoas.idade: email}" in ran.err
+    line = "# if it is a rename, this line in place of the others: rename: {pessoas.idade: email}"
+    assert line in ran.err
 
 
 def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: Project) -> None:
@@ -256,21 +263,21 @@ def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: P
 
 
 HINTS = (
-    ("rename", {"pessoas.nomes": "x"}, "`rename` names `pessoas.nomes`, which is neither in this stage nor before it.",
+    ("rename", {"pessoas.nomes": "x"}, "`rename` names `pessoas.nomes`, which exists neither in this stage nor before it.",
      "Did you mean `pessoas.nome`?"),
-    ("rename", {"pessoas.nome": "x"}, "Stage email has no use for `rename: pessoas.nome`.", "Take the line out."),
-    ("rename", {"pessoas.nome": "nome"}, "`pessoas.nome` is renamed to itself.", "Take it out, or write its new name."),
+    ("rename", {"pessoas.nome": "x"}, "`rename: pessoas.nome` has no effect in stage email.", "Remove the line."),
+    ("rename", {"pessoas.nome": "nome"}, "`pessoas.nome` is renamed to itself.", "Remove it, or write its new name."),
     ("rename", {"pessoas.id": "email", "pessoas.nome": "email"},
      "`pessoas.id` and `pessoas.nome` cannot both be renamed to `email`.", "Give one of them another name."),
     ("rename", {"cidades": "lugares", "pessoas": "lugares"},
      "`cidades` and `pessoas` cannot both be renamed to `lugares`.", "Give one of them another name."),
-    ("drop", ["cidade"], "`drop` names `cidade`, which is neither in this stage nor before it.",
+    ("drop", ["cidade"], "`drop` names `cidade`, which exists neither in this stage nor before it.",
      "Did you mean `cidades`?"),
-    ("drop", ["cidades"], "Stage email has no use for `drop: cidades`.", "Take the line out."),
-    ("fill", {"pessoas.emial": "''"}, "`fill` names `pessoas.emial`, which is neither in this stage nor before it.",
+    ("drop", ["cidades"], "`drop: cidades` has no effect in stage email.", "Remove the line."),
+    ("fill", {"pessoas.emial": "''"}, "`fill` names `pessoas.emial`, which exists neither in this stage nor before it.",
      "Did you mean `pessoas.email`?"),
-    ("fill", {"cidades.nome": "''"}, "Stage email has no use for `fill: cidades.nome`.", "Take the line out."),
-    ("cast", {"pessoas.nome": "nome"}, "Stage email has no use for `cast: pessoas.nome`.", "Take the line out."),
+    ("fill", {"cidades.nome": "''"}, "`fill: cidades.nome` has no effect in stage email.", "Remove the line."),
+    ("cast", {"pessoas.nome": "nome"}, "`cast: pessoas.nome` has no effect in stage email.", "Remove the line."),
 )  # fmt: skip
 
 # What a stage says that makes `itens` (id, nome_completo, z) of `t` (id, nome, y), and the names that it means.
@@ -278,11 +285,11 @@ MEANT: tuple[tuple[dict[str, Any], str], ...] = (
     ({"rename": {"t": "itens", "t.y": "z", "t.nome": "nome_complet"}}, "Did you mean `nome_completo`?"),
     ({"rename": {"t": "item"}}, "Did you mean `itens`?"),
     ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"itens.nome_completo": "''"}},
-     "Did you mean `t.nome_completo`? Names are those before the stage."),
+     "Did you mean `t.nome_completo`? Names are those from before the stage."),
     ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"t.z": "0"}},
-     "Did you mean `t.y`? Names are those before the stage."),
+     "Did you mean `t.y`? Names are those from before the stage."),
     ({"rename": {"t": "itens", "t.y": "z"}, "drop": ["itens.nome"]},
-     "Did you mean `t.nome`? Names are those before the stage."),
+     "Did you mean `t.nome`? Names are those from before the stage."),
     ({"rename": {"t": "itens", "t.y": "z"}, "fill": {"itens.nome_complet": "''"}},
      "Did you mean `t.nome_completo`?"),
 )  # fmt: skip
@@ -314,7 +321,7 @@ class Morador(Base):
 """
 
 
-def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+def test_a_foreign_key_to_no_table_is_reported_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
     stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TO_NOWHERE}, stages)
     ran = inv("check", "--json", "--config", str(project.config))
@@ -323,7 +330,7 @@ def test_a_foreign_key_to_no_table_is_told_with_its_stage_and_place(inv: Inv, tm
     assert ran.error["where"] == str(project.plan().where("stages", 1))
 
 
-def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, tmp_path: Path) -> None:
+def test_models_that_a_server_does_not_make_are_reported_with_their_stage(inv: Inv, tmp_path: Path) -> None:
     stages = [STAGES[0], {"name": "moradores", "enable": ["moradores"]}]
     project = write(tmp_path / "projeto", {**MODULES, "moradores": TWO_NAMES}, stages)
     ran = inv("rebuild", "--json", "--config", str(project.config))
@@ -331,7 +338,7 @@ def test_models_that_a_server_does_not_make_are_told_with_their_stage(inv: Inv, 
     assert ran.error["message"].startswith("The models of stage moradores cannot be created on sqlite: ")
 
 
-def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
+def test_a_difference_that_cannot_be_expressed_is_reported_with_its_stage_and_place(inv: Inv, tmp_path: Path) -> None:
     new = ONE + "    z: Mapped[int]\n    y: Mapped[int]"
     stages = [
         {"name": "um", "enable": ["um"]},
@@ -341,7 +348,7 @@ def test_a_difference_that_cannot_be_expressed_is_told_with_its_stage_and_place(
     ran = inv("stages", "--json", "--config", str(project.config))
     line = project.config.read_text(encoding="utf-8").splitlines().index("- name: dois") + 1
     assert ran.code == 2
-    assert ran.error["message"].startswith("Stage dois: A column called t.y gets another name and a new one takes it")
+    assert ran.error["message"].startswith("Stage dois: A column called t.y is renamed and a new one takes its name")
     assert ran.error["where"] == f"{project.config}:{line}:3"
 
 
@@ -407,7 +414,7 @@ def test_a_value_that_its_column_cannot_take_is_an_error_at_its_place(
     assert project.files() == {}
 
 
-def test_a_wrong_plan_is_told_with_its_place(given: Inv, project: Project) -> None:
+def test_a_wrong_plan_is_reported_with_its_place(given: Inv, project: Project) -> None:
     project.configure(stages=[{**STAGES[0], "enabel": []}])
     ran = given("stages")
     assert ran.code == 2

@@ -20,7 +20,7 @@ def project(clone: Project) -> Project:
     return clone
 
 
-def test_reset_makes_the_development_database_anew(project: Project, url: str) -> None:
+def test_reset_creates_the_development_database_again(project: Project, url: str) -> None:
     commands.onboard(project.plan())
     with database.engine(url).begin() as connection:
         connection.exec_driver_sql("DELETE FROM pessoas")

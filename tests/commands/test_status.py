@@ -94,9 +94,7 @@ def test_status_of_a_database_without_a_revision_that_is_not_empty(given: Inv, p
 
 
 @pytest.mark.parametrize("words", [["status"], ["up"], ["down"]])
-def test_a_revision_that_nobody_knows_is_told_and_left_alone(
-    given: Inv, project: Project, words: Sequence[str]
-) -> None:
+def test_an_unknown_revision_is_reported_and_not_changed(given: Inv, project: Project, words: Sequence[str]) -> None:
     given("rebuild")
     execute(project.url, "UPDATE alembic_version SET version_num = 'abcdef123456'")
     ran = given(*words, "--json")
@@ -118,7 +116,7 @@ def test_rebuild_gives_a_database_at_a_revision_that_is_gone_that_of_the_stage_w
     assert given("status").code == 0
 
 
-def test_a_database_of_the_history_before_is_told_of_and_left_alone(given: Inv, project: Project) -> None:
+def test_a_database_of_the_history_before_is_reported_and_not_changed(given: Inv, project: Project) -> None:
     given("rebuild")
     project.module("cidades", CIDADES.replace("50", "60"))
     before = (project.folder / "dev.db").read_bytes()

@@ -117,7 +117,7 @@ BROKEN: tuple[tuple[Callable[[Project], object], str, str], ...] = (
 @pytest.mark.parametrize(
     ("do", "where", "message"), BROKEN, ids=["file missing", "conflict", "import", "empty", "env.py"]
 )
-def test_a_history_that_alembic_cannot_load_is_told_with_its_place_before_anything_is_done(
+def test_a_history_that_alembic_cannot_load_is_reported_with_its_place_before_anything_is_done(
     given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
 ) -> None:
     given("rebuild")
@@ -145,7 +145,7 @@ STOPPING: tuple[tuple[Callable[[Project], object], str, str], ...] = (
 
 
 @pytest.mark.parametrize(("do", "where", "message"), STOPPING, ids=["a revision", "env.py", "env.py's syntax"])
-def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_place(
+def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_reported_with_its_place(
     given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
 ) -> None:
     given("rebuild")
@@ -160,7 +160,7 @@ def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_told_with_its_p
     assert rows(project.url, "SELECT count(*) FROM pessoas") == [(3,)]
 
 
-def test_an_env_py_that_does_not_run_is_told_by_the_proof(given: Inv, project: Project) -> None:
+def test_an_env_py_that_does_not_run_is_reported_by_the_proof(given: Inv, project: Project) -> None:
     given("rebuild")
     lines_in("env.py", "environment.run()", "nada()")(project)
     project.module("cidades", CIDADES.replace("50", "60"))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sqlstrata import SqlstrataError, adopt, check, identify, status, verify
-from sqlstrata.errors import DatabaseBehind, HistoryDiffers, SchemaDiffers, Unreachable
+from sqlstrata.errors import DatabaseBehind, HistoryDiffers, SchemaDiffers, Unreachable, Verdict
 from sqlstrata.output import Report
 from sqlstrata.plan import Plan
-from sqlstrata.result import Table, Verdict
+from sqlstrata.result import Table
 from tests.commands.running import CIDADES, STAGES, UNREACHABLE, Inv, edited, execute
 from tests.outcomes import outcome
 from tests.projects import Project

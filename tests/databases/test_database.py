@@ -145,7 +145,7 @@ def test_a_select_survives_a_change_of_its_table(server: str) -> None:
         ),
     ],
 )
-def test_a_wrong_url_is_told_with_what_to_write(url: str, message: str) -> None:
+def test_a_wrong_url_is_reported_with_what_to_write(url: str, message: str) -> None:
     """The message says what is wrong and what to do, and holds no password."""
     with pytest.raises(WrongUse) as raised:
         database.engine(url)
@@ -161,7 +161,7 @@ def test_a_wrong_url_is_told_with_what_to_write(url: str, message: str) -> None:
         "mariadb+pymysql://u:segredo@127.0.0.1:1/x?charset=nada",
     ],
 )
-def test_an_option_that_the_driver_does_not_take_is_told(url: str, tmp_path: Path) -> None:
+def test_an_option_that_the_driver_does_not_take_is_reported(url: str, tmp_path: Path) -> None:
     with pytest.raises(
         WrongUse,
         match=r"does not accept this URL: .*\. Check its options|The URL's option `(timeout|charset)` is `nada`",
@@ -213,7 +213,7 @@ def test_a_database_is_made_found_and_dropped(server: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_a_database_is_not_said_to_be_missing_when_its_server_is(kind: str) -> None:
+def test_a_database_is_not_reported_missing_when_its_server_is(kind: str) -> None:
     """No is a no only from a server that answers."""
     url = sa.make_url(SERVERS[kind]).set(host="127.0.0.1", port=1, database="x")
     with pytest.raises(Unreachable):
@@ -447,6 +447,17 @@ def test_clearing_empties_schemas_and_leaves_them(kind: str) -> None:
             assert list(snapshot(connection, ["sales"]).things) == ["sales.item"]
             clear(connection)
             assert snapshot(connection, ["sales"]).things == {}
+
+
+def test_clearing_removes_an_extension_that_an_index_needs() -> None:
+    """Its operator class goes after the index, which the server has in its caches."""
+    with scratch(answering("postgresql")) as place, place.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE EXTENSION pg_trgm")
+        connection.exec_driver_sql("CREATE TABLE item (id INTEGER, name TEXT)")
+        connection.exec_driver_sql("CREATE INDEX ix ON item USING gist (name gist_trgm_ops)")
+        connection.commit()
+        clear(connection)
+        assert snapshot(connection).things == {}
 
 
 def test_a_proof_never_writes_into_the_real_schema_of_mariadb(tmp_path: Path) -> None:

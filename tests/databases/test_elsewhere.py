@@ -270,7 +270,7 @@ PEOPLES = [
 
 
 @pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
-def test_only_the_very_line_that_we_write_says_that_a_database_may_be_dropped(place: Place) -> None:
+def test_only_exactly_our_line_allows_a_database_to_be_dropped(place: Place) -> None:
     mark, before = line(place.mine), place.rows(place.mine)
     for words in PEOPLES:
         comment(place.mine, words.format(mark=mark))
@@ -448,7 +448,7 @@ def test_nothing_of_a_file_stays_beside_it(place: Place, mode: str) -> None:
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_reset_waits_for_a_writer_as_long_as_was_said_and_says_nothing_before(place: Place, mode: str) -> None:
+def test_reset_waits_for_a_writer_as_long_as_given_and_asks_afterwards(place: Place, mode: str) -> None:
     writer = sqlite3.connect(str(place.mine.database), isolation_level=None)
     writer.execute(f"PRAGMA journal_mode = {mode}")
     writer.execute("BEGIN IMMEDIATE")

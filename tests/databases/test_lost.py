@@ -141,7 +141,7 @@ def test_a_cut_wire_is_one_line_on_standard_error(project: Project, part: float)
     assert "127.0.0.1" in err
 
 
-def test_what_a_server_says_of_itself_is_told_apart_from_what_it_says_of_values(project: Project) -> None:
+def test_errors_of_a_server_are_distinguished_from_errors_in_values(project: Project) -> None:
     commands.onboard(project.plan())
     postgresql = kind_of(project) == "postgresql"
     slow, value = ("SELECT pg_sleep(9)", "SELECT CAST('x' AS INTEGER)") if postgresql else (
@@ -210,7 +210,7 @@ WAITING = {
 
 
 @pytest.mark.parametrize("stop", ["late", "cancelled", "lost"])
-def test_rows_that_could_not_be_asked_are_not_said_to_be_in_the_way(tmp_path: Path, url: str, stop: str) -> None:
+def test_rows_that_could_not_be_checked_are_not_reported_as_wrong(tmp_path: Path, url: str, stop: str) -> None:
     stages = [
         {"name": "um", "message": "um", "enable": ["precos"], "rows": {"precos": [{"valor": 1}]}},
         {"name": "dois", "message": "dois", "disable": ["precos"], "enable": ["precos_2"]},
@@ -284,7 +284,7 @@ def _await_half(url: str) -> None:
     """Wait until the server has begun with what a killed client sent last."""
     for _ in range(50):
         with database.engine(url, reading=True).connect() as connection:
-            if apply.standing(connection)[1] is not None:
+            if apply.unfinished(connection) is not None:
                 return
         time.sleep(0.1)
     pytest.fail("nothing is half done")
@@ -398,7 +398,7 @@ def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path, mome
 SLOW = {"postgresql": "SELECT pg_sleep(30)", "mysql": "SELECT SLEEP(4)", "sqlite": "SELECT 1"}
 
 
-def test_a_killed_client_s_statement_is_waited_for_and_that_is_told(tmp_path: Path, url: str) -> None:
+def test_a_killed_client_s_statement_is_waited_for_and_that_is_reported(tmp_path: Path, url: str) -> None:
     slow = {"name": "lento", "data": {"upgrade": SLOW, "downgrade": "SELECT 1"}}
     project = _project(tmp_path, url, [STAGES[0]])
     commands.onboard(project.plan())

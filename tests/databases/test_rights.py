@@ -214,7 +214,7 @@ def test_protect_is_never_left_out(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", list(ENOUGH))
-def test_a_revision_that_cannot_be_written_is_told(kind: str, tmp_path: Path) -> None:
+def test_a_revision_that_cannot_be_written_is_reported(kind: str, tmp_path: Path) -> None:
     with (
         theirs(kind, tmp_path, FEW[kind]["looking"], stamped=False) as project,
         pytest.raises(MigrationFailed, match="The migration failed: .*The database is at no stage") as failed,
@@ -224,7 +224,7 @@ def test_a_revision_that_cannot_be_written_is_told(kind: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["status", "identify", "adopt", "up", "down", "stages", "onboard", "reset"])
-def test_who_may_not_even_look_is_told_so(name: str, tmp_path: Path) -> None:
+def test_who_may_not_even_look_is_reported_so(name: str, tmp_path: Path) -> None:
     with theirs("postgresql", tmp_path, FEW["postgresql"]["nothing"], stamped=True) as project:
         code, said = _inv(project, name, *(["--yes"] if name == "reset" else []))
         assert code == {"stages": 0, "reset": 10}.get(name, 8)

@@ -128,7 +128,7 @@ CASES = [
             'op.drop_table("item")',
             'op.create_table("other", <ID>, sa.PrimaryKeyConstraint("id", name="pk_other"))',
         ),
-        needs=(("drop", "item", None, "table item goes, with its rows"),),
+        needs=(("drop", "item", None, "table item is dropped, with its rows"),),
         changes=(
             "+ other (1 column)",
             "- item",
@@ -142,7 +142,7 @@ CASES = [
             'op.drop_table("item")',
             'op.create_table("thing", <ID>, <V>, sa.PrimaryKeyConstraint("id", name="pk_thing"))',
         ),
-        needs=(("drop", "item", None, "table item goes, with its rows; if it is a rename: rename: {item: thing}"),),
+        needs=(("drop", "item", None, "table item is dropped, with its rows"),),
         changes=(
             "+ thing (2 columns)",
             "- item",
@@ -238,7 +238,7 @@ CASES = [
         operations=(
             'op.change_table("item", <ID>, <V>, op.added(sa.Column("w", sa.String(length=5), nullable=False)), <PK>)',
         ),
-        needs=(("fill", "item.w", "''", "item.w is NOT NULL, and the rows that are there have no value for it"),),
+        needs=(("fill", "item.w", "''", "item.w is NOT NULL, and existing rows have no value for it"),),
         changes=("item: + w",),
     ),
     Case(
@@ -265,7 +265,7 @@ CASES = [
         before='table("item", ID, sa.Column("v", sa.Integer), sa.Column("w", sa.Text))',
         after='table("item", ID, sa.Column("v", sa.Integer))',
         operations=('op.drop_column("item", "w")',),
-        needs=(("drop", "item.w", None, "column item.w goes, with its values"),),
+        needs=(("drop", "item.w", None, "column item.w is dropped, with its values"),),
         changes=("item: - w",),
     ),
     Case(
@@ -277,7 +277,12 @@ CASES = [
             'op.add_column("item", sa.Column("w", sa.Integer(), nullable=True))',
         ),
         needs=(
-            ("drop", "item.v", None, "column item.v goes, with its values; if it is a rename: rename: {item.v: w}"),
+            (
+                "drop",
+                "item.v",
+                None,
+                "column item.v is dropped, with its values",
+            ),
         ),
         changes=(
             "item: - v",
@@ -425,7 +430,7 @@ CASES = [
                 "cast",
                 "item.v",
                 {"sqlite": "v", "postgresql": "v::text::INTEGER", "mysql": "v"},
-                "item.v is DATE and becomes INTEGER, and it is not known how its values cross",
+                "item.v is DATE and becomes INTEGER, and nothing says how its values are converted",
             ),
         ),
         changes=("item: v DATE → INTEGER",),
@@ -448,7 +453,7 @@ CASES = [
             'op.require_no_nulls("item", "v")',
             'op.change_table("item", <ID>, op.changed(sa.Column("v", sa.Integer(), nullable=False), was=<V>), <PK>)',
         ),
-        needs=(("fill", "item.v", "0", "item.v becomes NOT NULL, and rows may have NULL there"),),
+        needs=(("fill", "item.v", "0", "item.v becomes NOT NULL, and rows may be NULL there"),),
         changes=("item: v NOT NULL",),
     ),
     Case(
@@ -485,7 +490,7 @@ CASES = [
         operations=(
             'op.change_table("item", <ID>, op.changed(sa.Column("v", sa.Integer(), sa.Computed(sa.text("id + 1")), nullable=True), was=<V>), <PK>)',
         ),
-        needs=(("drop", "item.v", None, "column item.v becomes computed, its values go"),),
+        needs=(("drop", "item.v", None, "column item.v becomes computed, and its values are lost"),),
         changes=("item: v computed",),
     ),
     Case(
@@ -537,7 +542,7 @@ CASES = [
             'op.require_unique("item", ["id", "v"])',
             'op.change_table("item", op.changed(<ID>, was=<ID>), op.changed(sa.Column("v", sa.Integer(), nullable=False), was=<V>), op.changed(sa.PrimaryKeyConstraint("id", "v", name="pk_item"), was=<PK>))',
         ),
-        needs=(("fill", "item.v", "0", "item.v becomes NOT NULL, and rows may have NULL there"),),
+        needs=(("fill", "item.v", "0", "item.v becomes NOT NULL, and rows may be NULL there"),),
         changes=(
             "item: id changed",
             "item: v NOT NULL",
@@ -748,29 +753,29 @@ WRONG = [
         'table("item", ID)',
         'table("item", ID, postgresql_partition_by="RANGE (id)")',
         {},
-        'Table item: postgresql_partition_by changes from None to "RANGE (id)", which no server can do to a table that '
-        "is there.",
+        'Table item: postgresql_partition_by changes from None to "RANGE (id)", which cannot be changed on '
+        "an existing table.",
     ),
     (
         "one name of two columns that must both be filled",
         'table("item", ID, sa.Column("v", sa.Integer))',
         'table("item", ID, sa.Column("w", sa.Integer, nullable=False), sa.Column("v", sa.Integer, nullable=False))',
         {"rename": {"item.v": "w"}},
-        "A column called item.v gets another name and a new one takes it, and both need a `fill` by that name.",
+        "A column called item.v is renamed and a new one takes its name, and both need a `fill` by that name.",
     ),
     (
         "the same with the line pasted",
         'table("item", ID, sa.Column("v", sa.Integer))',
         'table("item", ID, sa.Column("w", sa.Integer, nullable=False), sa.Column("v", sa.Integer, nullable=False))',
         {"rename": {"item.v": "w"}, "fill": {"item.v": "0"}},
-        "A column called item.v gets another name and a new one takes it, and both need a `fill` by that name.",
+        "A column called item.v is renamed and a new one takes its name, and both need a `fill` by that name.",
     ),
     (
         "an index that PostgreSQL cannot make in a transaction",
         'table("item", ID, sa.Column("v", sa.Integer))',
         'table("item", ID, sa.Column("v", sa.Integer), sa.Index("ix", "v", postgresql_concurrently=True))',
         {},
-        "Index ix is to be made concurrently, which PostgreSQL cannot do inside a transaction.",
+        "Index ix is created concurrently, which PostgreSQL cannot do inside a transaction.",
     ),
 ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sqlstrata
-from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.errors import Refused, SqlstrataError, WrongUse
 from sqlstrata.revisions.generate import history
 from tests.projects import Project, write
 
@@ -108,7 +108,9 @@ def test_no_server_that_nobody_uses_refuses_anything(tmp_path: Path) -> None:
     made = project(tmp_path, "postgresql", model, model)
     assert "sa.Double(precision=53)" in texts(made)[0]
     made.configure(servers=["postgresql", "mariadb"])
-    with pytest.raises(SqlstrataError, match=r"table itens cannot be made on MariaDB: .*take mariadb out of `servers`"):
+    with pytest.raises(
+        SqlstrataError, match=r"table itens cannot be created on MariaDB: .*remove mariadb from `servers`"
+    ):
         texts(made)
 
 
@@ -176,3 +178,20 @@ def test_on_another_kind_of_server_a_command_names_the_line_to_add(command: str,
     line = r"This history is not written for PostgreSQL: .* Write `servers: \[sqlite, postgresql\]` in config.yaml"
     with pytest.raises(WrongUse, match=line):
         COMMANDS[command](made.plan())
+
+
+OFFERS = {
+    "n: Mapped[int] = mapped_column(default=7)": "7",
+    'n: Mapped[str] = mapped_column(sa.String(9), default="d\'oro")': "'d''oro'",
+    "n: Mapped[bool] = mapped_column(default=False)": "false",
+    "n: Mapped[str] = mapped_column(sa.Enum('a', 'b', name='ab'), default='b')": "'b'",
+    "n: Mapped[int] = mapped_column(default=lambda: 3)": "0",
+}
+
+
+@pytest.mark.parametrize("column", OFFERS)
+def test_the_value_that_python_puts_into_new_rows_is_offered(column: str, tmp_path: Path) -> None:
+    made = project(tmp_path, "postgresql", BEFORE, BEFORE.replace("nome: Mapped", f"{column}\n        nome: Mapped"))
+    with pytest.raises(Refused) as error:
+        texts(made)
+    assert [need["value"] for need in error.value.details["needs"]] == [OFFERS[column]]

@@ -285,7 +285,7 @@ def test_a_stray_file_differs_stops_a_rebuild_and_is_kept_by_force(versions: Pat
     assert contents(versions) == as_files(OLD)
 
 
-def test_what_is_no_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "versions").write_text("mine")
     for call in (read, lambda place: replace(place, OLD), lambda place: replace(place, OLD, force=True)):
@@ -418,7 +418,7 @@ def test_a_link_in_the_folder_becomes_a_file(versions: Path, tmp_path: Path) -> 
     assert (tmp_path / "elsewhere.py").exists()
 
 
-def test_without_hard_links_files_are_written_anew(versions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_files_are_written_again(versions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
@@ -645,7 +645,7 @@ def test_stopped_at_any_step_the_folder_is_the_old_or_the_new_one(
     assert step > 10
 
 
-def test_where_both_the_step_and_its_undoing_fail_it_is_told_and_healed(
+def test_where_both_the_step_and_its_undoing_fail_it_is_reported_and_healed(
     versions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(versions.parents[1])
@@ -693,7 +693,7 @@ def test_a_rename_that_fails_leaves_the_old_folder(versions: Path, monkeypatch: 
     assert beside(versions) == []
 
 
-def test_a_disk_that_is_full_is_told_and_nothing_is_half_written(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_is_reported_and_nothing_is_half_written(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     small = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
@@ -744,7 +744,7 @@ def told_to_nobody(act: Callable[[], object]) -> str:
         return pipe.read()
 
 
-def test_a_folder_that_may_not_be_written_is_told(public: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_reported(public: Path) -> None:
     public.parent.chmod(0o555)
     assert told_to_nobody(lambda: replace(public, NEW)) == (
         f"{public} could not be locked: Permission denied ({public}.strata-lock). Nothing in it was changed. "
@@ -754,13 +754,13 @@ def test_a_folder_that_may_not_be_written_is_told(public: Path) -> None:
     public.parent.chmod(0o755)
 
 
-def test_a_folder_that_may_not_be_read_is_told(public: Path) -> None:
+def test_a_folder_that_may_not_be_read_is_reported(public: Path) -> None:
     public.chmod(0)
     assert told_to_nobody(lambda: read(public)).startswith(f"{public} could not be read: Permission denied ({public}).")
     public.chmod(0o755)
 
 
-def test_a_folder_below_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_below_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "migrations").write_text("mine")
     with pytest.raises(WrongUse, match=r"could not be locked: (Not a directory|File exists)"):
         replace(tmp_path / "migrations" / "versions", OLD)
@@ -828,7 +828,7 @@ def test_a_leftover_beside_a_whole_folder_does_not_stop_who_may_only_read(public
     public.parent.chmod(0o755)
 
 
-def test_a_folder_that_cannot_be_put_back_is_told(public: Path) -> None:
+def test_a_folder_that_cannot_be_put_back_is_reported(public: Path) -> None:
     public.rename(public.with_name("versions.strata-previous"))
     public.parent.chmod(0o555)
     told = told_to_nobody(lambda: heal(public))
@@ -1058,7 +1058,7 @@ def as_an_older_version_left_it(migrations: Path) -> Path:
     return migrations
 
 
-def test_the_operations_of_an_older_version_are_removed_and_what_replaces_them_is_said(old: Path) -> None:
+def test_the_operations_of_an_older_version_are_removed_and_what_replaces_them_is_reported(old: Path) -> None:
     assert "uses `sqlstrata.operations` of the installed program instead" in str(environment(old))
     assert {path.name for path in old.iterdir()} == AROUND
     assert (old / "env.py").read_text() == "env"

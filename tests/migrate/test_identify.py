@@ -111,7 +111,7 @@ def test_a_database_s_own_character_set_is_no_difference(project: Project, url: 
         commands.identify(plan)
 
 
-def test_where_none_fits_the_nearest_and_the_differences_are_told(project: Project, url: str) -> None:
+def test_where_none_fits_the_nearest_and_the_differences_are_reported(project: Project, url: str) -> None:
     plan = project.plan()
     commands.onboard(plan)
     commands.down(plan)
@@ -245,7 +245,7 @@ def test_time_does_not_grow_with_the_square_of_the_stages(tmp_path: Path) -> Non
             known[number // 2].metadata.create_all(connection)
         with database.connect(database.engine(f"sqlite:///{path}", reading=True)) as connection:
             begun = time.perf_counter()
-            assert fitting(connection, known).stage == f"m{number // 2}"
+            assert fitting(connection, plan, known).stage == f"m{number // 2}"
             return time.perf_counter() - begun
 
     small, large = seconds(20), seconds(80)
@@ -283,11 +283,12 @@ def test_the_marks_stand_beside_what_else_a_comment_says(server: str, url: str, 
 
 def test_apply_knows_nothing_of_an_empty_database(tmp_path: Path) -> None:
     creation.create(url := f"sqlite:///{tmp_path / 'x.db'}")
+    plan = write(tmp_path / "p", MODULES, STAGES).plan()
     with database.connect(database.engine(url)) as connection:
-        assert (apply.revision_of(connection), apply.unfinished(connection)) == (None, None)
+        assert (apply.revision_of(connection, plan), apply.unfinished(connection)) == (None, None)
 
 
-def test_rows_of_no_revision_are_told_as_what_they_are(project: Project, url: str) -> None:
+def test_rows_of_no_revision_are_reported_as_what_they_are(project: Project, url: str) -> None:
     """Two rows without a value: another program's table, or a damaged one."""
     commands.onboard(project.plan())
     run(url, "DROP TABLE alembic_version", "CREATE TABLE alembic_version (version_num VARCHAR(32))")

@@ -23,7 +23,7 @@ from sqlstrata.databases import creation, database, removal
 from sqlstrata.errors import SqlstrataError, WrongUse
 from tests.operations.test_safety import AFTER, BEFORE, MODULES, STAGES
 from tests.projects import Project, write
-from tests.servers import anything
+from tests.servers import SERVERS, anything
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = """
@@ -57,7 +57,8 @@ def test_env_py_is_read_in_one_look() -> None:
 def project(tmp_path: Path) -> Project:
     """A history of three stages, one of which rebuilds a table on SQLite."""
     stages = [{"message": each["name"], **each} for each in STAGES]
-    made = write(tmp_path / "p", MODULES, stages, url=f"sqlite:///{tmp_path / 'dev.db'}", package="modelos")
+    url = f"sqlite:///{tmp_path / 'dev.db'}"
+    made = write(tmp_path / "p", MODULES, stages, url=url, servers=tuple(SERVERS), package="modelos")
     commands.rebuild(made.plan(), apply_it=False, proof=False)
     return made
 

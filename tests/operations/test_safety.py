@@ -135,7 +135,7 @@ def require_whole(project: Project, stage: str) -> None:
     """The database is at the stage, has its schema and its rows, and nothing else of ours."""
     with database.engine(project.url, reading=True).connect() as connection:
         step = next(each for each in steps(project.plan()) if each.stage.name == stage)
-        assert apply.revision_of(connection) == step.revision.id
+        assert apply.revision_of(connection, project.plan()) == step.revision.id
         assert compare(connection, step.metadata) == ()
     assert "strata_migration" not in tables(project.url)
     assert rows(project.url) == (BEFORE if stage == "contas" else AFTER)

@@ -12,7 +12,7 @@ from sqlstrata.plan import read
 from tests.commands.test_onboard import inv
 from tests.migrate.test_identify import MODULES, STAGES
 from tests.projects import Project, write
-from tests.servers import answering
+from tests.servers import SERVERS, answering
 
 MISSING = {
     "mariadb": ("ssl_ca", "ssl_cert", "ssl_key", "ssl_capath", "read_default_file"),
@@ -114,7 +114,7 @@ def test_options_that_are_right_leave_a_server_that_does_not_answer_what_it_is()
 
 @pytest.fixture
 def local(tmp_path: Path) -> Project:
-    made = write(tmp_path / "p", MODULES, STAGES, package="modelos")
+    made = write(tmp_path / "p", MODULES, STAGES, servers=tuple(SERVERS), package="modelos")
     assert inv(made, "rebuild", "--no-apply", "--no-proof").returncode == 0
     return made
 

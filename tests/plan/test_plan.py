@@ -103,7 +103,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("a merge of a list with no mapping", stage("rows: {t: [{<<: [{a: 1}, 3]}]}"), "10:17", "`<<` merges mappings, and this is not one. Write `<<: *name`, where `&name` is a mapping."),
     # keys
     ("an unknown key at the top", HEAD + STAGE + "stags: []\n", "10:1", "`stags` is not a key of the file. The nearest key is `stages`."),
-    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, servers, prove_on."),
+    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, servers, prove_on, not_ours, version_table, extensions."),
     ("an unknown key of database", HEAD.replace("url:", "ulr:") + STAGE, "2:3", "`ulr` is not a key of `database`. The nearest key is `url`."),
     ("an unknown key of models", HEAD.replace("package:", "packages:") + STAGE, "4:3", "`packages` is not a key of `models`. The nearest key is `package`."),
     ("an unknown key of a stage", stage("enabel: []"), "10:5", "`enabel` is not a key of stage 1. The nearest key is `enable`."),
@@ -128,7 +128,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("protected is text", HEAD.replace("models:", "  protected: maybe\nmodels:") + STAGE, "3:3", "`protected` must be true or false, not text. Write it as in `protected: false`."),
     ("models is a list", HEAD[: HEAD.index("models")] + "models: []\n" + STAGE, "3:1", "`models` must be a mapping, not a list. Write it as in `models: {package: project.models, base: 'base:Base'}`."),
     ("package is a boolean", HEAD.replace("project.models", "yes") + STAGE, "4:3", '`package` must be the name of a package, but YAML reads `yes` as true. Put it in quotes: "yes".'),
-    ("base is empty", HEAD.replace("base:Base", "") + STAGE, "5:3", "`base` is empty and must be module:attribute. Write it as in `base: base:Base`."),
+    ("base is empty", HEAD.replace("base:Base", "") + STAGE, "5:3", "`base` is empty and must be module:attribute, or a list of them. Write it as in `base: base:Base`."),
     ("migrations is a number", HEAD + STAGE + "migrations: 1\n", "10:1", '`migrations` must be the path of a folder, but YAML reads `1` as a number. Put it in quotes: "1".'),
     ("prove_on is text", prove_on("sqlite://"), "10:1", "`prove_on` must be a list of database URLs, not text. Write it as in `prove_on: [sqlite://]`."),
     ("a server is a number", prove_on("[sqlite://, 3]"), "10:23", 'Item 2 of `prove_on` must be a database URL, but YAML reads `3` as a number. Put it in quotes: "3".'),
@@ -398,7 +398,7 @@ def test_every_key_is_read(read: Read, tmp_path: Path) -> None:
     assert made.path == tmp_path / "config.yaml"
     assert made.folder == tmp_path
     assert made.database == plan.Database(f"sqlite:///{tmp_path}/dados/exemplo.db", protected=True)
-    assert made.models == plan.Models("vendas.models", "comum.base", "Base")
+    assert made.models == plan.Models("vendas.models", (plan.Base("comum.base", "Base"),))
     assert made.migrations == tmp_path / "db" / "migrations"
     assert made.prove_on == ("sqlite://", "postgresql+psycopg://u@host")
     usuario, muda, fim = made.stages

@@ -1,6 +1,6 @@
-"""The cases of changes.yaml: what each stage comes to without a database, and docs/changes.md, which says so.
+"""The cases of changes.yaml: the result of each stage, without a database, and docs/changes.md, which is made of them.
 
-`python -m tests.proof.changes --write` makes the document anew.
+`python -m tests.proof.changes --write` writes the document again.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ NAMING = {
 
 @dataclass(frozen=True)
 class Case:
-    """One change, as changes.yaml tells it."""
+    """One change of changes.yaml."""
 
     change: str
     was: str = ""
@@ -98,16 +98,16 @@ class Kind:
 
 @cache
 def kinds() -> tuple[Kind, ...]:
-    said = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    return tuple(Kind(each["kind"], each["about"], tuple(map(_case, each["cases"]))) for each in said["kinds"])
+    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return tuple(Kind(each["kind"], each["about"], tuple(map(_case, each["cases"]))) for each in table["kinds"])
 
 
-def _case(said: dict[str, Any]) -> Case:
-    return Case(**{**said, "only": tuple(said["only"])} if "only" in said else said)
+def _case(values: dict[str, Any]) -> Case:
+    return Case(**{**values, "only": tuple(values["only"])} if "only" in values else values)
 
 
 def cases() -> tuple[Case, ...]:
-    """Those that the installed SQLAlchemy has words for."""
+    """Those that the installed SQLAlchemy can express."""
     found = (case for kind in kinds() for case in kind.cases)
     return tuple(case for case in found if all(is_sayable(case.source(side)) for side in ("before", "after")))
 
@@ -144,17 +144,18 @@ def model(case: Case, side: str, metadata: sa.MetaData, number: int | None = Non
     def table(name: str, *elements: SchemaItem, **options: object) -> sa.Table:
         return bare(name, sa.Column("id", sa.Integer, primary_key=True), *elements, **options)
 
-    def made(**texts: str | list[str]) -> None:
+    def event(when: str, **texts: str | list[str]) -> None:
         for server, given in texts.items():
             for text in [given] if isinstance(given, str) else given:
                 ddl = sa.DDL(text) if server == "all" else sa.DDL(text).execute_if(dialect=server)
-                sa.event.listen(metadata, "after_create", ddl)
+                sa.event.listen(metadata, when, ddl)
 
     names = {
         **vars(sa),
-        **{each: getattr(postgresql, each) for each in ("ARRAY", "INT4RANGE", "JSONB", "ExcludeConstraint")},
+        **{each: getattr(postgresql, each) for each in ("ARRAY", "DOMAIN", "INT4RANGE", "JSONB", "ExcludeConstraint")},
     }
-    own = {"bare": bare, "table": table, "made": made, "metadata": metadata, "Shouted": Shouted, "EmailType": EmailType}
+    types = {"Shouted": Shouted, "EmailType": EmailType}
+    own = {"bare": bare, "table": table, "event": event, "metadata": metadata, **types}
     metadata.naming_convention = sa.MetaData(naming_convention=case.convention(side)).naming_convention
     exec(  # noqa: S102  (the text is ours)
         numbered(case.source(side), number), {**names, **own}
@@ -173,16 +174,16 @@ def metadata(case: Case, side: str, number: int | None = None) -> sa.MetaData:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case comes to, without a database."""
+    """The result of a case, without a database."""
 
     servers: tuple[str, ...]
     """Those that can have the models before and after."""
     problems: Mapping[str, str]
     """Why the others cannot."""
     refused: str | None = None
-    """The sentence, where nothing that the stage could say would help."""
+    """The sentence, where no key of the stage would help."""
     asked: bool = False
-    """Whether the stage is refused as long as it does not say what the case says."""
+    """Whether the stage is refused without the keys of the case."""
     step: Step | None = None
 
 
@@ -232,15 +233,15 @@ def steps(
     case: Case, stage: Mapping[str, Any], servers: tuple[str, ...], number: int | None = None
 ) -> tuple[Step, ...]:
     """The two revisions, before and after. Raises Refused and WrongUse."""
-    said = [{"name": "before"}, {"name": "after", **numbered(stage, number)}]
-    made = plan(said, [ADDRESSES[each] for each in servers])
+    stages = [{"name": "before"}, {"name": "after", **numbered(stage, number)}]
+    made = plan(stages, [ADDRESSES[each] for each in servers])
     sides = (metadata(case, side, number) for side in ("before", "after"))
     return steps_of(made, starmap(Turn, zip(made.stages, sides, strict=True)))
 
 
 def plan(stages: list[dict[str, Any]], servers: list[str]) -> Plan:
-    """A plan as config.yaml would say it."""
-    said = {
+    """A plan, read from a config.yaml."""
+    values = {
         "database": {"url": servers[0]},
         "models": {"package": "models", "base": "base:Base"},
         "prove_on": servers,
@@ -248,7 +249,7 @@ def plan(stages: list[dict[str, Any]], servers: list[str]) -> Plan:
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
-        path.write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return read(path)
 
 
@@ -272,7 +273,7 @@ def statements(step: Step, server: str, way: str = "upgrade") -> list[str]:
     return [each.strip() for each in re.split(r";\s*\n\n", buffer.getvalue()) if each.strip()]
 
 
-_ANEW = re.compile(r'ALTER TABLE \S+ RENAME TO "?_before_(\w+)')
+_REBUILT = re.compile(r'ALTER TABLE \S+ RENAME TO "?_before_(\w+)')
 _CLAUSES = (
     (r"ALTER COLUMN .*? (TYPE|(?:SET|DROP) (?:NOT NULL|DEFAULT)|DROP (?:EXPRESSION|IDENTITY))\b", r"ALTER COLUMN … \1"),
     (r"ALTER COLUMN .*? ADD GENERATED", "ALTER COLUMN … ADD GENERATED"),
@@ -286,20 +287,20 @@ _CLAUSES = (
 
 
 def deeds(step: Step, server: str) -> list[str]:
-    """What the upgrade does on a server, in SQL's words, or in ours where SQLite has none."""
+    """What the upgrade does on a server, in the words of SQL."""
     texts = statements(step, server)
-    anew = [found[1] for text in texts if (found := _ANEW.match(text))]
-    done = ["the table is built anew" if len(anew) == 1 else f"{len(anew)} tables are built anew"] if anew else []
+    rebuilt = [found[1] for text in texts if (found := _REBUILT.match(text))]
+    done = ["the table is rebuilt" if len(rebuilt) == 1 else f"{len(rebuilt)} tables are rebuilt"] if rebuilt else []
     for text in texts:
-        if not text.startswith(("SET ", "SELECT ")) and not (anew and _is_of_rebuild(text, anew)):
+        if not text.startswith(("SET ", "SELECT ")) and not (rebuilt and _is_of_rebuild(text, rebuilt)):
             done += [f"`{each}`" for each in _deed(text)]
     return list(dict.fromkeys(done)) or ["nothing to do"]
 
 
-def _is_of_rebuild(text: str, anew: list[str]) -> bool:
+def _is_of_rebuild(text: str, rebuilt: list[str]) -> bool:
     parts = r"PRAGMA|DROP INDEX|(ALTER|DROP) TABLE \W?_before_|ALTER TABLE \S+ RENAME TO \W?_before_"
     parts += "".join(
-        rf"|CREATE TABLE \W?{name}\b|INSERT INTO \W?{name}\b|CREATE .*INDEX .* ON \W?{name}\b" for name in anew
+        rf"|CREATE TABLE \W?{name}\b|INSERT INTO \W?{name}\b|CREATE .*INDEX .* ON \W?{name}\b" for name in rebuilt
     )
     return re.match(parts, text) is not None
 
@@ -322,7 +323,7 @@ def _clause(clause: str) -> str:
 
 
 def _split(clauses: str) -> Iterator[str]:
-    """The clauses of one ALTER TABLE: parted by commas outside of quotes and parentheses."""
+    """The clauses of one ALTER TABLE: split at commas outside of quotes and parentheses."""
     depth, quote, start = 0, "", 0
     for place, character in enumerate(clauses):
         if quote:
@@ -341,7 +342,7 @@ def _split(clauses: str) -> Iterator[str]:
 
 
 def stops(step: Step, way: str) -> list[str]:
-    """What the revision asks of the rows before its first statement, in words."""
+    """What the revision checks in the rows before its first statement, in words."""
     tree = ast.parse(step.revision.text)
     body = next(each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == way)
     calls = [each for each in ast.walk(body) if isinstance(each, ast.Call)]
@@ -382,35 +383,36 @@ def _list(node: ast.expr) -> list[str]:
 
 # ------------------------------------------------------------------------------- the document
 
-# What each phase does, for the sentence about the order; every phase stands in it.
+# What each phase does, for the list of the order; every phase is in it.
 _ORDER = {
-    Phase.REQUIRE: "what the rows must be is asked, before anything is touched",
-    Phase.STATEMENTS_OFF: "views and triggers are taken down",
-    Phase.RENAME: "tables and columns get their new names",
-    Phase.FOREIGN_KEYS_OFF: "foreign keys go",
-    Phase.INDEXES_OFF: "indexes go",
-    Phase.TABLES_OFF: "tables go",
-    Phase.TYPES_ON: "enum types and sequences come",
-    Phase.TABLES_ON: "tables come",
-    Phase.TABLES_CHANGED: "tables change",
-    Phase.INDEXES_ON: "indexes come",
-    Phase.FOREIGN_KEYS_ON: "foreign keys come",
-    Phase.TYPES_OFF: "enum types and sequences go",
-    Phase.STATEMENTS_ON: "views and triggers are put up",
+    "REQUIRE": "the rows are checked, before anything changes",
+    "STATEMENTS_OFF": "views, triggers and other objects that stand on what changes are dropped",
+    "PREPARE": "values that the stage's SQL gives are computed from the rows as they were",
+    "RENAME": "tables and columns are renamed",
+    "FOREIGN_KEYS_OFF": "foreign keys are dropped",
+    "INDEXES_OFF": "indexes are dropped",
+    "TABLES_OFF": "tables are dropped",
+    "TYPES_ON": "enum types, sequences and what events create before the tables are created",
+    "TABLES_ON": "tables are created",
+    "TABLES_CHANGED": "tables are changed",
+    "INDEXES_ON": "indexes are created",
+    "FOREIGN_KEYS_ON": "foreign keys are created",
+    "TYPES_OFF": "enum types and sequences are dropped",
+    "STATEMENTS_ON": "views, triggers and other objects are created",
 }
 
 
 def document() -> str:
     """The whole of docs/changes.md."""
-    said = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    order = "\n".join(f"{number}. {_ORDER[phase]}" for number, phase in enumerate(Phase, start=1))
-    pieces = [said["opening"].replace("ORDER", order).strip()]
+    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    order = "\n".join(f"{number}. {_ORDER[phase.name]}" for number, phase in enumerate(Phase, start=1))
+    pieces = [table["opening"].replace("ORDER", order).strip()]
     found = iter(outcomes())
     for kind in kinds():
         rows = [_row(case, next(found)) for case in kind.cases]
         head = f"| change | {' | '.join(SERVERS.values())} | the stage |\n|---|---|---|---|---|"
         pieces.append(f"## {kind.kind}\n\n{_wrapped(kind.about)}\n\n{head}\n" + "\n".join(rows))
-        pieces += [_by_hand(said["by hand"])] if kind.kind == said["by hand"]["behind"] else []
+        pieces += [_by_hand(table["by hand"])] if kind.kind == table["by hand"]["behind"] else []
     return "\n\n".join(pieces) + "\n"
 
 
@@ -419,7 +421,7 @@ def _wrapped(text: str) -> str:
 
 
 def _row(case: Case, made: Outcome) -> str:
-    cells = [case.change, *(_cell(case, made, server) for server in SERVERS), _said(case, made)]
+    cells = [case.change, *(_cell(case, made, server) for server in SERVERS), _needed(case, made)]
     return "| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |"
 
 
@@ -434,7 +436,7 @@ def _cell(case: Case, made: Outcome, server: str) -> str:
     return ", ".join(deeds(made.step, server))
 
 
-def _said(case: Case, made: Outcome) -> str:
+def _needed(case: Case, made: Outcome) -> str:
     if made.refused is not None or made.step is None:
         return str(made.refused)
     parts = [f"{_may(key, made)} `{_line({key: value})}`" for key, value in case.stage.items()]
@@ -450,16 +452,17 @@ def _may(key: str, made: Outcome) -> str:
     return "must say" if made.asked else "may say"
 
 
-def _line(said: Mapping[str, Any]) -> str:
-    """As it stands in config.yaml, on one line."""
-    text = yaml.safe_dump(dict(said), default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
+def _line(values: Mapping[str, Any]) -> str:
+    """As it is written in config.yaml, on one line."""
+    text = yaml.safe_dump(dict(values), default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
     return text.strip()[1:-1]
 
 
-def _by_hand(said: Mapping[str, Any]) -> str:
-    head = f"| made by hand | {' | '.join(SERVERS.values())} |\n|---|---|---|---|"
-    rows = [f"| {each['thing']} | {' | '.join(_fate(each, server) for server in SERVERS)} |" for each in said["things"]]
-    return f"## {said['kind']}\n\n{_wrapped(said['about'])}\n\n{head}\n" + "\n".join(rows)
+def _by_hand(section: Mapping[str, Any]) -> str:
+    head = f"| created by hand | {' | '.join(SERVERS.values())} |\n|---|---|---|---|"
+    cells = {each["thing"]: " | ".join(_fate(each, server) for server in SERVERS) for each in section["things"]}
+    rows = [f"| {thing} | {fates} |" for thing, fates in cells.items()]
+    return f"## {section['kind']}\n\n{_wrapped(section['about'])}\n\n{head}\n" + "\n".join(rows)
 
 
 def _fate(thing: Mapping[str, Any], server: str) -> str:

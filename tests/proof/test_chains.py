@@ -21,7 +21,7 @@ from sqlstrata.commands.rebuild import staged
 from sqlstrata.dialects import unmarked
 from sqlstrata.errors import Refused, WrongUse
 from sqlstrata.plan import Cast, Plan, Sql, Stage
-from sqlstrata.plan.values import Database, Mark, Marks, Models
+from sqlstrata.plan.values import Base, Database, Mark, Marks, Models
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import prove
 from sqlstrata.proof.verdict import NotProved
@@ -149,7 +149,9 @@ def plan(chain: Chain) -> Plan:
     url, nowhere = SERVERS[chain.server], Path("nowhere")
     marks = Marks("config.yaml", Mark(1, 1, "", {}))
     stages = tuple(stage for stage, _ in chain.stages)
-    return Plan(nowhere, nowhere, Database(url), Models("models", "base", "Base"), nowhere, (url,), stages, marks)
+    return Plan(
+        nowhere, nowhere, Database(url), Models("models", (Base("base", "Base"),)), nowhere, (url,), stages, marks
+    )
 
 
 def made(chain: Chain) -> tuple[Step, ...]:

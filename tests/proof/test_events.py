@@ -153,7 +153,9 @@ def test_rows_of_a_partition_are_there_after_the_way_up_and_down(tmp_path: Path)
 def test_a_partition_goes_only_where_the_stage_drops_it(tmp_path: Path) -> None:
     without = PARTED.format(length=10).split("event.listen")[0].rstrip()
     made = project(tmp_path, "postgresql", PARTED.format(length=10), without, {})
-    with pytest.raises(Refused, match="table eventos_um, which an event of the models makes, goes, with its rows"):
+    with pytest.raises(
+        Refused, match="table eventos_um, which an event of the models creates, is dropped, with its rows"
+    ):
         history(made.plan())
     stages = [{"name": "antes", "enable": ["antes"]}]
     made.configure(

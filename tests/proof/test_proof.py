@@ -14,9 +14,8 @@ from sqlstrata.proof.prove import prove
 from sqlstrata.proof.verdict import NotProved
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.revisions.revision import Revision
-from sqlstrata.servers import KINDS
 from tests.projects import write
-from tests.servers import RELEASES, answering, family
+from tests.servers import RELEASES, SERVERS, answering, family
 
 AUTORES = """
 class Autor(Base):
@@ -372,7 +371,7 @@ def called(case: object) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, tuple[Step, ...]]:
-    plan = write(tmp_path_factory.mktemp("livraria") / "livraria", MODULES, STAGES, servers=tuple(KINDS)).plan()
+    plan = write(tmp_path_factory.mktemp("livraria") / "livraria", MODULES, STAGES, servers=tuple(SERVERS)).plan()
     return plan, steps(plan)
 
 
@@ -477,7 +476,7 @@ DROPPED = {"name": "menos", "disable": ["pessoas"], "enable": ["menos"], "drop":
 def without_nickname(folder: Path, **more: object) -> tuple[Plan, tuple[Step, ...]]:
     """A history whose second stage drops a NOT NULL column."""
     stages: list[dict[str, Any]] = [{"name": "pessoas", "enable": ["pessoas"], "rows": PEOPLE}, {**DROPPED, **more}]
-    plan = write(folder / "pessoas", {"pessoas": PESSOAS, "menos": SEM_APELIDO}, stages, servers=tuple(KINDS)).plan()
+    plan = write(folder / "pessoas", {"pessoas": PESSOAS, "menos": SEM_APELIDO}, stages, servers=tuple(SERVERS)).plan()
     return plan, steps(plan)
 
 
@@ -536,7 +535,7 @@ def with_data(folder: Path, sql: str) -> list[str]:
         {"name": "pessoas", "enable": ["pessoas", "notas"], "rows": {**PEOPLE, "notas": [{"id": 1}]}},
         {"name": "dados", "data": {"upgrade": sql}},
     ]
-    plan = write(folder / "p", {"pessoas": PESSOAS, "notas": notas}, stages).plan()
+    plan = write(folder / "p", {"pessoas": PESSOAS, "notas": notas}, stages, servers=tuple(SERVERS)).plan()
     lie = Lie(
         "", "dados", "upgrade", "    op.run_sql(", '    op.run_sql("DELETE FROM notas")\n    op.run_sql(', "", "", ""
     )

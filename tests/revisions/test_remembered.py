@@ -121,11 +121,11 @@ def test_another_version_or_another_server_has_it_made_again(project: Project, m
 
 @pytest.mark.parametrize("name", ["modelos/pessoas.py", "config.yaml"])
 def test_what_is_written_to_while_a_history_is_made_is_not_what_it_was_made_of(project: Project, name: str) -> None:
-    def told(_: str, stage: str) -> None:
+    def notify(_: str, stage: str) -> None:
         if stage:
             append(project.folder / name)
 
-    commands.rebuild(project.plan(), proof=False, apply_it=False, notify=told)
+    commands.rebuild(project.plan(), proof=False, apply_it=False, notify=notify)
     with pytest.raises(AssertionError, match="made again"):
         commands.check(project.plan())
 

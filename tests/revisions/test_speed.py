@@ -81,13 +81,13 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return read(growing(tmp_path_factory.mktemp("growing") / "project", STAGES, models=PLAIN) / "config.yaml")
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, told: Callable[..., object]) -> list[object]:
-    """Hear of every call of a function: what `told` says of its arguments."""
+def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, noted: Callable[..., object]) -> list[object]:
+    """Record every call of a function: what `noted` gives for its arguments."""
     heard: list[object] = []
     function = getattr(where, name)
 
     def call(*arguments: Any, **keywords: Any) -> Any:
-        heard.append(told(*arguments))
+        heard.append(noted(*arguments))
         return function(*arguments, **keywords)
 
     monkeypatch.setattr(where, name, call)
@@ -153,7 +153,7 @@ def test_tables_that_no_stage_touches_are_the_same_values(plan: Plan) -> None:
     assert len(shared) == len(last.schema.tables) - 1
 
 
-def test_tables_made_anew_as_they_were_are_not_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_made_the_same_again_are_not_described_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = replaced(tmp_path / "project", stages=4, tables=6, models=PLAIN)
     heard = counted(monkeypatch, describe, "describe_table", lambda table, _: table.name)
     made = steps(read(project / "config.yaml"))

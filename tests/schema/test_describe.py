@@ -25,6 +25,7 @@ from sqlstrata.schema import columns
 from sqlstrata.schema import describe as describe_module
 from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
+from sqlstrata.schema.sql_objects import object_of
 from sqlstrata.schema.values import Constraint, Schema, Table
 from sqlstrata.source import flat
 from tests.versions import IS_2_1, needs_2_1
@@ -355,7 +356,7 @@ ALIKE: dict[str, Callable[[sa.MetaData], sa.Table]] = {
 }  # fmt: skip
 
 
-def test_a_column_is_another_s_value_only_where_it_says_the_same() -> None:
+def test_columns_share_a_value_only_if_they_are_the_same() -> None:
     def made(name: str, known: Described) -> Table:
         metadata = sa.MetaData()
         return describe(metadata, None, {ALIKE[name](metadata).key}, known).tables[next(iter(metadata.tables))]
@@ -394,11 +395,11 @@ def test_a_lie_of_a_constraint_whose_columns_are_known_is_found_out(
     honest = describe_module.constraint_of
 
     def lying(constraint: sa.Constraint, dialects: tuple[str, ...]) -> Constraint | None:
-        told = honest(constraint, dialects)
-        return replace(told, **lie) if told is not None and told.kind == "unique" else told
+        made = honest(constraint, dialects)
+        return replace(made, **lie) if made is not None and made.kind == "unique" else made
 
     monkeypatch.setattr(describe_module, "constraint_of", lying)
-    with pytest.raises(WrongUse, match="on sqlite the models say 'CONSTRAINT uq_two_a UNIQUE"):
+    with pytest.raises(WrongUse, match="on sqlite the models give 'CONSTRAINT uq_two_a UNIQUE"):
         describe(model("two"), described=known)
 
 
@@ -412,7 +413,7 @@ def test_a_lie_of_an_index_whose_columns_are_known_is_found_out(monkeypatch: pyt
     describe(model("one"), described=known)
     honest = describe_module.index_of
     monkeypatch.setattr(describe_module, "index_of", lambda *given: replace(honest(*given), unique=True))
-    with pytest.raises(WrongUse, match="on sqlite the models say 'CREATE INDEX"):
+    with pytest.raises(WrongUse, match="on sqlite the models give 'CREATE INDEX"):
         describe(model("two"), described=known)
 
 
@@ -426,7 +427,7 @@ def test_describing_twice_gives_equal_values() -> None:
     assert made[0] == made[1]
 
 
-# --------------------------------------------------------------- what cannot be said
+# --------------------------------------------------------------- what cannot be written
 
 
 def from_a_query(metadata: sa.MetaData) -> None:
@@ -464,14 +465,14 @@ def index_of_one_server(metadata: sa.MetaData) -> None:
 
 
 UNSAYABLE = [
-    (index_of_one_server, "Index ix of table item is made under a condition (ddl_if), which a revision cannot say."),
-    (domain, "Column item.v makes the domain pos, which a revision cannot do."),
+    (index_of_one_server, "Index ix of table item has a condition (ddl_if), which a revision cannot express."),
+    (domain, "Column item.v creates the domain pos, which a revision cannot do."),
     (nameless_index, "An index of table item has no name."),
-    (unquoted, "Table item cannot be written as a revision: on sqlite the models say 'Mixed INTEGER', the revision"),
-    (to_nowhere, "Table child has a foreign key to a table or column that is not there: Foreign key associated with"),
+    (unquoted, "Table item cannot be written as a revision: on sqlite the models give 'Mixed INTEGER', the revision"),
+    (to_nowhere, "Table child has a foreign key to a table or column that does not exist: Foreign key associated with"),
     (two_sets_of_labels, "Enum type k has two sets of values: ['a', 'b'] and ['a', 'b', 'c']."),
 ]
-OF_A_QUERY = "Table copy is made from a query (CreateTableAs), and a history has no rows to ask."
+OF_A_QUERY = "Table copy is made from a query (CreateTableAs), which a revision cannot do."
 
 
 @pytest.mark.parametrize(
@@ -479,7 +480,7 @@ OF_A_QUERY = "Table copy is made from a query (CreateTableAs), and a history has
     [*UNSAYABLE, pytest.param(from_a_query, OF_A_QUERY, marks=needs_2_1)],
     ids=lambda each: getattr(each, "__name__", ""),
 )
-def test_what_cannot_be_said_is_refused_with_a_sentence(model: Model, message: str) -> None:
+def test_what_cannot_be_written_is_refused_with_a_sentence(model: Model, message: str) -> None:
     metadata = sa.MetaData()
     model(metadata)
     with pytest.raises(WrongUse) as error:
@@ -506,7 +507,7 @@ def test_a_table_that_one_server_cannot_have_says_why() -> None:
     assert "ARRAY" in problems["sqlite"]
 
 
-# --------------------------------------------------------------------- both ways of saying
+# --------------------------------------------------------------------- create_all and the revision
 
 
 def created(metadata: sa.MetaData, server: str) -> list[list[str]]:
@@ -554,3 +555,29 @@ def arranged(statements: Iterator[str] | list[str]) -> list[list[str]]:
     """The statements, each with its lines, in an order that does not matter."""
     lines = [[part.strip().rstrip(",;") for part in each.strip().splitlines() if part.strip()] for each in statements]
     return sorted([sorted(re.sub(r"\s+", " ", part) for part in each) for each in lines])
+
+
+# ------------------------------------------------------------------------------- events
+
+
+def test_an_object_of_one_server_keeps_its_place_and_has_no_statement_on_the_others() -> None:
+    """Here a function, which the trigger needs: on PostgreSQL alone."""
+    metadata = sa.MetaData()
+    sa.Table("item", metadata, identity())
+    function, trigger = "CREATE FUNCTION f() RETURNS trigger", "CREATE TRIGGER t BEFORE INSERT ON item"
+    for server, text in (("sqlite", trigger), ("postgresql", function), ("postgresql", trigger)):
+        sa.event.listen(metadata, "after_create", sa.DDL(text).execute_if(dialect=server))
+    found = describe(metadata).statements
+    assert list(found) == ["function f", "trigger t"]
+    assert found["function f"].create == {"sqlite": (), "postgresql": (function,), "mariadb": ()}
+    assert found["trigger t"].drop == {
+        "sqlite": ("DROP TRIGGER t",),
+        "postgresql": ("DROP TRIGGER t ON item",),
+        "mariadb": (),
+    }
+
+
+def test_a_rule_is_dropped_from_its_table() -> None:
+    rule = object_of("CREATE RULE r AS ON DELETE TO item DO INSTEAD NOTHING")
+    assert rule is not None
+    assert rule.drop("postgresql") == ("DROP RULE r ON item",)

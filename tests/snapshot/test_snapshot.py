@@ -515,7 +515,6 @@ CHANGES: list[Change] = [
         ),
         "item trigger t: state",
     ),
-    (POSTGRESQL, "extension", "CREATE EXTENSION citext", "", "extension citext extension"),
     # MariaDB
     (MARIADB, "unsigned", column("INTEGER UNSIGNED"), column("INTEGER"), "item column v: type"),
     (
@@ -665,6 +664,15 @@ EQUALS: list[tuple[tuple[str, ...], str, Sql, Sql]] = [
         (ITEM, "CREATE INDEX ix ON item (qty ASC) WHERE (qty > 0)"),
         (ITEM, 'CREATE INDEX "ix" ON "item" ("qty") WHERE qty>0'),
     ),
+    *(
+        (
+            SQLITE,
+            f"a constant default in parentheses: {text}",
+            column(f"TEXT DEFAULT {text}"),
+            column(f"TEXT DEFAULT ({text})"),
+        )
+        for text in ("CURRENT_TIMESTAMP", "current_date", "TRUE", "-1", "+ 1.5", "'a'", "NULL")
+    ),
     (SQLITE, "null as default", column("INTEGER DEFAULT NULL"), column("INTEGER NULL")),
     (POSTGRESQL, "null as default", column("VARCHAR(5) DEFAULT NULL"), column("VARCHAR(5)")),
     (
@@ -769,6 +777,13 @@ def test_a_change_is_seen_and_named(twins: Twins, kind: str, expected: Sql, foun
         assert named
         assert [name for name in named if not any(fits(name, pattern) for pattern in patterns)] == []
         assert [pattern for pattern in patterns if "*" not in pattern and pattern not in named] == []
+
+
+def test_an_extension_that_is_missing_is_seen_and_one_more_is_not(twins: Twins) -> None:
+    """The server's template may bring extensions that no model asks for."""
+    one, other = seen(twins, "postgresql", ("CREATE EXTENSION citext",), ())
+    assert [difference.table for difference in differences(one, other)] == ["extension citext"]
+    assert differences(other, one) == ()
 
 
 @pytest.mark.parametrize(("kind", "expected", "found"), each(EQUALS))
