@@ -176,7 +176,7 @@ def commands(_: Context) -> None:
     dry_run="show what would be written, but write nothing",
     no_apply="do not upgrade the development database",
     no_proof="skip the proof",
-    no_rows="prove on the `rows` of the plan alone, without generated rows",
+    generated_rows="also prove on rows that are generated from the models; takes two to three times as long",
     force="also overwrite revision files that were edited by hand; a copy is kept",
 )
 def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
@@ -185,7 +185,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
     dry_run: bool = False,
     no_apply: bool = False,
     no_proof: bool = False,
-    no_rows: bool = False,
+    generated_rows: bool = False,
     force: bool = False,
     wait: float = _WAIT,
 ) -> Result:
@@ -195,7 +195,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
         dry_run=dry_run,
         apply_it=not no_apply,
         proof=not no_proof,
-        generated_rows=not no_rows,
+        generated_rows=generated_rows,
         force=force,
         notify=notify,
         wait=wait,

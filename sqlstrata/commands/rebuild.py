@@ -99,7 +99,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     dry_run: bool = False,
     apply_it: bool = True,
     proof: bool = True,
-    generated_rows: bool = True,
+    generated_rows: bool = False,
     force: bool = False,
     notify: Notify = silent,
     wait: float = WAIT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.progress import Clock, Notify, healed, messages, silent
+from sqlstrata.commands.progress import Clock, Notify, healed, silent
 from sqlstrata.commands.target import require_history
 from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
@@ -22,7 +22,7 @@ from sqlstrata.errors import SqlstrataError, accepted
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, read
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import once, prove
+from sqlstrata.proof.prove import prove
 from sqlstrata.proof.verdict import placed
 from sqlstrata.result import Line, Table
 from sqlstrata.revisions.generate import steps
@@ -87,10 +87,9 @@ class Verified:
 
 @answering()
 def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Verified:
-    """Prove the history on disk on each server as `rebuild` does, with generated rows.
+    """Prove the history on disk on each server as `rebuild` does: every stage up, down and up again with rows in it.
 
-    Each stage goes up, down and up again. Without `urls`, on the servers of `prove_on`; all at once, each in its own
-    process. Only scratch databases are changed.
+    Without `urls`, on those of `prove_on`; all at once, each in its own process. Only scratch databases are changed.
     Raises the error of the first server on which the proof failed, with the Verified as its `result`; the other
     servers' errors are reported. Raises HistoryDiffers where the files are not what the stages give, and WrongUse for a
     URL that is not one.
@@ -101,8 +100,7 @@ def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Ver
         plan.require_server(server.get_backend_name())
     made = steps(plan)
     require_history(plan, made)
-    note = once(messages(notify))
-    runs = [_Run(plan, url, masked(addresses.address(url)), notify, note) for url in servers]
+    runs = [_Run(plan, url, masked(addresses.address(url)), notify) for url in servers]
     with ThreadPoolExecutor(len(runs) or 1) as threads:
         try:
             outcomes = tuple(each.result() for each in [threads.submit(run.ended) for run in runs])
@@ -120,8 +118,8 @@ def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Ver
 class _Run:
     """One server's process, and what it reports."""
 
-    def __init__(self, plan: Plan, url: sa.URL, address: str, notify: Notify, note: Callable[[str, str], None]) -> None:
-        self.address, self.notify, self.note = address, notify, note
+    def __init__(self, plan: Plan, url: sa.URL, address: str, notify: Notify) -> None:
+        self.address, self.notify = address, notify
         self.process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-c", _WORK],
             stdin=subprocess.PIPE,
@@ -144,8 +142,6 @@ class _Run:
                 report = json.loads(line)
                 if "begun" in report:
                     self.notify(f"proving on {self.address}", report["begun"])
-                elif "note" in report:
-                    self.note(*report["note"])
                 else:
                     found |= report
             trace = process.stderr.read()
@@ -161,8 +157,7 @@ def work(config: str, url: str) -> None:
     try:
         swept(url)
         with answering(), Mirror(url) as mirror, placed(plan):
-            made = steps(plan, mirror.show)
-            prove(url, plan.migrations, made, partial(clock, "proving"), mirror, lambda *noted: _report(note=noted))
+            prove(url, plan.migrations, steps(plan, mirror.show), partial(clock, "proving"), mirror)
         clock.end()
     except SqlstrataError as error:
         _report(error=error.to_json())

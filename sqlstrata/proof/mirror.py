@@ -49,7 +49,7 @@ class Mirror:
     What goes wrong meanwhile is raised when `expected` is asked.
     """
 
-    def __init__(self, server: str, *, copies: bool = True) -> None:
+    def __init__(self, server: str, *, copies: bool = False) -> None:
         """`copies`: whether to keep copies of the tables, which generated rows need."""
         self.copies = copies
         self.server, self.kind = server, server_kind(sa.make_url(server))
