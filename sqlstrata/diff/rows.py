@@ -126,11 +126,14 @@ def _meeting(path: str, parts: Sequence[tuple[str, str]], where: str | None, ser
     """The condition that a row meets another: on PostgreSQL any operator, elsewhere that values are the same."""
     only = "" if where is None else f" WHERE {where}"
     own = "" if where is None else f"({where}) AND "
-    if server != "postgresql":
-        texts = ", ".join(text for text, _ in parts)
-        values = f"({texts})" if len(parts) > 1 else texts
-        return f"{own}{values} IN (SELECT {texts} FROM {path}{only} GROUP BY {texts} HAVING count(*) > 1)"
     columns = ", ".join(f"({text}) AS other_{number}" for number, (text, _) in enumerate(parts))
+    if server != "postgresql":
+        values, names = (
+            ", ".join(each) for each in ((text for text, _ in parts), map("other_{}".format, range(len(parts))))
+        )
+        given = f"({values})" if len(parts) > 1 else values
+        others = f"SELECT {columns} FROM {path}{only}"
+        return f"{own}{given} IN (SELECT {names} FROM ({others}) AS other GROUP BY {names} HAVING count(*) > 1)"
     meets = " AND ".join(f"({text}) {operator} other_{number}" for number, (text, operator) in enumerate(parts))
     others = f"SELECT ctid AS other_row, {columns} FROM {path}{only}"
     return f"{own}EXISTS (SELECT 1 FROM ({others}) AS other WHERE other_row <> {path}.ctid AND {meets})"

@@ -34,8 +34,8 @@ def _set_on_update(writer: Writer, where: str) -> list[str]:
     """The columns that MariaDB sets by itself when a row is updated (ON UPDATE CURRENT_TIMESTAMP)."""
     if writer.offline or writer.server != "mariadb":
         return []
-    rows = writer.fetch(f"SHOW COLUMNS FROM {where}")
-    return [writer.name(str(row[0])) for row in rows if "on update" in str(row[5]).lower()]
+    rows = writer.fetch(f"SHOW COLUMNS FROM {where} WHERE Extra LIKE '%on update%'")
+    return [writer.name(str(row[0])) for row in rows]
 
 
 @contextmanager
