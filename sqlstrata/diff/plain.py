@@ -23,7 +23,8 @@ def draft_columns(draft: Draft, changes: Changes) -> bool:
     altered = [_alteration(draft, changes, *each) for each in changes.changed]
     if None in altered:
         return False
-    made = [on("op.drop_column", changes.new, quoted(column.name)) for column in changes.removed]
+    gone = sorted(changes.removed, key=lambda column: column.computed is None)  # what is computed of another goes first
+    made = [on("op.drop_column", changes.new, quoted(column.name)) for column in gone]
     made += [on("op.add_column", changes.new, column.source) for column in changes.added]
     for operation in (*made, *filter(None, altered)):
         draft.do(Phase.TABLES_CHANGED, operation)

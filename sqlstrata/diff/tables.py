@@ -122,16 +122,18 @@ def _changed(draft: Draft, changes: Changes) -> None:
     elements = [marks.get(name, column.source) for name, column in new.columns.items() if not light or name in marks]
     elements += [] if light else [marked.get(id(each), each.source) for each in new.constraints]
     if light:
-        elements = [*_needed(new, marks, marked), *_understood_checks(changes, marked), *marked.values()]
+        elements = [*_needed(changes, marks, marked), *_understood_checks(changes, marked), *marked.values()]
     elements += gone + lost
     elements += [] if light else [index.source for index in kept_indexes]
     keywords = (*new.keywords, ("was", options)) if options else new.keywords
     draft.do(Phase.TABLES_CHANGED, Call("op.change_table", (quoted(new.name), *elements), keywords))
 
 
-def _needed(new: Table, marks: dict[str, Source], marked: dict[int, Source]) -> list[Source]:
+def _needed(changes: Changes, marks: dict[str, Source], marked: dict[int, Source]) -> list[Source]:
     """Columns that are marked, and those that marked constraints name; then the key, which says what counts."""
-    named = {name for each in new.constraints if id(each) in marked for name in (*each.columns, *_options_of(each))}
+    new = changes.new
+    named = {name for each in changes.old.constraints for name in _options_of(each)}
+    named |= {name for each in new.constraints if id(each) in marked for name in (*each.columns, *_options_of(each))}
     named |= set(new.primary_key) if marks else set()
     found = [marks.get(name, column.source) for name, column in new.columns.items() if name in marks or name in named]
     key = next((each for each in new.constraints if each.kind == "primary key"), None)

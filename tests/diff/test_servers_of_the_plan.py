@@ -195,3 +195,22 @@ def test_the_value_that_python_puts_into_new_rows_is_offered(column: str, tmp_pa
     with pytest.raises(Refused) as error:
         texts(made)
     assert [need["value"] for need in error.value.details["needs"]] == [OFFERS[column]]
+
+
+def test_postgresql_drops_what_is_computed_before_what_it_reads(tmp_path: Path) -> None:
+    columns = (
+        'zero: Mapped[int | None]\n        um: Mapped[int] = mapped_column(sa.Computed("zero + 1", persisted=True))'
+    )
+    before = BEFORE.replace("nome: Mapped", f"{columns}\n        nome: Mapped")
+    made = project(tmp_path, "postgresql", before, BEFORE)
+    made.configure(stages=[STAGES[0], {**STAGES[1], "drop": ["itens.zero"]}])
+    assert upgrade(texts(made)[1]) == 'op.drop_column("itens", "um")\nop.drop_column("itens", "zero")'
+
+
+def test_the_columns_that_a_constraint_included_are_known_when_it_goes(tmp_path: Path) -> None:
+    before = BEFORE.replace(
+        'sa.CheckConstraint("nome', 'sa.UniqueConstraint("cor"),\n            sa.CheckConstraint("nome'
+    )
+    after = before.replace('UniqueConstraint("cor")', 'UniqueConstraint("cor", postgresql_include=["nome"])')
+    text = texts(project(tmp_path, "postgresql", before, after))[1].partition("def downgrade")[2]
+    assert 'sa.Column("nome"' in text
