@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from .conversion import on_mariadb
 from .definition import Added, Altered, Change, Changed, Removed
 from .registry import MigrationStopped, Writer, expression
-from .updates import update
+from .updates import columns_of, set_on_update, update
 
 
 def change(writer: Writer, change: Change) -> None:
@@ -27,6 +28,8 @@ def change(writer: Writer, change: Change) -> None:
     off = [clause for mark in change.marks for clause in table.rules_off(mark)]
     clauses = [clause for mark in _in_order(change) for clause in table.clauses(mark) if clause not in off]
     clauses += [*table.recoded(), *table.options()]
+    if table.fills():
+        table.there  # noqa: B018 - asked before the first change
     if casts := [mark for mark in change.changed() if table.crossing(mark) is not None]:
         table.cast(casts, off)
         off = []
@@ -50,6 +53,11 @@ def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
 
 
 class _Table(Altered):
+    @cached_property
+    def there(self) -> list[Sequence[object]]:
+        """The table's columns before the change."""
+        return columns_of(self.writer, self.where)
+
     def clauses(self, mark: Added | Changed | Removed) -> Iterator[str]:
         """The clauses of ALTER TABLE for one mark."""
         match mark.element:
@@ -100,7 +108,8 @@ class _Table(Altered):
             assert mark.fill is not None
             name, value = str(mark.element.name), expression(self.writer, mark.fill)
             condition = f"{self.writer.name(name)} IS NULL" if isinstance(mark, Changed) else ""
-            update(self.writer, self.change.name, self.change.schema, {name: value}, condition)
+            kept = set_on_update(self.there)
+            update(self.writer, self.change.name, self.change.schema, {name: value}, condition, kept)
 
     def crossing(self, mark: Changed) -> str | None:
         """The expression that converts values, where MODIFY alone would be wrong."""
@@ -142,12 +151,11 @@ class _Table(Altered):
 
     def _set(self, names: Iterable[str], values: Iterable[str | None]) -> None:
         texts = {name: str(value) for name, value in zip(names, values, strict=True)}
-        update(self.writer, self.change.name, self.change.schema, texts)
+        update(self.writer, self.change.name, self.change.schema, texts, kept=set_on_update(self.there))
 
     def _free(self, count: int) -> list[str]:
         """Names that no column of the table has."""
-        rows = [] if self.writer.offline else self.writer.fetch(f"SHOW COLUMNS FROM {self.where}")
-        taken = {str(row[0]).lower() for row in rows}
+        taken = {str(row[0]).lower() for row in self.there}
         names = (f"_new_{number}" for number in range(1, len(taken) + count + 1))
         return [name for name in names if name not in taken][:count]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from alembic.operations import Operations
@@ -14,15 +14,22 @@ _ENABLED = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 """How to enable a trigger again, by pg_trigger.tgenabled."""
 
 
-def update(writer: Writer, table: str, schema: str | None, values: Mapping[str, str], condition: str = "") -> None:
+def update(
+    writer: Writer,
+    table: str,
+    schema: str | None,
+    values: Mapping[str, str],
+    condition: str = "",
+    kept: Iterable[str] = (),
+) -> None:
     """Set columns of all rows, or of those that meet a condition, to expressions; every other column stays as it is.
 
     The expressions see the row as it was on every server only if they read none of the columns that are set: MariaDB
-    sets from left to right.
+    sets from left to right. `kept` are the columns that MariaDB would set by itself (see `set_on_update`).
     """
     where = writer.table(table, schema)
     pairs = [f"{writer.name(name)} = {value}" for name, value in values.items()]
-    pairs += [f"{name} = {name}" for name in _set_on_update(writer, where) if name not in map(writer.name, values)]
+    pairs += [f"{writer.name(name)} = {writer.name(name)}" for name in kept if name not in values]
     only = f" WHERE {condition}" if condition else ""
     with _without_triggers(writer, table, where):
         writer.run(f"UPDATE {where} SET {', '.join(pairs)}{only}")
@@ -30,12 +37,14 @@ def update(writer: Writer, table: str, schema: str | None, values: Mapping[str, 
             writer.run("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def _set_on_update(writer: Writer, where: str) -> list[str]:
+def columns_of(writer: Writer, where: str) -> list[Sequence[object]]:
+    """What MariaDB says of a table's columns: ask before the first change, so that the journal has it with that."""
+    return [] if writer.offline or writer.server != "mariadb" else writer.fetch(f"SHOW COLUMNS FROM {where}")
+
+
+def set_on_update(columns: Iterable[Sequence[object]]) -> list[str]:
     """The columns that MariaDB sets by itself when a row is updated (ON UPDATE CURRENT_TIMESTAMP)."""
-    if writer.offline or writer.server != "mariadb":
-        return []
-    rows = writer.fetch(f"SHOW COLUMNS FROM {where} WHERE Extra LIKE '%on update%'")
-    return [writer.name(str(row[0])) for row in rows]
+    return [str(row[0]) for row in columns if "on update" in str(row[5]).lower()]
 
 
 @contextmanager
@@ -68,8 +77,9 @@ def prepare_values(operations: Operations, table: str, *values: Added, schema: s
     """
     writer = Writer(operations)
     where = writer.table(table, schema)
+    kept = set_on_update(columns_of(writer, where))
     clauses = [f"ADD COLUMN {writer.column(each.element)}" for each in values]  # type: ignore[arg-type]
     for clause in [", ".join(clauses)] if writer.server == "mariadb" else clauses:
         writer.run(f"ALTER TABLE {where} {clause}")
     texts = {str(each.element.name): expression(writer, each.fill) for each in values if each.fill is not None}
-    update(writer, table, schema, texts)
+    update(writer, table, schema, texts, kept=kept)
