@@ -45,7 +45,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield made.render_as_string(hide_password=False)
     if creation.exists(made):
         _end_of(made)
-        removal.drop(made, anything)
+        removal.drop(made, anything, force=True)
 
 
 def _end_of(url: sa.URL) -> None:
@@ -270,7 +270,7 @@ def test_the_rows_of_a_run_that_was_killed_come_with_the_command_that_status_nam
     for _ in range(max(2, KILLS // 2)):
         if creation.exists(project.url):
             _end_of(sa.make_url(project.url))
-            removal.drop(project.url, anything)
+            removal.drop(project.url, anything, force=True)
         commands.onboard(plan) if command == "reset" else None
         killed_at(work, project.url, chance.randint(3, 120), sent=chance.random() < 0.5)
         hint = _advised(project)
@@ -366,7 +366,7 @@ def test_ddl_is_written_down_before_it_runs_however_it_is_written(tmp_path: Path
         assert commands.up(plan) == ("extra",)
         assert outcome(commands.status, plan).schema_matches
     finally:
-        removal.drop(made, anything)
+        removal.drop(made, anything, force=True)
 
 
 @pytest.mark.parametrize("moment", ["SELECT alembic_version", "CREATE DATABASE"])
@@ -388,7 +388,7 @@ def test_what_goes_on_while_status_looks_is_looked_at_again(tmp_path: Path, mome
         require_known(plan)
     finally:
         sa.event.remove(sa.Engine, "after_cursor_execute", heard)
-        removal.drop(made, anything)
+        removal.drop(made, anything, force=True)
     assert not left
 
 
@@ -488,7 +488,7 @@ def test_stock_alembic_says_who_is_gone_as_well(tmp_path: Path) -> None:
         run = alembic(project, "-x", "wait=20", "upgrade", "head")
         assert (run.communicate(timeout=60), run.returncode)[1] == 0
     finally:
-        removal.drop(made, anything)
+        removal.drop(made, anything, force=True)
 
 
 def _ended() -> int:
