@@ -38,6 +38,12 @@ def dialect(name: str) -> sa.Dialect:
     return cast("sa.Dialect", made)
 
 
+def path_on(name: str, *names: str | None) -> str:
+    """Names as a server writes them, quoted where they must be, and joined by dots; None is left out."""
+    quote = dialect(name).identifier_preparer.quote
+    return ".".join(quote(each) for each in names if each)
+
+
 def quoted(connection: sa.Connection, *names: str | None) -> str:
     """Names joined by dots and quoted for the connection's server; None is left out."""
     quote = connection.dialect.identifier_preparer.quote_identifier

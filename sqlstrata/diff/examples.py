@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
-from sqlstrata.dialects import dialect
-from sqlstrata.schema.values import Column, Table
+from sqlstrata.dialects import path_on
+from sqlstrata.schema.values import Column, Constraint, Table
 from sqlstrata.servers import by_key, keys_of
 
 Example = str | dict[str, str]
@@ -56,8 +57,13 @@ def example(table: Table, column: Column) -> Example:
 
 def refers_to(table: Table, column: Column) -> str | None:
     """The other table whose first row `example` offers for a foreign key's column."""
-    key = next((each for each in table.foreign_keys() if column.name in each.columns), None)
+    key = _key_of(table, column)
     return None if key is None or key.target == table.key or column.default_value else key.target
+
+
+def _key_of(table: Table, column: Column) -> Constraint | None:
+    """The first foreign key that has the column."""
+    return next((each for each in table.foreign_keys() if column.name in each.columns), None)
 
 
 def crossing(old: Column, new: Column) -> Example:
@@ -65,8 +71,7 @@ def crossing(old: Column, new: Column) -> Example:
     type_ = new.types.get("postgresql")
     known = _CROSSINGS.get((old.kind, new.kind))
     if known is not None:
-        made = {key: known[key].format(name=_quote(key)(old.name), type=type_) for key in keys_of(new.types)}
-        return made if len(set(made.values())) > 1 else next(iter(made.values()))
+        return _merged({key: known[key].format(name=path_on(key, old.name), type=type_) for key in keys_of(new.types)})
     return _by_server(new, lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
 
 
@@ -93,7 +98,7 @@ def zoned(old: Column, new: Column) -> Example:
 
 def _parent(table: Table, column: Column) -> Example | None:
     """Of a foreign key's column: what the first row at its other end has; the row itself, where that is the table."""
-    key = next((each for each in table.foreign_keys() if column.name in each.columns), None)
+    key = _key_of(table, column)
     if key is None or key.target is None:
         return None
     path, order = key.target.split("."), key.target_columns
@@ -127,8 +132,7 @@ def _own_key(table: Table, column: Column) -> Example | None:
         "postgresql": f"lpad(to_hex({{}}), 32, '0')::{column.types.get('postgresql')}",
         "mysql": "lpad(hex({}), 32, '0')",
     }
-    texts = {key: made[key].format(_quote(key)(own)) for key in keys_of(column.types)}
-    return texts if len(texts) > 1 else next(iter(texts.values()))
+    return _merged({key: made[key].format(path_on(key, own)) for key in keys_of(column.types)})
 
 
 def _unique(table: Table) -> Iterator[tuple[str, ...]]:
@@ -157,13 +161,13 @@ def _value(column: Column, server: str) -> str:
 
 def _by_server(column: Column, text: Callable[[Callable[[str], str]], str], postgresql: str = "") -> Example:
     """SQL with its names quoted as each server wants it."""
-    texts = {key: text(_quote(key)) + (postgresql if key == "postgresql" else "") for key in keys_of(column.types)}
+    more = {"postgresql": postgresql}
+    return _merged({key: text(partial(path_on, key)) + more.get(key, "") for key in keys_of(column.types)})
+
+
+def _merged(texts: dict[str, str]) -> Example:
+    """One text where the servers agree, else one for each."""
     return texts if len(set(texts.values())) > 1 else next(iter(texts.values()))
-
-
-def _quote(server: str) -> Callable[[str], str]:
-    quote: Callable[[str], str] = dialect(server).identifier_preparer.quote
-    return quote
 
 
 def _shortened(texts: Mapping[str, str]) -> Example:

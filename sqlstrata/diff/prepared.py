@@ -7,7 +7,7 @@ op.change_table reads these.
 
 from __future__ import annotations
 
-from sqlstrata.dialects import dialect
+from sqlstrata.dialects import path_on
 from sqlstrata.diff.changes import Changes
 from sqlstrata.diff.hints import by_server, given_sql
 from sqlstrata.diff.order import Draft, Prepared
@@ -54,18 +54,14 @@ def _aside(draft: Draft, changes: Changes, key: str, sql: Sql, column: Column) -
     own = changes.name_before(column.name)
     texts = given_sql(sql, servers)
     if key == "cast" and "default" not in texts:  # where the type stays nobody has to say how values cross
-        texts |= {server: _quoted(server, own) for server in servers if server not in texts}
+        texts |= {server: path_on(server, own) for server in servers if server not in texts}
     as_text = bool(column.enum) or changes.new.has_type(column.name, draft.new_types)
     if as_text and "postgresql" in servers:  # the type itself may be made later
         texts["postgresql"] = f"({texts.get('postgresql', texts.get('default'))})::text"
     type_ = "sa.Text()" if as_text else column.rest[0]
     added = call("sa.Column", quoted(name), type_, nullable="True")
     draft.prepared.append(Prepared(changes.before, changes.new.key, added, by_server(texts, servers)))
-    names = {server: _quoted(server, name) for server in servers}
+    names = {server: path_on(server, name) for server in servers}
     if as_text and "postgresql" in servers:
         names["postgresql"] += f"::{column.types['postgresql']}"
     return by_server(names, servers)
-
-
-def _quoted(server: str, name: str) -> str:
-    return str(dialect(server).identifier_preparer.quote(name))

@@ -1,6 +1,7 @@
 """What must be true of the rows for the new schema to hold, as far as it can be asked before the first statement.
 
-Names are those before the stage. What a stage fills or casts is not asked about: nobody knows its values by then.
+Names are those before the stage. What a stage casts is not asked about: nobody knows its values by then. What it fills
+is asked about for new keys alone.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from ast import literal_eval
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlstrata.dialects import dialect
+from sqlstrata.dialects import path_on
 from sqlstrata.diff.changes import Changes
 from sqlstrata.diff.columns import is_constant
 from sqlstrata.diff.constraints import on, options
@@ -81,7 +82,7 @@ def _unique_when_filled(draft: Draft, changes: Changes, names: Sequence[str], ad
         sql = draft.hints.fill.get(draft.hints.name(changes.new.key, name))
         own, texts = changes.name_before(name), {}
         for server in draft.hints.servers:
-            column = str(dialect(server).identifier_preparer.quote(own))
+            column = path_on(server, own)
             fill = None if sql is None else next(iter(sql.on(server)), None)
             filled = f"({fill})" if name in added else f"coalesce({column}, {fill})"
             texts[server] = column if fill is None else filled
@@ -151,7 +152,7 @@ def _pair(source: Source) -> tuple[Source, str]:
 def _sql(source: Source, server: str) -> str | None:
     """A server's text of a column's name or of an expression; None where it has none."""
     if isinstance(source, str):
-        return str(dialect(server).identifier_preparer.quote(literal_eval(source)))
+        return path_on(server, literal_eval(source))
     assert isinstance(source, Call)
     texts = dict([*(("default", each) for each in source.arguments), *source.keywords])
     text = texts.get(server, texts.get("default"))
@@ -159,8 +160,7 @@ def _sql(source: Source, server: str) -> str | None:
 
 
 def _path(changes: Changes, server: str) -> str:
-    quote = dialect(server).identifier_preparer.quote
-    return ".".join(quote(each) for each in (changes.before.schema, changes.before.name) if each)
+    return path_on(server, changes.before.schema, changes.before.name)
 
 
 def parents(draft: Draft, changes: Changes, target: Changes | None, new: Constraint) -> None:
@@ -187,11 +187,11 @@ def _are_cast(draft: Draft, changes: Changes, names: Iterable[str]) -> bool:
 def _no_children(draft: Draft, changes: Changes, new: Constraint) -> None:
     """A table or column that is only being made has no values to refer to."""
     names = [changes.name_before(each) for each in new.columns]
-    quotes = {server: dialect(server).identifier_preparer.quote for server in draft.hints.servers}
-    texts = {server: " AND ".join(f"{quote(name)} IS NOT NULL" for name in names) for server, quote in quotes.items()}
+    servers = draft.hints.servers
+    texts = {on: " AND ".join(f"{path_on(on, name)} IS NOT NULL" for name in names) for on in servers}
     what = ", ".join(f"{new.target}.{column}" for column in new.target_columns)
     why = f"refers to {what}, which is created in this stage and has no such value"
-    _none_where(draft, changes, by_server(texts, draft.hints.servers), why)
+    _none_where(draft, changes, by_server(texts, servers), why)
 
 
 def _none_where(draft: Draft, changes: Changes, condition: Source, why: str) -> None:

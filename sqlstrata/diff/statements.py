@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from sqlstrata.dialects import dialect
+from sqlstrata.dialects import path_on
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import naming, words
 from sqlstrata.errors import WrongUse
@@ -125,10 +125,9 @@ def _aside(type_: SqlObject) -> tuple[str, ...]:
 def _put_up(draft: Draft, new: Statements, columns: list[tuple[Table, str]]) -> None:
     draft.do(Phase.TYPES_ON if new.early else Phase.STATEMENTS_ON, _run(draft, new.create))
     for table, column in columns:
-        quote = dialect("postgresql").identifier_preparer.quote
-        path = ".".join(map(quote, filter(None, (table.schema, table.name))))
+        path, name = path_on("postgresql", table.schema, table.name), path_on("postgresql", column)
         type_ = table.columns[column].types["postgresql"]
-        text = f"ALTER TABLE {path} ALTER COLUMN {quote(column)} TYPE {type_} USING {quote(column)}::text::{type_}"
+        text = f"ALTER TABLE {path} ALTER COLUMN {name} TYPE {type_} USING {name}::text::{type_}"
         draft.do(Phase.TYPES_ON, _run(draft, {"postgresql": (text,)}))
 
 
