@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from tests.servers import RELEASES, SERVERS, answering, running
+from sqlstrata.databases import creation, removal
+from tests.servers import RELEASES, SERVERS, answering, anything, running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,3 +29,15 @@ def server(request: pytest.FixtureRequest) -> str:
 def release(request: pytest.FixtureRequest) -> str:
     """The URL of each server in turn, and of the later PostgreSQL."""
     return answering(request.param)
+
+
+@pytest.fixture
+def url(server: str, tmp_path: Path) -> Iterator[str]:
+    """A database that is not there yet; dropped at the end."""
+    if server == "sqlite://":
+        yield f"sqlite:///{tmp_path / 'dev.db'}"
+        return
+    made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
+    yield made.render_as_string(hide_password=False)
+    if creation.exists(made):
+        removal.drop(made, anything)

@@ -73,17 +73,6 @@ def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple
 
 
 @pytest.fixture
-def url(server: str, tmp_path: Path) -> Iterator[str]:
-    if server == "sqlite://":
-        yield f"sqlite:///{tmp_path / 'dev.db'}"
-        return
-    made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
-    yield made.render_as_string(hide_password=False)
-    if creation.exists(made):
-        removal.drop(made, anything)
-
-
-@pytest.fixture
 def local(tmp_path: Path) -> Project:
     """A project on SQLite."""
     return write(tmp_path / "p", identified.MODULES, identified.STAGES, package="modelos")

@@ -7,7 +7,6 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,18 +38,6 @@ STAGES = [
 ]
 THEIRS = ("CREATE TABLE plugin_item (id INTEGER)", "INSERT INTO plugin_item VALUES (7)")
 LAST = {"stage": "cidades", "exact": True, "differences": [], "also": []}
-
-
-@pytest.fixture
-def url(server: str, tmp_path: Path) -> Iterator[str]:
-    """A database that is not there yet; dropped at the end."""
-    if server == "sqlite://":
-        yield f"sqlite:///{tmp_path / 'dev.db'}"
-        return
-    made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
-    yield made.render_as_string(hide_password=False)
-    if creation.exists(made):
-        removal.drop(made, anything)
 
 
 @pytest.fixture

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import addresses, creation, database, ownership, removal
+from sqlstrata.databases import addresses, creation, database, ownership
 from sqlstrata.errors import HistoryDiffers, Protected, SchemaDiffers, Unreachable
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.place import fitting
 from sqlstrata.revisions.generate import steps
 from tests.outcomes import outcome
 from tests.projects import Project, write
-from tests.servers import anything
 
 MODULES = {
     "pessoas": """
@@ -44,18 +41,6 @@ STAGES = [
     {"name": "cidades", "enable": ["cidades"]},
     {"name": "email", "enable": ["email"]},
 ]
-
-
-@pytest.fixture
-def url(server: str, tmp_path: Path) -> Iterator[str]:
-    """A database that is not there yet; dropped at the end."""
-    if server == "sqlite://":
-        yield f"sqlite:///{tmp_path / 'dev.db'}"
-        return
-    made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
-    yield made.render_as_string(hide_password=False)
-    if creation.exists(made):
-        removal.drop(made, anything)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from sqlstrata import commands
-from sqlstrata.databases import addresses, creation, database, removal
+from sqlstrata.databases import addresses, database
 from sqlstrata.errors import Locked, MigrationFailed, SqlstrataError
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
@@ -32,7 +32,7 @@ from sqlstrata.scratch.bracket import scratch
 from tests.commands.test_onboard import Proxy
 from tests.outcomes import outcome
 from tests.projects import Project, write
-from tests.servers import answering, anything
+from tests.servers import answering
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
@@ -91,18 +91,6 @@ STAGES = [
     {"name": "lojas", "enable": ["lojas"]},
 ]
 BEFORE, AFTER = [("Ana", "5"), ("Rui", "6")], [("Ana", 105), ("Rui", 106)]
-
-
-@pytest.fixture
-def url(server: str, tmp_path: Path) -> Iterator[str]:
-    """A database that is not there yet; dropped at the end."""
-    if server == "sqlite://":
-        yield f"sqlite:///{tmp_path / 'dev.db'}"
-        return
-    made = sa.make_url(server).set(database=f"strata_test_{secrets.token_hex(6)}")
-    yield made.render_as_string(hide_password=False)
-    if creation.exists(made):
-        removal.drop(made, anything)
 
 
 @pytest.fixture
