@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlstrata.diff.diff import diff
-from sqlstrata.diff.hints import Hints
+from sqlstrata.diff.hints import Hints, words_of
 from sqlstrata.diff.order import Migration
-from sqlstrata.diff.words import words
 from sqlstrata.plan import Sql
 from sqlstrata.schema.values import Column, Schema, Table
 
@@ -25,8 +24,7 @@ def around(migration: Migration, sql: Sql, before: Schema, after: Schema, hints:
     renamed = Hints(rename=hints.rename, known=hints.known)
     between = _between(before, after, renamed)
     going = {name.rpartition(".")[2] for name in _names(between) - _names(after)}
-    named = {word for statements in sql.given(hints.servers).values() for text in statements for word in words(text)}
-    if not named & going:
+    if not words_of(sql, hints.servers) & going:
         return migration
     plain = Hints(up=False, servers=hints.servers)
     if hints.up:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sqlstrata.diff.words import renamed_by_server
+from sqlstrata.diff.words import renamed_by_server, words
 from sqlstrata.plan import Sql, Stage
 from sqlstrata.servers import DIALECTS, KEYS, keys_of
 from sqlstrata.source import Call, Source, quoted
@@ -82,6 +82,11 @@ class Hints:
 def sql_source(sql: Sql, text: Mapping[str, str], keys: Collection[str]) -> Source:
     """The SQL of a hint as an argument; `text` are the words that have other names by then, `keys` the servers."""
     return by_server(renamed_by_server(given_sql(sql, keys), text, keys), keys)
+
+
+def words_of(sql: Sql, keys: Collection[str]) -> set[str]:
+    """Every name that SQL for these servers may be about."""
+    return {word for statements in sql.given(keys).values() for text in statements for word in words(text)}
 
 
 def given_sql(sql: Sql, keys: Collection[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlstrata.dialects import path_on
 from sqlstrata.diff.changes import Changes
-from sqlstrata.diff.hints import by_server, given_sql
+from sqlstrata.diff.hints import by_server, given_sql, words_of
 from sqlstrata.diff.order import Draft, Prepared
 from sqlstrata.diff.words import words
 from sqlstrata.plan import Sql
@@ -33,8 +33,7 @@ def prepared(draft: Draft, changes: Changes, key: str, name: str, column: Column
 
 def _reads_changes(draft: Draft, changes: Changes, key: str, name: str, sql: Sql, column: Column) -> bool:
     """Whether the SQL reads other rows, or a column that the stage changes, fills or drops."""
-    texts = [text for statements in sql.given(draft.hints.servers).values() for text in statements]
-    names = {word for text in texts for word in words(text)}
+    names = words_of(sql, draft.hints.servers)
     if "select" in map(str.lower, names):
         return True
     changing = {changes.name_before(each.name) for each in changes.removed}

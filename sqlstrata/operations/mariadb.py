@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from .conversion import on_mariadb
 from .definition import Added, Altered, Change, Changed, Removed
 from .registry import MigrationStopped, Writer, expression
-from .updates import columns_of, set_on_update, update
+from .updates import Columns, columns_of, set_on_update, update
 
 
 def change(writer: Writer, change: Change) -> None:
@@ -28,16 +27,16 @@ def change(writer: Writer, change: Change) -> None:
     off = [clause for mark in change.marks for clause in table.rules_off(mark)]
     clauses = [clause for mark in _in_order(change) for clause in table.clauses(mark) if clause not in off]
     clauses += [*table.recoded(), *table.options()]
-    if table.fills():
-        table.there  # noqa: B018 - asked before the first change
-    if casts := [mark for mark in change.changed() if table.crossing(mark) is not None]:
-        table.cast(casts, off)
+    casts, fills = [mark for mark in change.changed() if table.crossing(mark) is not None], table.fills()
+    there = columns_of(writer, table.where) if casts or fills else []
+    if casts:
+        table.cast(casts, off, there)
         off = []
     early = [*off, *table.open_columns()]
-    if early and table.fills():
+    if early and fills:
         table.alter(", ".join(early))
         off = []
-    table.fill()
+    table.fill(fills, there)
     if off or clauses:
         table.alter(", ".join([*off, *clauses]))
 
@@ -53,11 +52,6 @@ def _in_order(change: Change) -> Iterator[Added | Changed | Removed]:
 
 
 class _Table(Altered):
-    @cached_property
-    def there(self) -> list[Sequence[object]]:
-        """The table's columns before the change."""
-        return columns_of(self.writer, self.where)
-
     def clauses(self, mark: Added | Changed | Removed) -> Iterator[str]:
         """The clauses of ALTER TABLE for one mark."""
         match mark.element:
@@ -102,14 +96,13 @@ class _Table(Altered):
         marks: list[Added | Changed] = [*self.change.added(), *changed]
         return [mark for mark in marks if isinstance(mark.element, sa.Column) and mark.fill is not None]
 
-    def fill(self) -> None:
+    def fill(self, marks: Iterable[Added | Changed], there: Columns) -> None:
         """Fill new columns, and NULLs that are about to be forbidden."""
-        for mark in self.fills():
+        for mark in marks:
             assert mark.fill is not None
             name, value = str(mark.element.name), expression(self.writer, mark.fill)
             condition = f"{self.writer.name(name)} IS NULL" if isinstance(mark, Changed) else ""
-            kept = set_on_update(self.there)
-            update(self.writer, self.change.name, self.change.schema, {name: value}, condition, kept)
+            self._set([name], [value], there, condition)
 
     def crossing(self, mark: Changed) -> str | None:
         """The expression that converts values, where MODIFY alone would be wrong."""
@@ -125,8 +118,8 @@ class _Table(Altered):
             return value
         return f"coalesce({value}, {expression(self.writer, mark.fill)})"
 
-    def cast(self, marks: Sequence[Changed], off: Sequence[str]) -> None:
-        """Convert types by way of temporary columns, after dropping `off`.
+    def cast(self, marks: Sequence[Changed], off: Sequence[str], there: Columns) -> None:
+        """Convert types by way of temporary columns, after dropping `off`; `there` are the columns before.
 
         A primary key, which cannot hold NULL, is dropped meanwhile.
         """
@@ -134,30 +127,24 @@ class _Table(Altered):
         old = [self.writer.type(mark.was) for mark in marks if isinstance(mark.was, sa.Column)]
         plain, types = [each.name for each in new], list(map(self.writer.type, new))
         names = list(map(self.writer.name, plain))
-        between = self._free(len(names))
+        between = _free(there, len(names))
         key = self.change.before.primary_key
         keyed = any(each.name in key.columns for each in new)
         key_off, key_on = (["DROP PRIMARY KEY"], [f"ADD {self.writer.clause(key)}"]) if keyed else ([], [])
         self.alter(", ".join([*off, *_nullable("ADD", between, types)]))
-        self._set(between, map(self.crossing, marks))
+        self._set(between, map(self.crossing, marks), there)
         self.alter(", ".join([*key_off, *_nullable("MODIFY", names, old)]))
-        self._set(plain, ["NULL"] * len(names))
+        self._set(plain, ["NULL"] * len(plain), there)
         if _NEEDS_TEXT & {type_.upper() for type_ in (*types, *old)}:
             self.alter(", ".join(_nullable("MODIFY", names, ["VARCHAR(1)"] * len(names))))
         self.alter(", ".join(_nullable("MODIFY", names, types)))
-        self._set(plain, between)
+        self._set(plain, between, there)
         closed = [f"MODIFY COLUMN {self.writer.column(each)}" for each in new]
         self.alter(", ".join([*closed, *(f"DROP COLUMN {name}" for name in between), *key_on]))
 
-    def _set(self, names: Iterable[str], values: Iterable[str | None]) -> None:
+    def _set(self, names: Iterable[str], values: Iterable[str | None], there: Columns, condition: str = "") -> None:
         texts = {name: str(value) for name, value in zip(names, values, strict=True)}
-        update(self.writer, self.change.name, self.change.schema, texts, kept=set_on_update(self.there))
-
-    def _free(self, count: int) -> list[str]:
-        """Names that no column of the table has."""
-        taken = {str(row[0]).lower() for row in self.there}
-        names = (f"_new_{number}" for number in range(1, len(taken) + count + 1))
-        return [name for name in names if name not in taken][:count]
+        update(self.writer, self.change.name, self.change.schema, texts, condition, set_on_update(there))
 
     # ---------------------------------------------------------------- constraints
 
@@ -274,6 +261,13 @@ def _coding(table: sa.Table) -> dict[str, object]:
 def _bare(table: sa.Table) -> sa.Table:
     """A table with only the options."""
     return sa.Table(table.name, sa.MetaData(), comment=table.comment, **table.kwargs)
+
+
+def _free(there: Columns, count: int) -> list[str]:
+    """Names that no column of the table has."""
+    taken = {str(row[0]).lower() for row in there}
+    names = (f"_new_{number}" for number in range(1, len(taken) + count + 1))
+    return [name for name in names if name not in taken][:count]
 
 
 def _nullable(verb: str, names: Iterable[str], types: Iterable[str]) -> list[str]:

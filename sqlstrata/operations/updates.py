@@ -10,6 +10,8 @@ from alembic.operations import Operations
 from .definition import Added
 from .registry import Writer, expression, operation
 
+Columns = Sequence[Sequence[object]]
+"""What MariaDB says of a table's columns (SHOW COLUMNS); empty elsewhere."""
 _ENABLED = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 """How to enable a trigger again, by pg_trigger.tgenabled."""
 
@@ -37,12 +39,12 @@ def update(
             writer.run("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def columns_of(writer: Writer, where: str) -> list[Sequence[object]]:
-    """What MariaDB says of a table's columns: ask before the first change, so that the journal has it with that."""
+def columns_of(writer: Writer, where: str) -> Columns:
+    """The table's columns: ask before the first change, so that the journal has the answer with that."""
     return [] if writer.offline or writer.server != "mariadb" else writer.fetch(f"SHOW COLUMNS FROM {where}")
 
 
-def set_on_update(columns: Iterable[Sequence[object]]) -> list[str]:
+def set_on_update(columns: Columns) -> list[str]:
     """The columns that MariaDB sets by itself when a row is updated (ON UPDATE CURRENT_TIMESTAMP)."""
     return [str(row[0]) for row in columns if "on update" in str(row[5]).lower()]
 

@@ -49,7 +49,7 @@ def describe(
     renewed |= _pointing(before, renewed, metadata)
     tables = _tables(before.tables, metadata, renewed, described)
     touched = [each for key in renewed for each in (before.tables.get(key), tables.get(key)) if each is not None]
-    has_enums = any(each.enums for each in touched) or bool(types_of(metadata))
+    has_enums = any(each.enums for each in touched) or bool(_own_types(metadata))
     has_sequences = sequences_of(metadata) or before.sequences or any(each.sequences for each in touched)
     return Schema(
         tables=tables,
@@ -173,6 +173,12 @@ def _enums_of(table: sa.Table) -> Iterator[tuple[str, Enum]]:
             yield enum_key(element), Enum(str(element.name), schema, tuple(element.enums))
 
 
+def _own_types(metadata: sa.MetaData) -> list[sa.types.TypeEngine[object]]:
+    """The types that were given this MetaData themselves, in no certain order; others come with their tables."""
+    found = (each for each in types_of(metadata) if isinstance(each, sa.types.SchemaType) and each.metadata is metadata)
+    return [each for each in found if isinstance(each, sa.types.TypeEngine)]
+
+
 def _enums(metadata: sa.MetaData, tables: Iterable[Table], dialects: tuple[str, ...]) -> dict[str, Enum]:
     """The enum types of the tables, and those of the MetaData that no table has."""
     found: dict[str, Enum] = {}
@@ -184,7 +190,7 @@ def _enums(metadata: sa.MetaData, tables: Iterable[Table], dialects: tuple[str, 
                     f"Enum type {enum.key} has two sets of values: {list(other.labels)} and {list(enum.labels)}.",
                     hint=f"Give the column of {table.key} a type with another name.",
                 )
-    types = [each for each in types_of(metadata) if isinstance(each, sa.types.TypeEngine)]  # of a set
+    types = _own_types(metadata)
     own = (element_as(each, "postgresql") for each in types) if "postgresql" in dialects else ()
     for each in sorted(filter(is_made_by_itself, own), key=enum_key):
         found.setdefault(enum_key(each), Enum(str(each.name), each.schema, tuple(each.enums)))
