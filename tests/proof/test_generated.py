@@ -163,7 +163,7 @@ def test_the_rows_are_the_same_in_every_run(kind: str) -> None:
     answering(kind)
     printed = []
     for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path.cwd())}
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
         done = subprocess.run(
             [sys.executable, "-c", _PRINTED, kind], capture_output=True, text=True, env=environment, check=False
         )
