@@ -23,6 +23,7 @@ ROOMS = (
     "sqlalchemy_versions",
     "private_names",
     "source",
+    "sql_objects",
     "plan",
     "dialects",
     "modules",

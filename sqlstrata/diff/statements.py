@@ -9,10 +9,10 @@ from sqlstrata.dialects import path_on
 from sqlstrata.diff.order import Draft, Phase
 from sqlstrata.diff.words import naming, words
 from sqlstrata.errors import WrongUse
-from sqlstrata.schema.sql_objects import SqlObject
 from sqlstrata.schema.values import Schema, Statements, Table
 from sqlstrata.servers import by_key
 from sqlstrata.source import Call, Source, items, quoted
+from sqlstrata.sql_objects import SqlObject
 
 _ASIDE = "_before"
 

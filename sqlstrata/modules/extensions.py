@@ -40,5 +40,5 @@ def _statements(extension: Extension) -> list[str]:
     if extension.schema is None:
         return [text]
     schema = quote(extension.schema)
-    # In a block, by which `schema.sql_objects` knows that it is not dropped on the way down.
+    # In a block, by which `sql_objects` knows that it is not dropped on the way down.
     return [f"DO $$BEGIN CREATE SCHEMA IF NOT EXISTS {schema}; END$$", f"{text} SCHEMA {schema}"]

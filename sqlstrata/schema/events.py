@@ -23,9 +23,9 @@ from sqlstrata.dialects import dialect, unmarked
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.views import EVENTS
 from sqlstrata.schema.ddl import UNSAYABLE
-from sqlstrata.schema.sql_objects import SqlObject, object_of
 from sqlstrata.schema.values import Statements
 from sqlstrata.servers import kind_of
+from sqlstrata.sql_objects import GROUPS, SqlObject, key_of, object_of
 from sqlstrata.sqlalchemy_versions import VIEW_STATEMENTS, drop_view, is_of_query, is_view, owner_of, view_of
 
 # What SQLAlchemy itself executes for tables and types, which other modules describe.
@@ -35,8 +35,6 @@ _OF_SQLALCHEMY = (
     ddl.CreateSequence, ddl.DropSequence, ddl.SetTableComment, ddl.DropTableComment, ddl.SetColumnComment,
     ddl.DropColumnComment, ddl.SetConstraintComment, ddl.DropConstraintComment,
 )  # fmt: skip
-GROUPS = {True: "events before tables", False: "events"}
-"""The names of the two groups of statements that create no object, by whether they come before the tables."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Recorded:
     @property
     def group(self) -> str:
         """The name of its object or group."""
-        return GROUPS[self.early] if self.object is None else self.object.key
+        return key_of(self.text, early=self.early)
 
 
 def statements(

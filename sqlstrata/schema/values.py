@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from sqlstrata.schema.sql_objects import SqlObject
 from sqlstrata.source import Call, Chain, Source, call, flat, items, quoted
+from sqlstrata.sql_objects import SqlObject
 
 Rename = Mapping[str, str]
 Texts = Mapping[str, str | None]

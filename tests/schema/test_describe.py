@@ -25,9 +25,9 @@ from sqlstrata.schema import columns
 from sqlstrata.schema import describe as describe_module
 from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
-from sqlstrata.schema.sql_objects import object_of
 from sqlstrata.schema.values import Constraint, Schema, Table
 from sqlstrata.source import flat
+from sqlstrata.sql_objects import object_of
 from tests.versions import IS_2_1, needs_2_1
 
 ALL = ("sqlite", "postgresql", "mysql", "mariadb")

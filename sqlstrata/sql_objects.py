@@ -73,5 +73,15 @@ def object_of(text: str) -> SqlObject | None:
     return SqlObject(kind, found["name"], None if on is None else on["table"])
 
 
+GROUPS = {True: "events before tables", False: "events"}
+"""The names of the two groups of statements that create no object, by whether they come before the tables."""
+
+
+def key_of(text: str, *, early: bool) -> str:
+    """The name of the object that a statement creates or drops, or of its group."""
+    found = object_of(text)
+    return GROUPS[early] if found is None else found.key
+
+
 def _bare(name: str) -> str:
     return name.replace('"', "").replace("`", "")
