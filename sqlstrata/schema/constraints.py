@@ -61,7 +61,8 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
             f"{type(constraint).__name__}.",
             hint="Create it with `data`, or remove it from the models.",
         )
-    columns = tuple(column.name for column in getattr(constraint, "columns", ()))
+    listed = () if kind == "check" else getattr(constraint, "columns", ())  # a check that is a text names none
+    columns = tuple(column.name for column in listed)
     texts = constraint_texts(constraint, dialects)
     if not columns if kind == "primary key" else all(text == "" for text in texts.values()):
         return None

@@ -150,7 +150,7 @@ def _option_texts(table: sa.Table, dialects: tuple[str, ...]) -> dict[str, str]:
     """The text that CREATE TABLE has before and after the list of the table's parts."""
     if not table.dialect_kwargs and not prefixes(table):
         return dict.fromkeys(dialects, "")
-    counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement", "")) for name in dialects}
+    counted = {name: str(table.dialect_kwargs.get(f"{name}_autoincrement") or "") for name in dialects}
     before = " ".join(prefixes(table))
     return {name: f"{before}{compiler(name).post_create_table(table)}{counted[name]}" for name in dialects}
 
