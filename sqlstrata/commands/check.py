@@ -65,10 +65,19 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     Raises HistoryDiffers, with the Checked as its `result`.
     """
     healed(plan, notify)
-    wrong = None if remembered.is_unchanged(plan) else mismatch(plan, steps(plan))
+    wrong = None if remembered.is_unchanged(plan) else _differing(plan)
     wrong = wrong or folder.environment_mismatch(plan.migrations)
     remedy = "" if wrong is None else folder.remedy(folder.read(plan.migrations / "versions"))
     found = Checked(wrong, unlisted(plan), remedy, folder.is_proved(plan.migrations))
     if found.unlisted:
         notify(f"Warning: no stage turns on {', '.join(found.unlisted)}.", "")
     return accepted(found)
+
+
+def _differing(plan: Plan) -> folder.Mismatch | None:
+    """The first file that differs; one that was edited by hand comes before all that follow from it."""
+    edited = folder.frozen_edited(plan)
+    if edited is not None:
+        return edited
+    made = steps(plan)
+    return mismatch(plan, made) or folder.frozen_mismatch(plan, made)

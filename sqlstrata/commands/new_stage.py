@@ -7,13 +7,15 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlstrata.commands.skeleton import skeleton
-from sqlstrata.commands.yaml_edit import with_stage
-from sqlstrata.disk import write_whole
+from sqlstrata.commands.yaml_edit import with_last_frozen, with_stage
+from sqlstrata.disk import shown, write_whole
 from sqlstrata.errors import WrongUse
+from sqlstrata.folder import require_frozen
+from sqlstrata.modules.frozen import path_of
 from sqlstrata.modules.turning import turns
 from sqlstrata.plan import Plan, read
 from sqlstrata.result import Line
@@ -21,13 +23,17 @@ from sqlstrata.result import Line
 
 @dataclass(frozen=True)
 class NewStage:
-    """The stage, where it is in config.yaml, its modules, and the files that were written for them."""
+    """The stage, where it is in config.yaml, its modules, and the files that were written for them.
+
+    `frozen` is the stage that was live before.
+    """
 
     stage: str
     config: Path
     line: int
     modules: tuple[str, ...]
     written: tuple[Path, ...]
+    frozen: str | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -35,13 +41,18 @@ class NewStage:
             "line": self.line,
             "modules": list(self.modules),
             "written": [str(path) for path in self.written],
+            "frozen": self.frozen,
         }
 
     def lines(self) -> Iterator[Line]:
         yield f"Added stage {self.stage} in {self.config.name}:{self.line}."
         for path in self.written:
             yield f"Written: {path}."
-        yield "Next: write the models, then `inv rebuild`."
+        if self.frozen is not None:
+            yield f"Frozen: stage {self.frozen}; its schema is that of the last `inv rebuild`."
+            yield "Next: change the models, then `inv rebuild`."
+        else:
+            yield "Next: write the models, then `inv rebuild`."
 
 
 def new_stage(
@@ -51,7 +62,8 @@ def new_stage(
 
     `enable` are its modules, by default one with the stage's name; `extends` is a model that the new module adds a
     column to. Afterwards config.yaml is as it was, with the stage added; it has been read again, and the module
-    imported. Raises WrongUse, with nothing changed.
+    imported. Where the last stage is live it is frozen, as the last rebuild wrote it, and the new one is live.
+    Raises WrongUse, with nothing changed.
     """
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
@@ -59,15 +71,19 @@ def new_stage(
     if name in names:
         where = plan.where("stages", names.index(name))
         raise WrongUse(f"There already is a stage `{name}`.", where=where, hint="Use another name.")
+    if plan.stages[-1].live:
+        if enable or extends:
+            message = "With a live stage, a new stage turns on no modules: it has the models as they are."
+            raise WrongUse(message, hint="Leave out `--enable` and `--extends`.")
+        return _new_live_stage(plan, name, message)
     modules = enable or (name,)
     paths = {module: _path(plan, module) for module in modules}
     missing = {module: path for module, path in paths.items() if not _is_there(path)}
     if extends and not missing:
         message = f"The module {', '.join(modules)} already exists, so nothing is written for --extends."
         raise WrongUse(message, hint="Leave out --extends, or name another module.")
-    before = plan.path.read_bytes()
-    encoding = "utf-8-sig" if before.startswith(codecs.BOM_UTF8) else "utf-8"
-    added, line = with_stage(before.decode(encoding), name, message or name.replace("_", " ").capitalize(), modules)
+    text, encoding = _text(plan)
+    added, line = with_stage(text, name, message or _message(name), modules)
     with _undone() as done:
         for module, path in missing.items():
             _write(path, skeleton(plan, _package_folder(plan), module, extends).encode(), done)
@@ -78,6 +94,35 @@ def new_stage(
         for _ in turns(again):  # undone where a module cannot be imported
             pass
     return NewStage(name, plan.path, line, modules, tuple(missing.values()))
+
+
+def _new_live_stage(plan: Plan, name: str, message: str | None) -> NewStage:
+    """Freeze the live stage, and begin the next one."""
+    last = plan.stages[-1]
+    file = path_of(plan, last.name)
+    if not file.exists():
+        message = f"The live stage `{last.name}` has no frozen file {shown(file)} yet."
+        raise WrongUse(message, where=plan.where("stages", len(plan.stages) - 1), hint="Run `inv rebuild` first.")
+    require_frozen(plan)
+    text, encoding = _text(plan)
+    added, line = with_stage(with_last_frozen(text), name, message or _message(name), None)
+    with _undone() as done:
+        _write(plan.path, added.encode(encoding), done)
+        again = read(plan.path)
+        if again.stages[:-1] != (*plan.stages[:-1], replace(last, live=False, frozen=True)):
+            raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
+    return NewStage(name, plan.path, line, (), (), last.name)
+
+
+def _text(plan: Plan) -> tuple[str, str]:
+    """The text of config.yaml, and its encoding."""
+    before = plan.path.read_bytes()
+    encoding = "utf-8-sig" if before.startswith(codecs.BOM_UTF8) else "utf-8"
+    return before.decode(encoding), encoding
+
+
+def _message(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _path(plan: Plan, module: str) -> Path:

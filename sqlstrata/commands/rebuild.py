@@ -30,6 +30,7 @@ from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
 from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
+from sqlstrata.revisions.frozen import require_readable
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
 from sqlstrata.servers import KINDS
@@ -125,6 +126,9 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
         revisions = tuple(step.revision for step in made)
         if not force:
             folder.require_ours(versions)
+            folder.require_frozen(plan)
+        if made[-1].frozen is not None:
+            require_readable(plan, made[-1].frozen, made[-1].schema)
         if mirrors:
             note = once(messages(notify))
             with staged(plan, revisions) as place, placed(plan):
@@ -136,7 +140,8 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     if dry_run:
         return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
-    replaced = _write(plan, revisions, proved=proof, force=force, wait=wait, notify=notify)
+    with folder.frozen_written(plan, made) as kept:
+        replaced = _write(plan, revisions, proved=proof, force=force, wait=wait, notify=notify)
     remembered.remember(plan, made_of, revisions)
     try:
         brought = bring_up(plan, made, clock, wait=wait) if apply_it else Brought()
@@ -151,7 +156,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
         proved_on=proved_on,
         seconds=clock.seconds,
         applied=brought.applied,
-        kept=None if replaced is None else replaced.kept,
+        kept=kept if replaced is None or replaced.kept is None else replaced.kept,
         repointed=brought.repointed,
     )
 

@@ -8,11 +8,14 @@ from typing import Any
 import yaml
 
 
-def with_stage(text: str, name: str, message: str, modules: tuple[str, ...]) -> tuple[str, int]:
-    """Give the text with one more stage at the end, and the line of that stage. Nothing else changes."""
-    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    node = next(value for key, value in top.value if key.value == "stages")
-    pairs = [("name", name), ("message", _scalar(message)), ("enable", f"[{', '.join(map(_scalar, modules))}]")]
+def with_stage(text: str, name: str, message: str, modules: tuple[str, ...] | None) -> tuple[str, int]:
+    """Give the text with one more stage at the end, and the line of that stage. Nothing else changes.
+
+    `modules` are those that it turns on; None for a live stage.
+    """
+    node = _stages(text)
+    turns = ("live", "true") if modules is None else ("enable", f"[{', '.join(map(_scalar, modules))}]")
+    pairs = [("name", name), ("message", _scalar(message)), turns]
     if node.flow_style:
         return _in_flow(text, node, "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}")
     newline = "\r\n" if "\r\n" in text else "\n"
@@ -27,6 +30,18 @@ def with_stage(text: str, name: str, message: str, modules: tuple[str, ...]) -> 
         lines[after - 1] += newline
     line = after + len(added) - len(pairs) + 1
     return "".join([*lines[:after], *(f"{each}{newline}" for each in added), *lines[after:]]), line
+
+
+def with_last_frozen(text: str) -> str:
+    """Give the text with the last stage frozen, which was live. Nothing else changes."""
+    pairs = _stages(text).value[-1].value
+    key, value = next((key, value) for key, value in pairs if key.value == "live")
+    return f"{text[: key.start_mark.index]}frozen: true{text[value.end_mark.index :]}"
+
+
+def _stages(text: str) -> Any:  # noqa: ANN401 - the kinds of yaml.Node share no `value`
+    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    return next(value for key, value in top.value if key.value == "stages")
 
 
 def _in_flow(text: str, node: yaml.SequenceNode, item: str) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlstrata.folder.comparison import Cause, Mismatch, compare
 from sqlstrata.folder.files import File, foreign, read
+from sqlstrata.folder.frozen import frozen_edited, frozen_mismatch, frozen_written, require_frozen
 from sqlstrata.folder.lock import heal, locked
 from sqlstrata.folder.replacement import Replaced, replace, require_ours, write
 from sqlstrata.folder.runnable import edited_place, remedy, require_runnable
@@ -27,6 +28,9 @@ __all__ = [
     "environment",
     "environment_mismatch",
     "foreign",
+    "frozen_edited",
+    "frozen_mismatch",
+    "frozen_written",
     "heal",
     "is_proved",
     "locked",
@@ -35,6 +39,7 @@ __all__ = [
     "read",
     "remedy",
     "replace",
+    "require_frozen",
     "require_ours",
     "require_runnable",
     "write",

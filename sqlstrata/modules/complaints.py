@@ -97,6 +97,8 @@ class Complaints:
 
     def turned_on(self, module: str, index: int) -> str:
         """Give the hint where a module is turned on."""
+        if self.plan.stages[index].live:
+            return f"The live stage `{self.plan.stages[index].name}` turns it on; `models.modules` can leave it out."
         return f"It is turned on at {self._enabled(module, index)}."
 
     def not_on(self, error: NotOn, index: int) -> WrongUse:
@@ -134,6 +136,8 @@ class Complaints:
 
     def _enabled(self, module: str, index: int) -> Where:
         """Give the place that turned a module on, seen from a stage."""
+        if self.plan.stages[index].live:
+            return self.plan.where("stages", index, "live")
         for number in range(index, -1, -1):
             if module in self.plan.stages[number].enable:
                 return self.plan.where("stages", number, "enable", self.plan.stages[number].enable.index(module))

@@ -102,12 +102,14 @@ class Sources:
             self._found[name] = None if parent and path is None else self._search(name, path)
         return self._found[name]
 
-    def module_names(self) -> tuple[str, ...]:
-        """Give the names of all modules in the package, without its name in front, sorted."""
+    def module_names(self, *, packages: bool = False) -> tuple[str, ...]:
+        """Give the names of all modules in the package, without its name in front, sorted; perhaps of packages, too."""
         names = set()
         for location in self._path_of(self.isolation.package) or ():
             for path in Path(location).rglob("*.py"):
                 parts = path.relative_to(location).with_suffix("").parts
+                if packages and len(parts) > 1 and parts[-1] == "__init__":
+                    parts = parts[:-1]
                 if parts[-1] not in ("__init__", "__main__") and all(part.isidentifier() for part in parts):
                     names.add(".".join(parts))
         return tuple(sorted(names))

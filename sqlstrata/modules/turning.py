@@ -6,12 +6,14 @@ import importlib
 import sys
 import warnings
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from sqlstrata.errors import WrongUse
-from sqlstrata.modules import views
+from sqlstrata.modules import frozen, views
 from sqlstrata.modules.bases import NOTHING, its_metadata, joined, value_of
 from sqlstrata.modules.bases import metadata_of as metadata_of_base
 from sqlstrata.modules.complaints import Complaints
@@ -41,13 +43,18 @@ def turns(plan: Plan) -> Iterator[Turn]:
 
     A stage that only turns modules on is imported on top of the one before, with the same result. So a MetaData is
     valid until the next one is asked for; the last one stays valid. After each stage, and after an error, the
-    program's modules, classes, mappers and `sys.path` are as they were. Each file is read once. Raises WrongUse.
+    program's modules, classes, mappers and `sys.path` are as they were. Each file is read once. Frozen stages need no
+    module: theirs is made from their files. Raises WrongUse.
     """
-    return _Stages(plan).each()
+    yield from (Turn(stage, metadata) for stage, metadata in _frozen(plan, len(plan.stages)))
+    if not plan.stages[-1].frozen:
+        yield from _Stages(plan).each()
 
 
 def metadata_of(plan: Plan, index: int) -> sa.MetaData:
     """Give the MetaData of one stage, which stays valid. Raises WrongUse."""
+    if plan.stages[index].frozen:
+        return list(_frozen(plan, index + 1))[-1].metadata
     stages = _Stages(plan)
     try:
         with stages.listening():
@@ -58,13 +65,35 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
         stages.end()
 
 
+def _frozen(plan: Plan, end: int) -> Iterator[Turn]:
+    """Give the frozen stages before a number, each with its MetaData, which is valid until the next is asked for."""
+    accumulated = frozen.Accumulated(Extensions(plan.extensions).created_by)
+    for index, stage in enumerate(plan.stages[:end]):
+        if stage.frozen:
+            yield Turn(stage, accumulated.add(frozen.read(plan, index), frozen.path_of(plan, stage.name)))
+
+
 def unlisted(plan: Plan) -> tuple[str, ...]:
     """Give the modules of the package, but for the base's, that no stage turns on. No stage's module is executed."""
+    if plan.stages[-1].live or plan.stages[-1].frozen:
+        return ()
     finder = _finder(plan)
     with finder.turn(frozenset()):
         names = finder.sources.module_names()
     listed = {module for stage in plan.stages for module in stage.modules}
     return tuple(name for name in names if name not in listed and name != plan.models.base_module)
+
+
+def with_live_modules(plan: Plan) -> Plan:
+    """Give the plan with the modules that its live stage turns on: all that a pattern of `models.modules` matches."""
+    if not plan.stages[-1].live:
+        return plan
+    finder = _finder(plan)
+    with finder.turn(frozenset()):
+        names = ("__init__", *finder.sources.module_names(packages=True))
+    on = tuple(name for name in names if any(fnmatchcase(name, each) for each in plan.models.modules))
+    live = replace(plan.stages[-1], enable=on, modules=on)
+    return replace(plan, stages=(*plan.stages[:-1], live))
 
 
 def _finder(plan: Plan) -> Finder:
@@ -80,7 +109,7 @@ class _Stages:
     """The modules of one plan, imported stage after stage."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        self.plan = plan = with_live_modules(plan)
         self.finder = _finder(plan)
         self.strays, self.others = Strays(self.finder), Others(self.finder)
         self.complaints, self.extensions = Complaints(plan, self.finder), Extensions(plan.extensions)
@@ -102,6 +131,8 @@ class _Stages:
         try:
             with self.listening():
                 for index, stage in enumerate(self.plan.stages):
+                    if stage.frozen:
+                        continue
                     if not self.finder.only_adds(self._names(stage.modules)):
                         self.end()
                     metadata = self.metadata(index)

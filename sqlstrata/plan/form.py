@@ -60,6 +60,7 @@ class ModelsForm(_Form, frozen=True):
     package: Annotated[str, Wanted("the name of a package", "package: project.models")]
     base: Annotated[str | _Names, Wanted("module:attribute, or a list of them", "base: base:Base", "module:attribute")]
     ignore: Annotated[_Names, Wanted("a list of MetaData", "ignore: ['audit:metadata']", "module:attribute")] = ()
+    modules: Annotated[_Names, Wanted("a list of patterns of modules", "modules: ['*.models']", "a pattern")] = ("*",)
 
 
 class ExtensionForm(_Form, frozen=True):
@@ -84,6 +85,8 @@ class StageForm(_Form, frozen=True):
     message: Annotated[str | UnsetType, Wanted("text", "message: Criação do modelo")] = UNSET
     enable: Annotated[_Names, Wanted("a list of modules", "enable: [usuario]", "the name of a module")] = ()
     disable: Annotated[_Names, Wanted("a list of modules", "disable: [usuario]", "the name of a module")] = ()
+    live: Annotated[bool, Wanted("true or false", "live: true")] = False
+    frozen: Annotated[bool, Wanted("true or false", "frozen: true")] = False
     rename: Annotated[
         _Mapping, Wanted(f"{_OF} old names to new ones", "rename: {usuarios.nome: nome_completo}", "a new name")
     ] = _empty()
@@ -132,6 +135,7 @@ class ConfigForm(_Form, frozen=True):
     models: Annotated[ModelsForm, Wanted("a mapping", "models: {package: project.models, base: 'base:Base'}")]
     stages: Annotated[tuple[StageForm, ...], Wanted("a list of stages", "stages: [{name: usuario, enable: [usuario]}]")]
     migrations: Annotated[str, Wanted("the path of a folder", "migrations: migrations")] = "migrations"
+    frozen: Annotated[str, Wanted("the path of a folder", "frozen: stages")] = "stages"
     servers: Annotated[
         _Names | UnsetType,
         Wanted("a list of kinds of servers", "servers: [sqlite, postgresql]", "the name of a kind of server"),

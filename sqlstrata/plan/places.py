@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlstrata.nearest import nearest_hint
 from sqlstrata.plan import options, urls
 from sqlstrata.plan.drivers import Unusable
+from sqlstrata.plan.form import wanted
 from sqlstrata.plan.values import Base, Models
 from sqlstrata.secret import is_ambiguous, keep_url
 from sqlstrata.servers import DIALECTS, KINDS, kind_of
@@ -44,7 +45,19 @@ def models(entry: Entry, form: ModelsForm) -> Models:
     if several and not form.base:
         raise entry["base"].wrong("`base` is empty and must be module:attribute.", "Write it as in `base: base:Base`.")
     bases = entry.inside("base") if several else (entry["base"],)
-    return Models(form.package, tuple(map(_base, bases)), tuple(map(_base, entry.inside("ignore"))))
+    ignored = tuple(map(_base, entry.inside("ignore")))
+    return Models(form.package, tuple(map(_base, bases)), ignored, _patterns(entry, form))
+
+
+def _patterns(entry: Entry, form: ModelsForm) -> tuple[str, ...]:
+    """Read `models.modules`: module names inside the package, in which `*` stands for anything."""
+    if not form.modules:
+        raise entry["modules"].wrong("`modules` is empty.", "Remove it, or write it as in `modules: ['*.models']`.")
+    for each in entry.inside("modules"):
+        if not re.fullmatch(r"[\w*?]+(\.[\w*?]+)*", each.text):
+            message = f"`{each.text}` is not a pattern of module names."
+            raise each.wrong(message, "Write a module inside the package, as in `*.models`.")
+    return form.modules
 
 
 def _base(entry: Entry) -> Base:
@@ -55,12 +68,12 @@ def _base(entry: Entry) -> Base:
     return Base(match[1], match[2])
 
 
-def migrations(top: Entry, folder: Path, name: str) -> Path:
-    """Read `migrations`, relative to a folder. Raises WrongUse where that folder is in it."""
+def own_folder(top: Entry, key: str, folder: Path, name: str) -> Path:
+    """Read `migrations` or `frozen`, relative to a folder. Raises WrongUse where that folder is in it."""
     path = Path(os.path.normpath(folder / name))
     if path == folder or path in folder.parents:
-        message = "`migrations` must be a separate folder, because `rebuild` replaces it."
-        raise top["migrations"].wrong(message, "Write it as in `migrations: migrations`.")
+        message = f"`{key}` must be a separate folder, because `rebuild` writes it."
+        raise top[key].wrong(message, f"Write it as in `{wanted((key,)).example}`.")
     return path
 
 

@@ -32,6 +32,7 @@ def stages(top: Entry, forms: tuple[StageForm, ...]) -> tuple[Stage, ...]:
     seen: dict[str, int] = {}
     on: dict[str, str] = {}
     for entry, form in zip(top.inside("stages"), forms, strict=True):
+        _ordered(entry, form, made)
         _named(entry["name"], seen)
         seen[form.name] = entry["name"].where.line
         on = _turned(entry, form.name, on)
@@ -55,6 +56,23 @@ def _named(entry: Entry, seen: Mapping[str, int]) -> None:
     if entry.text in seen:
         message = f"There are two stages `{entry.text}`; the first is in line {seen[entry.text]}."
         raise entry.wrong(message, "Give one of them another name.")
+
+
+def _ordered(entry: Entry, form: StageForm, before: list[Stage]) -> None:
+    """Refuse a stage of one kind where there must be one of another: frozen ones, then module stages or a live one."""
+    kinds = [key for key in ("live", "frozen", "enable", "disable") if getattr(form, key)]
+    if len(kinds) > 1 and kinds != ["enable", "disable"]:
+        message = f"The stage `{form.name}` has both `{kinds[0]}` and `{kinds[1]}`."
+        raise entry[kinds[0]].wrong(message, "Its schema can come from one of them only; remove the other.")
+    last = before[-1] if before else None
+    if last is not None and last.live:
+        message = f"Only the last stage can be live, and `{last.name}` is not the last."
+        hint = f"`inv new-stage` freezes it; in config.yaml it then has `frozen: true`, and the file {last.name}.py."
+        raise entry.wrong(message, hint)
+    if last is not None and not last.frozen and (form.live or form.frozen):
+        key = "live" if form.live else "frozen"
+        message = f"`{form.name}` is {key}, but the stage before it, `{last.name}`, turns on modules."
+        raise entry[key].wrong(message, "Frozen stages come first; then module stages, or one live stage.")
 
 
 def _turned(entry: Entry, stage: str, before: Mapping[str, str]) -> dict[str, str]:
@@ -87,9 +105,9 @@ def _module(entry: Entry) -> str:
 
 
 def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
-    if not (form.enable or form.disable or form.data is not UNSET):
+    if not (form.live or form.frozen or form.enable or form.disable or form.data is not UNSET):
         message = f"The stage `{form.name}` turns no module on or off and has no `data`."
-        raise entry.wrong(message, "Add `enable`, `disable` or `data`, or remove the stage.")
+        raise entry.wrong(message, "Add `enable`, `disable` or `data`, or `live: true`, or remove the stage.")
     upgrade, downgrade = (Sql(), Sql()) if form.data is UNSET else hints.data(entry["data"])
     if downgrade and not form.downgrade:
         message = f"The stage `{form.name}` has `downgrade: false`, so its SQL for the downgrade would never run."
@@ -108,4 +126,6 @@ def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
         reversible=form.downgrade,
         rows=hints.each(entry, "rows", hints.rows),
         modules=modules,
+        live=form.live,
+        frozen=form.frozen,
     )

@@ -118,6 +118,10 @@ class Stage:
     reversible: bool = True
     rows: Mapping[str, tuple[Mapping[str, object], ...]] = FrozenDict()
     modules: tuple[str, ...] = ()  # all that are on after this stage, in the order they were turned on
+    live: bool = False
+    """Whether its schema is that of the application's models as they are now."""
+    frozen: bool = False
+    """Whether its schema is defined by a file in the folder of frozen stages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,8 @@ class Models:
     package: str
     bases: tuple[Base, ...]
     ignore: tuple[Base, ...] = ()
+    modules: tuple[str, ...] = ("*",)
+    """Patterns of the modules that a live stage turns on."""
 
     @property
     def base_module(self) -> str:
@@ -186,6 +192,8 @@ class Plan:
     database: Database
     models: Models
     migrations: Path
+    frozen: Path
+    """The folder of frozen stages."""
     prove_on: tuple[str, ...] = field(repr=False)
     stages: tuple[Stage, ...]
     marks: Marks = field(repr=False, compare=False)

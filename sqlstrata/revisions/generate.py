@@ -27,6 +27,7 @@ from sqlstrata.nearest import nearest
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.plan.document import kind
 from sqlstrata.plan.values import HINTS, Key
+from sqlstrata.revisions.frozen import freeze
 from sqlstrata.revisions.refusal import refused
 from sqlstrata.revisions.revision import Revision, make
 from sqlstrata.revisions.rows import can_store
@@ -48,6 +49,8 @@ class Step:
     filled: sa.MetaData
     """Copies of the tables that the stage's rows go into."""
     load: Callable[[], sa.MetaData]
+    frozen: str | None = None
+    """Of the live stage: the text of its frozen file."""
 
     @cached_property
     def metadata(self) -> sa.MetaData:
@@ -111,7 +114,8 @@ def steps_of(
         filled = _copies(metadata, stage.rows)
         _values_fit(plan, index, used, filled)
         again = partial(load, index) if load else partial(_same, metadata)
-        made.append(Step(stage, after, revision, filled, again))
+        frozen = freeze(plan, stage.name, before, after, metadata) if stage.live else None
+        made.append(Step(stage, after, revision, filled, again, frozen))
         before, parent = after, revision.id
     if needs:
         raise refused(needs)

@@ -145,6 +145,7 @@ def _texts(plan: Plan) -> Mapping[str, bytes] | None:
         if not all(name.endswith(".py") for name in modules):
             return None
         found += [Path(folder, name) for name in sorted(modules)]
+    found += sorted(plan.frozen.glob("*.py")) if plan.frozen.is_relative_to(plan.folder) else []
     return {path.relative_to(plan.folder).as_posix(): path.read_bytes() for path in found}
 
 

@@ -103,7 +103,7 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("a merge of a list with no mapping", stage("rows: {t: [{<<: [{a: 1}, 3]}]}"), "10:17", "`<<` merges mappings, and this is not one. Write `<<: *name`, where `&name` is a mapping."),
     # keys
     ("an unknown key at the top", HEAD + STAGE + "stags: []\n", "10:1", "`stags` is not a key of the file. The nearest key is `stages`."),
-    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, servers, prove_on, not_ours, version_table, extensions."),
+    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, frozen, servers, prove_on, not_ours, version_table, extensions."),
     ("an unknown key of database", HEAD.replace("url:", "ulr:") + STAGE, "2:3", "`ulr` is not a key of `database`. The nearest key is `url`."),
     ("an unknown key of models", HEAD.replace("package:", "packages:") + STAGE, "4:3", "`packages` is not a key of `models`. The nearest key is `package`."),
     ("an unknown key of a stage", stage("enabel: []"), "10:5", "`enabel` is not a key of stage 1. The nearest key is `enable`."),
@@ -186,9 +186,9 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("a module by its file", stages("[{name: usuario, enable: [vendas/pedido.py]}]"), "6:35", "`vendas/pedido.py` is not the name of a module. Write it as in an import, inside the package: `vendas.pedido`."),
     ("a module of no name", stages("[{name: usuario, enable: ['']}]"), "6:35", "Item 1 of `enable` is empty and must be the name of a module. Write it as in `enable: [usuario]`."),
     ("a relative module", stages("[{name: usuario, enable: [.usuario]}]"), "6:35", "`.usuario` is not the name of a module. Write it as in an import, inside the package: `usuario`."),
-    ("a stage that does nothing", stages("[{name: usuario, rows: {}}]"), "6:10", "The stage `usuario` turns no module on or off and has no `data`. Add `enable`, `disable` or `data`, or remove the stage."),
+    ("a stage that does nothing", stages("[{name: usuario, rows: {}}]"), "6:10", "The stage `usuario` turns no module on or off and has no `data`. Add `enable`, `disable` or `data`, or `live: true`, or remove the stage."),
     ("a message with a NUL", stages('[{name: usuario, message: "a\\0b", enable: [usuario]}]'), "6:35", "The text has the character U+0000, which no file or database can store. Remove its escape; above U+FFFF write it as \\U with eight digits."),
-    ("a stage with empty lists", stages("[{name: usuario, enable: [], disable: []}]"), "6:10", "The stage `usuario` turns no module on or off and has no `data`. Add `enable`, `disable` or `data`, or remove the stage."),
+    ("a stage with empty lists", stages("[{name: usuario, enable: [], disable: []}]"), "6:10", "The stage `usuario` turns no module on or off and has no `data`. Add `enable`, `disable` or `data`, or `live: true`, or remove the stage."),
     # what a stage allows and adds
     ("drop of four parts", stage("drop: [a.b.c.d]"), "10:12", "`a.b.c.d` is not the name of a table or column. Write table, table.column or schema.table.column."),
     ("drop of an empty part", stage("drop: [usuarios.]"), "10:12", "`usuarios.` is not the name of a table or column. Write table, table.column or schema.table.column."),
@@ -223,8 +223,8 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     # the rest of the file
     ("a package that is a path", HEAD.replace("project.models", "project/models") + STAGE, "4:3", "`project/models` is not the name of a package. Write it as in an import: `package: project.models`."),
     ("a base without a module", HEAD.replace("base:Base", "Base") + STAGE, "5:3", "`Base` is not module:attribute. Write the module inside the package, as in `base: base:Base`."),
-    ("migrations is the folder itself", HEAD + STAGE + "migrations: .\n", "10:1", "`migrations` must be a separate folder, because `rebuild` replaces it. Write it as in `migrations: migrations`."),
-    ("migrations is above the folder", HEAD + STAGE + "migrations: x/../..\n", "10:1", "`migrations` must be a separate folder, because `rebuild` replaces it. Write it as in `migrations: migrations`."),
+    ("migrations is the folder itself", HEAD + STAGE + "migrations: .\n", "10:1", "`migrations` must be a separate folder, because `rebuild` writes it. Write it as in `migrations: migrations`."),
+    ("migrations is above the folder", HEAD + STAGE + "migrations: x/../..\n", "10:1", "`migrations` must be a separate folder, because `rebuild` writes it. Write it as in `migrations: migrations`."),
     ("no server to prove on", prove_on("[]"), "10:1", "`prove_on` is empty, so nothing would be proved. Name a server, as in `prove_on: [sqlite://]`, or remove the key."),
     ("a character that no file can hold", HEAD + STAGE + 'migrations: "a\\0b"\n', "10:13", "The text has the character U+0000, which no file or database can store. Remove its escape; above U+FFFF write it as \\U with eight digits."),
     ("half a character", HEAD + STAGE + 'migrations: "\\ud83d\\ude00"\n', "10:13", "The text has the character U+D83D, which no file or database can store. Remove its escape; above U+FFFF write it as \\U with eight digits."),

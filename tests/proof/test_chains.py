@@ -150,7 +150,15 @@ def plan(chain: Chain) -> Plan:
     marks = Marks("config.yaml", Mark(1, 1, "", {}))
     stages = tuple(stage for stage, _ in chain.stages)
     return Plan(
-        nowhere, nowhere, Database(url), Models("models", (Base("base", "Base"),)), nowhere, (url,), stages, marks
+        nowhere,
+        nowhere,
+        Database(url),
+        Models("models", (Base("base", "Base"),)),
+        nowhere,
+        nowhere,
+        (url,),
+        stages,
+        marks,
     )
 
 

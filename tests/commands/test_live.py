@@ -1,0 +1,148 @@
+"""Live and frozen stages: models that are edited in place, and the past in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sqlstrata import commands
+from sqlstrata.errors import HistoryDiffers, Refused, WrongUse
+from tests.projects import Project, write
+
+FIRST = """
+    class Pessoa(Base):
+        __tablename__ = "pessoas"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        nome: Mapped[str] = mapped_column(sa.String(60))
+"""
+SECOND = (
+    FIRST.replace("nome", "nome_completo")
+    + """
+    class Cidade(Base):
+        __tablename__ = "cidades"
+        id: Mapped[int] = mapped_column(primary_key=True)
+"""
+)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Project:
+    stages = [{"name": "inicio", "live": True, "rows": {"pessoas": [{"nome": "Ana"}]}}]
+    return write(tmp_path / "projeto", {"pessoas": FIRST}, stages)
+
+
+def frozen(project: Project, stage: str) -> Path:
+    return project.folder / "stages" / f"{stage}.py"
+
+
+def names(project: Project) -> list[str]:
+    with sa.create_engine(project.url).connect() as connection:
+        return list(connection.execute(sa.text("SELECT nome_completo FROM pessoas")).scalars())
+
+
+def test_models_are_edited_in_place_and_the_past_is_frozen(live: Project) -> None:
+    commands.rebuild(live.plan())
+    first, text = live.files(), frozen(live, "inicio").read_bytes()
+    done = commands.new_stage(live.plan(), "nome")
+    assert (done.frozen, live.plan().stages[0].frozen, live.plan().stages[1].live) == ("inicio", True, True)
+    live.module("pessoas", SECOND)
+    with pytest.raises(Refused, match="pessoas.nome"):
+        commands.rebuild(live.plan())
+    stages = [*live.plan().stages]
+    live.configure(
+        stages=[
+            {"name": "inicio", "frozen": True, "rows": {"pessoas": [{"nome": "Ana"}]}},
+            {"name": "nome", "live": True, "rename": {"pessoas.nome": "nome_completo"}},
+        ]
+    )
+    assert [stage.name for stage in stages] == [stage.name for stage in live.plan().stages]
+    made = commands.rebuild(live.plan())
+    assert made.applied == ("nome",)
+    assert made.revisions[1].changes == ("pessoas: nome → nome_completo", "+ cidades (1 column)")
+    assert names(live) == ["Ana"]
+    assert frozen(live, "inicio").read_bytes() == text
+    assert {name: live.files()[name] for name in first} == first, "what is released does not change"
+    commands.check(live.plan())
+
+
+def test_freezing_the_live_stage_changes_no_byte_of_the_history(live: Project) -> None:
+    live.module("pessoas", SECOND)
+    live.configure(stages=[{"name": "inicio", "live": True}])
+    commands.rebuild(live.plan())
+    before = live.files()
+    live.configure(stages=[{"name": "inicio", "frozen": True}])
+    commands.check(live.plan())
+    commands.rebuild(live.plan())
+    assert live.files() == before
+
+
+def test_check_names_a_frozen_file_that_differs(live: Project) -> None:
+    commands.rebuild(live.plan())
+    path = frozen(live, "inicio")
+    whole = path.read_text()
+    for text, cause in ((whole + "# nota\n", "hand edit"), (None, "file missing")):
+        path.unlink()
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(HistoryDiffers) as error:
+            commands.check(live.plan())
+        assert error.value.result is not None
+        assert error.value.result.to_json()["cause"] == cause
+    commands.rebuild(live.plan())
+    assert path.read_text() == whole
+
+
+def test_a_hand_edit_of_a_frozen_file_is_refused_and_force_accepts_it(live: Project) -> None:
+    commands.rebuild(live.plan())
+    commands.new_stage(live.plan(), "nome")
+    commands.rebuild(live.plan())
+    path = frozen(live, "inicio")
+    path.write_text(path.read_text().replace("length=60", "length=70"))
+    edited = path.read_text()
+    for command in (commands.check, commands.rebuild):
+        with pytest.raises(HistoryDiffers, match="hand edit|edited by hand"):
+            command(live.plan())
+    assert path.read_text() == edited
+    live.module("pessoas", FIRST.replace("60", "70"))
+    commands.rebuild(live.plan(), force=True, apply_it=False)
+    assert "length=70" in path.read_text()
+    commands.check(live.plan())
+
+
+def test_force_keeps_a_copy_of_the_edited_file_of_the_live_stage(live: Project) -> None:
+    commands.rebuild(live.plan())
+    path = frozen(live, "inicio")
+    path.write_text(path.read_text() + "# nota\n")
+    done = commands.rebuild(live.plan(), force=True)
+    assert done.kept is not None
+    assert (done.kept / path.name).read_text().endswith("# nota\n")
+    assert not path.read_text().endswith("# nota\n")
+
+
+def test_a_new_stage_needs_the_frozen_form_of_the_last(live: Project) -> None:
+    before = live.config.read_bytes()
+    with pytest.raises(WrongUse, match=r"has no frozen file .* yet\. Run `inv rebuild` first\."):
+        commands.new_stage(live.plan(), "nome")
+    commands.rebuild(live.plan())
+    with pytest.raises(WrongUse, match="Leave out `--enable` and `--extends`"):
+        commands.new_stage(live.plan(), "nome", enable=("x",))
+    assert live.config.read_bytes() == before
+
+
+def test_only_the_modules_that_the_patterns_match_are_turned_on(live: Project) -> None:
+    live.module("blog.models", FIRST.replace("Pessoa", "Post").replace("pessoas", "posts"))
+    live.module("blog.views", "raise RuntimeError('not a model')")
+    (live.folder / "modelos" / "blog" / "__init__.py").write_text("")
+    with pytest.raises(WrongUse, match="`models.modules` can leave it out"):
+        commands.rebuild(live.plan())
+    live.configure(models={"package": "modelos", "base": "base:Base", "modules": ["*.models", "pessoas"]})
+    made = commands.rebuild(live.plan())
+    assert made.revisions[0].changes == ("+ posts (2 columns)", "+ pessoas (2 columns)")
+
+
+def test_a_missing_frozen_file_is_named(live: Project) -> None:
+    live.configure(stages=[{"name": "inicio", "frozen": True}])
+    with pytest.raises(WrongUse, match=r"config\.yaml:\d+:\d+: The frozen stage `inicio` has no file .*inicio\.py"):
+        commands.check(live.plan())
