@@ -163,6 +163,9 @@ def _seconds(wait: str) -> float:
     return seconds
 
 
+_YES = "do not ask for confirmation before values of the development database are lost"
+
+
 @task(default=True)
 def commands(_: Context) -> None:
     """Show these commands; so does the program's name alone."""
@@ -178,6 +181,7 @@ def commands(_: Context) -> None:
     no_proof="skip the proof",
     generated_rows="also prove on rows that are generated from the models; takes two to three times as long",
     force="also overwrite revision files that were edited by hand; a copy is kept",
+    yes=_YES,
 )
 def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
     plan: Plan,
@@ -187,6 +191,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
     no_proof: bool = False,
     generated_rows: bool = False,
     force: bool = False,
+    yes: bool = False,
     wait: float = _WAIT,
 ) -> Result:
     """Make the whole history from the stages, prove it, write it, and upgrade the development database."""
@@ -197,6 +202,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
         proof=not no_proof,
         generated_rows=generated_rows,
         force=force,
+        confirmed=_confirmed(yes),
         notify=notify,
         wait=wait,
     )
@@ -220,7 +226,7 @@ def status(plan: Plan, notify: Notify, url: str | None = None) -> Result:
     return sqlstrata.status(plan, url, notify)
 
 
-@command(progress=True)
+@command(progress=True, yes=_YES)
 def up(
     plan: Plan,
     notify: Notify,
@@ -228,9 +234,10 @@ def up(
     to: str | None = None,
     wait: float = _WAIT,
     protect: bool = False,
+    yes: bool = False,
 ) -> Result:
     """Upgrade a database to the last stage, or to another."""
-    return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect)
+    return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect, confirmed=_confirmed(yes))
 
 
 @command(progress=True, to="the stage to go down to, or `base` for an empty database")
@@ -269,16 +276,23 @@ def adopt(plan: Plan, notify: Notify, url: str | None = None, protect: bool = Fa
     return sqlstrata.adopt(plan, url, protect=protect, wait=wait, notify=notify)
 
 
-@command(progress=True, wait="seconds to wait for a server that is starting (default: 60)")
-def onboard(plan: Plan, notify: Notify, wait: float = _WAIT) -> Result:
+@command(progress=True, wait="seconds to wait for a server that is starting (default: 60)", yes=_YES)
+def onboard(plan: Plan, notify: Notify, wait: float = _WAIT, yes: bool = False) -> Result:
     """Create the development database, upgrade it with its rows, and show its tables. Again, it does nothing."""
-    return sqlstrata.onboard(plan, wait=wait, notify=notify)
+    return sqlstrata.onboard(plan, wait=wait, notify=notify, confirmed=_confirmed(yes))
 
 
 @command(yes="do not ask for confirmation")
 def reset(plan: Plan, notify: Notify, yes: bool = False, wait: float = _WAIT) -> Result:
     """Drop the development database and create it again, unless it is protected or not this project's."""
     return sqlstrata.reset(plan, (lambda _: True) if yes else _asked, wait=wait, notify=notify)
+
+
+def _confirmed(yes: bool) -> Callable[[str], bool]:
+    """What answers a question about values that would be lost: the flag, else the terminal, else no."""
+    if yes:
+        return lambda _: True
+    return _asked if sys.stdin.isatty() and sys.stdout.isatty() else lambda _: False
 
 
 def _asked(question: str) -> bool:

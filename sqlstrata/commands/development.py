@@ -15,8 +15,9 @@ from sqlstrata.databases.location import location, require
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, Unreachable, WrongUse
 from sqlstrata.migrate import apply
+from sqlstrata.migrate.follow import Followed, remember, take_along
 from sqlstrata.migrate.identity import compare, swept
-from sqlstrata.migrate.place import Repointed, repoint, stage_at
+from sqlstrata.migrate.place import Repointed, stage_at
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line, Table, counted
 from sqlstrata.revisions.generate import Step
@@ -28,15 +29,27 @@ class Brought:
 
     applied: tuple[str, ...] = ()
     created: bool = False
-    repointed: Repointed | None = None
+    taken: Repointed | Followed | None = None
+
+
+def never(_: str) -> bool:
+    """Answer no."""
+    return False
 
 
 @answering()
-def bring_up(plan: Plan, made: tuple[Step, ...], notify: Notify = silent, *, wait: float = WAIT) -> Brought:
+def bring_up(
+    plan: Plan,
+    made: tuple[Step, ...],
+    notify: Notify = silent,
+    *,
+    wait: float = WAIT,
+    confirmed: Callable[[str], bool] = never,
+) -> Brought:
     """Bring the development database to the last stage, with each stage's rows; create it, and schemas that it lacks.
 
-    A revision that is no longer in the history is replaced by that of the stage whose schema the database has. Raises
-    what `up` raises, and Protected.
+    Where its revision is no longer in the history it is taken along; `confirmed` is asked before values would be lost.
+    Raises what `up` raises, and Protected.
     """
     waiting = messages(notify)
     there = addresses.parsed(plan.database.url)
@@ -44,13 +57,15 @@ def bring_up(plan: Plan, made: tuple[Step, ...], notify: Notify = silent, *, wai
     known = {step.stage.name: step for step in made}
     with database.reporting(there), database.engine(there, reading=True, wait=wait).connect() as connection:
         swept(there)
-        repointed = repoint(connection, plan, made, wait, waiting)
+        connection.rollback()
+        taken = take_along(plan, made, confirmed, wait, waiting)
         stage_at(connection, plan, apply.files(plan))
     with apply.connected(plan, wait=wait) as connection:
         _make_schemas(connection, made, waiting)
         last, reached = plan.stages[-1].name, partial(notify, "up")
         applied = apply.up(connection, plan, last, reached, lambda name: known[name].filled, wait=wait, waiting=waiting)
-    return Brought(applied, created, repointed)
+    remember(plan, there, made[-1].revision.id, made[-1].metadata, waiting)
+    return Brought(applied, created, taken)
 
 
 def _make_schemas(connection: sa.Connection, made: tuple[Step, ...], report: Callable[[str], None]) -> None:
@@ -95,11 +110,11 @@ class Onboarded:
     created: bool
     applied: tuple[str, ...]
     rebuilt: bool = False
-    repointed: Repointed | None = None
+    taken: Repointed | Followed | None = None
 
     @property
     def changed(self) -> bool:
-        return self.created or self.rebuilt or bool(self.applied) or self.repointed is not None
+        return self.created or self.rebuilt or bool(self.applied) or self.taken is not None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -112,8 +127,8 @@ class Onboarded:
         }
 
     def lines(self) -> Iterator[Line]:
-        if self.repointed is not None:
-            yield str(self.repointed)
+        if self.taken is not None:
+            yield str(self.taken)
         if self.created:
             yield f"Created: {self.address}."
         if self.applied:
@@ -144,4 +159,4 @@ def looked(plan: Plan, made: tuple[Step, ...], brought: Brought, *, rebuilt: boo
             for name, table in sorted(last.metadata.tables.items())
         }
     title = addresses.title(addresses.parsed(plan.database.url))
-    return Onboarded(title, last.stage.name, tables, brought.created, brought.applied, rebuilt, brought.repointed)
+    return Onboarded(title, last.stage.name, tables, brought.created, brought.applied, rebuilt, brought.taken)

@@ -7,10 +7,12 @@ from functools import partial
 
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.target import chosen, found, require_stage
+from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
+from sqlstrata.migrate.follow import remember_stage
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line
 
@@ -45,6 +47,8 @@ def down(
     interrupted = [str(file.stage) for file in known if half is not None and file.id == half.revision]
     with apply.connected(plan, url, wait=wait) as connection:
         done = apply.down(connection, plan, target, partial(notify, "down"), wait=wait, waiting=messages(notify))
+    if database.same(chosen(plan, url), plan.database.url):
+        remember_stage(plan, target, known, messages(notify))
     return Undone(dict.fromkeys([*interrupted, *done]))
 
 

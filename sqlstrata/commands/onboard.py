@@ -10,7 +10,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from sqlstrata import folder
-from sqlstrata.commands.development import Onboarded, bring_up, looked
+from sqlstrata.commands.development import Onboarded, bring_up, looked, never
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.rebuild import rebuild
 from sqlstrata.commands.target import require_history
@@ -27,7 +27,9 @@ _PATIENCE = 10
 
 
 @answering()
-def onboard(plan: Plan, *, wait: float = WAIT, notify: Notify = silent) -> Onboarded:
+def onboard(
+    plan: Plan, *, wait: float = WAIT, notify: Notify = silent, confirmed: Callable[[str], bool] = never
+) -> Onboarded:
     """Make a working development database: create it, upgrade it to the last stage with its rows, and check it.
 
     A server that is starting is waited for, up to `wait` seconds. Where there are no revision files the history is made
@@ -45,7 +47,7 @@ def onboard(plan: Plan, *, wait: float = WAIT, notify: Notify = silent) -> Onboa
     if rebuilt:
         rebuild(plan, apply_it=False, notify=notify, wait=wait)
     require_history(plan, made)
-    return looked(plan, made, bring_up(plan, made, notify, wait=wait), rebuilt=rebuilt)
+    return looked(plan, made, bring_up(plan, made, notify, wait=wait, confirmed=confirmed), rebuilt=rebuilt)
 
 
 def _await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 
 from sqlstrata import folder
-from sqlstrata.commands.development import Brought, bring_up
+from sqlstrata.commands.development import Brought, bring_up, never
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
 from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
@@ -21,6 +21,7 @@ from sqlstrata.databases.maker import writing
 from sqlstrata.disk import write_whole
 from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
 from sqlstrata.migrate import apply
+from sqlstrata.migrate.follow import Followed
 from sqlstrata.migrate.identity import swept
 from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
@@ -52,7 +53,7 @@ class Rebuilt:
     seconds: Mapping[str, float]
     applied: tuple[str, ...] = ()
     kept: Path | None = None
-    repointed: Repointed | None = None
+    taken: Repointed | Followed | None = None
     dry: bool = False
 
     def to_json(self) -> dict[str, object]:
@@ -87,8 +88,8 @@ class Rebuilt:
             yield f"{'Written to' if self.written else 'Nothing changed in'} {self.versions}."
         if self.kept is not None:
             yield f"What was edited by hand is kept in {self.kept}."
-        if self.repointed is not None:
-            yield str(self.repointed)
+        if self.taken is not None:
+            yield str(self.taken)
         if self.applied:
             yield f"Development database: applied {', '.join(self.applied)}."
 
@@ -102,6 +103,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     proof: bool = True,
     generated_rows: bool = False,
     force: bool = False,
+    confirmed: Callable[[str], bool] = never,
     notify: Notify = silent,
     wait: float = WAIT,
 ) -> Rebuilt:
@@ -144,7 +146,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
         replaced = _write(plan, revisions, proved=proof, force=force, wait=wait, notify=notify)
     remembered.remember(plan, made_of, revisions)
     try:
-        brought = bring_up(plan, made, clock, wait=wait) if apply_it else Brought()
+        brought = bring_up(plan, made, clock, wait=wait, confirmed=confirmed) if apply_it else Brought()
     except SqlstrataError as error:
         if replaced is not None:
             error.message += " The new history is written."
@@ -157,7 +159,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
         seconds=clock.seconds,
         applied=brought.applied,
         kept=kept if replaced is None or replaced.kept is None else replaced.kept,
-        repointed=brought.repointed,
+        taken=brought.taken,
     )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from sqlstrata.commands.development import make_if_missing
+from sqlstrata.commands.development import make_if_missing, never
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
-from sqlstrata.commands.target import chosen, found, last_stage, require_stage
-from sqlstrata.databases import addresses, ownership
+from sqlstrata.commands.target import chosen, existing, found, last_stage, require_history, require_stage
+from sqlstrata.databases import addresses, creation, database, ownership
 from sqlstrata.databases.lost import answering
+from sqlstrata.folder import File
 from sqlstrata.migrate import apply
+from sqlstrata.migrate.follow import remember_stage, take_along
+from sqlstrata.migrate.place import stage_of
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line
+from sqlstrata.revisions.generate import steps
 
 
 class Applied(tuple[str, ...]):
@@ -36,6 +40,7 @@ def up(
     *,
     wait: float = WAIT,
     protect: bool = False,
+    confirmed: Callable[[str], bool] = never,
 ) -> Applied:
     """Upgrade a database to a stage, by default the last. A SQLite file is created where there is none.
 
@@ -51,6 +56,9 @@ def up(
     plan.require_server(there.get_backend_name())
     if addresses.server_kind(there) == "sqlite":
         make_if_missing(plan, there, messages(notify))
+    developing = database.same(there, plan.database.url)
+    if developing and creation.exists(there):
+        _back_in_history(plan, known, confirmed, wait, notify)
     at, _, quiet = found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
     done: tuple[str, ...] = ()
@@ -59,4 +67,21 @@ def up(
             done = apply.up(connection, plan, target, partial(notify, "up"), wait=wait, waiting=messages(notify))
         if protect:
             ownership.mark(connection, plan.folder, "protected")
+    if developing and done:
+        remember_stage(plan, done[-1], known, messages(notify))
     return Applied(done)
+
+
+def _back_in_history(
+    plan: Plan, known: Sequence[File], confirmed: Callable[[str], bool], wait: float, notify: Notify
+) -> None:
+    """Take the development database along, where its revision is gone from the history."""
+    with existing(plan, None, wait=wait) as connection:
+        revision = apply.revision_of(connection, plan)
+    if revision is None or stage_of(revision, known) is not None:
+        return
+    made = steps(plan)
+    require_history(plan, made)
+    taken = take_along(plan, made, confirmed, wait, messages(notify))
+    if taken is not None:
+        notify(str(taken), "")

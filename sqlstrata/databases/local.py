@@ -1,7 +1,8 @@
 """What a project keeps on this machine, beside config.yaml and ignored by git: `.sqlstrata/`.
 
-Its random id, and the identity of each SQLite file that belongs to the project. Losing it loses no data: `inv reset`
-then drops none of the project's databases until they are adopted.
+Its random id, the identity of each SQLite file that belongs to the project, and the schema of each development
+database. Losing it loses no data: `inv reset` then drops none of the project's databases until they are adopted, and a
+development database that is at a revision of another branch cannot follow.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
 
 from sqlstrata.disk import write_whole
 from sqlstrata.errors import WrongUse
@@ -49,6 +54,31 @@ def is_known_file(folder: Path, file: str, number: str, tag: int) -> bool:
     except (OSError, ValueError):
         return False
     return bool(known == {"file": _relative(folder, file), "number": number, "tag": tag})
+
+
+def remember_schemas(folder: Path, url: sa.URL, schemas: Mapping[str, object]) -> None:
+    """Store the schemas of a development database, as JSON, by its revisions. Raises WrongUse."""
+    _write(folder, _schemas(folder, url), json.dumps(schemas, indent=1))
+
+
+def known_schemas(folder: Path, url: sa.URL) -> Mapping[str, Any]:
+    """What `remember_schemas` last stored for this database; empty where there is nothing."""
+    try:
+        known = json.loads((folder / NAME / _schemas(folder, url)).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def following(folder: Path, url: sa.URL) -> Path:
+    """The folder of the revision by which a development database follows; it is there while that runs."""
+    return folder / NAME / f"{_schemas(folder, url)}.migrations"
+
+
+def _schemas(folder: Path, url: sa.URL) -> str:
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    name = _relative(folder, str(url.database)) if is_file else url.set(password=None).render_as_string()
+    return f"schemas-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 
 def _entry(folder: Path, file: str) -> str:

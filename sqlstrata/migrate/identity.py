@@ -73,7 +73,7 @@ def identify(
     order.sort(key=lambda each: each.stage is None or each.stage != preferred)
     fits: list[tuple[Fit, Outline]] = []
     impossible: list[WrongUse] = []
-    with _beside(connection, schemas) as empty:
+    with beside(connection, schemas) as empty:
         for each in _distinct(order):
             try:
                 wanted = made(empty, each.metadata(), schemas)
@@ -97,7 +97,7 @@ def compare(connection: sa.Connection, metadata: sa.MetaData, foreign: Collectio
     models, and what `scratch` raises.
     """
     schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
-    with _beside(connection, schemas) as empty:
+    with beside(connection, schemas) as empty:
         return _that_matter(differences(made(empty, metadata, schemas), _seen(connection, schemas, foreign)))
 
 
@@ -125,7 +125,7 @@ def _that_matter(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
 
 
 @contextmanager
-def _beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scratch]:
+def beside(connection: sa.Connection, schemas: Sequence[str]) -> Iterator[Scratch]:
     """A scratch database on the database's server, with the same default character set and collation.
 
     Each MariaDB database has its own default, for models that name none.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sqlstrata.databases import ownership
 from sqlstrata.errors import HistoryDiffers, SchemaDiffers
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
@@ -52,7 +51,7 @@ def stage_at(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> st
     stage = stage_of(revision, known)
     if stage is None:
         made = steps(plan)
-        raise _gone(revision, fitting(connection, plan, made), made, known)
+        raise gone_error(revision, fitting(connection, plan, made), made, known)
     return stage
 
 
@@ -61,7 +60,8 @@ def gone(revision: str | None, fit: Fit) -> str:
     return f"The database is at revision {revision}, which the history does not have. {_likeness(fit)}"
 
 
-def _gone(revision: str, fit: Fit, made: Sequence[Step], known: Sequence[File]) -> SchemaDiffers:
+def gone_error(revision: str, fit: Fit, made: Sequence[Step], known: Sequence[File]) -> SchemaDiffers:
+    """The error for a revision that the history does not have."""
     hint = _advice(fit, made, known)
     return SchemaDiffers(gone(revision, fit), hint=hint, revision=revision, stage=fit.stage, exact=fit.exact)
 
@@ -124,26 +124,3 @@ class Repointed:
         if self.stage is not None:
             now = f"Its schema is exactly that of stage {self.stage}, so it now has that stage's revision."
         return f"Development database: its revision {self.before} is no longer in the history. {now}"
-
-
-def repoint(
-    connection: sa.Connection, plan: Plan, made: Sequence[Step], wait: float, waiting: Callable[[str], None]
-) -> Repointed | None:
-    """Give the development database the new revision of its stage, where a rebuild changed the old one.
-
-    Raises SchemaDiffers where its schema is exactly that of no stage, Protected where it is protected.
-    """
-    revision = apply.revision_of(connection, plan)
-    connection.rollback()
-    known = apply.files(plan)
-    if revision is None or stage_of(revision, known) is not None:
-        return None
-    ownership.require_unprotected(
-        connection, f"given another revision than {revision}, which is gone", configured=plan.database.protected
-    )
-    connection.rollback()
-    fit = fitting(connection, plan, made)
-    if not fit.exact:
-        raise _gone(revision, fit, made, known)
-    apply.stamp(connection, plan, revision_on_disk(plan, made, fit.stage), wait, waiting)
-    return Repointed(revision, fit.stage)

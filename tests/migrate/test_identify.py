@@ -137,8 +137,8 @@ def test_after_old_ids_changed_rebuild_repoints_the_development_database(project
     commands.down(project.plan())
     renamed(project)
     done = commands.rebuild(project.plan(), proof=False)
-    assert done.repointed is not None
-    assert (done.repointed.stage, done.applied) == ("cidades", ("email",))
+    assert done.taken is not None
+    assert (done.taken.stage, done.applied) == ("cidades", ("email",))
     assert commands.status(project.plan()).stage == "email"
     with database.connect(database.engine(url)) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM pessoas").scalar() == 1

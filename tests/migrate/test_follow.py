@@ -1,0 +1,239 @@
+"""The development database follows: stages that were edited, and branches that are checked out, with rows in it."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from sqlstrata import commands
+from sqlstrata.databases import database, ownership
+from sqlstrata.errors import Protected, Refused, SchemaDiffers
+from sqlstrata.migrate.follow import Followed
+from tests.projects import Project, write
+
+PESSOAS = """
+    class Pessoa(Base):
+        __tablename__ = "pessoas"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        nome: Mapped[str] = mapped_column(sa.String(60))
+"""
+CIDADES = """
+    class Cidade(Base):
+        __tablename__ = "cidades"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        nome: Mapped[str] = mapped_column(sa.String(60))
+"""
+ROWS = {"pessoas": [{"nome": "Ana"}, {"nome": "Rui"}]}
+
+
+def begun(tmp_path: Path, url: str) -> Project:
+    stages = [{"name": "inicio", "live": True, "rows": ROWS}]
+    made = write(tmp_path / "projeto", {"pessoas": PESSOAS}, stages, url=url, prove_on=[url])
+    commands.rebuild(made.plan())
+    return made
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Project:
+    return begun(tmp_path, f"sqlite:///{tmp_path / 'dev.db'}")
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, url: str) -> Project:
+    """The same on each server."""
+    return begun(tmp_path, url)
+
+
+def edited(project: Project, text: str, **stage: object) -> Project:
+    project.module("pessoas", text)
+    project.configure(stages=[{"name": "inicio", "live": True, "rows": ROWS, **stage}])
+    return project
+
+
+def rows(project: Project, table: str = "pessoas") -> list[dict[str, Any]]:
+    with database.connect(database.engine(project.url)) as connection:
+        found = connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY id"))
+        return [dict(row) for row in found.mappings()]
+
+
+def test_a_model_that_was_just_written_is_changed_and_its_rows_stay(live: Project) -> None:
+    more = PESSOAS.replace("String(60)", "String(80)") + "        idade: Mapped[int] = mapped_column()\n" + CIDADES
+    project = edited(live, more, rows={"pessoas": [{"nome": "Ana", "idade": 1}], "cidades": [{"nome": "Rio"}]})
+    done = commands.rebuild(project.plan())
+    assert isinstance(done.taken, Followed)
+    assert done.taken.given == ("pessoas.idade: 0",)
+    assert rows(project) == [{"id": 1, "nome": "Ana", "idade": 0}, {"id": 2, "nome": "Rui", "idade": 0}]
+    assert [row["nome"] for row in rows(project, "cidades")] == ["Rio"], "the rows of a new table are put in"
+    commands.status(project.plan())
+    assert commands.rebuild(project.plan()).taken is None
+
+
+def test_what_would_be_lost_is_listed_and_nothing_has_changed(anywhere: Project) -> None:
+    project = edited(anywhere, PESSOAS.replace("nome:", "apelido:"), rows={})
+    with pytest.raises(Refused, match=r"would lose pessoas\.nome \(2 values\)\. .*`--yes` lets that go") as error:
+        commands.rebuild(project.plan())
+    assert error.value.details["lost"] == ["pessoas.nome (2 values)"]
+    assert [row["nome"] for row in rows(project)] == ["Ana", "Rui"]
+    with pytest.raises(Refused):
+        commands.up(project.plan())
+    commands.up(project.plan(), confirmed=lambda _: True)
+    assert [set(row) for row in rows(project)] == [{"id", "apelido"}] * 2
+    commands.status(project.plan())
+
+
+def test_what_has_no_values_goes_without_a_question(live: Project) -> None:
+    project = edited(live, PESSOAS + CIDADES)
+    commands.rebuild(project.plan())
+    edited(project, PESSOAS)
+    commands.rebuild(project.plan())
+    assert [row["nome"] for row in rows(project)] == ["Ana", "Rui"]
+
+
+def test_a_renamed_column_and_table_keep_their_values_there_and_back(anywhere: Project) -> None:
+    commands.new_stage(anywhere.plan(), "nomes")
+    said = yaml.safe_load(anywhere.config.read_text())
+    before = said["stages"]
+    said["stages"][1]["rename"] = {"pessoas.nome": "nome_completo", "pessoas": "gente"}
+    anywhere.configure(stages=said["stages"])
+    anywhere.module("pessoas", PESSOAS.replace("nome:", "nome_completo:").replace('"pessoas"', '"gente"'))
+    commands.rebuild(anywhere.plan())
+    assert [row["nome_completo"] for row in rows(anywhere, "gente")] == ["Ana", "Rui"]
+    text = (anywhere.folder / "stages" / "inicio.py").read_text()
+    anywhere.module("pessoas", PESSOAS)
+    anywhere.configure(stages=[{**before[0], "frozen": False, "live": True}])
+    assert text
+    commands.rebuild(anywhere.plan())
+    assert [row["nome"] for row in rows(anywhere)] == ["Ana", "Rui"]
+    commands.status(anywhere.plan())
+
+
+def test_a_fill_and_a_cast_of_a_stage_are_used(live: Project) -> None:
+    project = edited(live, PESSOAS + "        idade: Mapped[str | None] = mapped_column(sa.String(5))\n")
+    commands.rebuild(project.plan())
+    with database.connect(database.engine(project.url)) as connection:
+        connection.execute(sa.text("UPDATE pessoas SET idade = '7'"))
+        connection.commit()
+    before = PESSOAS
+    project = edited(live, before)
+    commands.rebuild(project.plan(), apply_it=False)
+    commands.new_stage(project.plan(), "mais")
+    more = (
+        before
+        + "        idade: Mapped[int] = mapped_column()\n        email: Mapped[str] = mapped_column(sa.String(90))\n"
+    )
+    project.module("pessoas", more)
+    stages = yaml.safe_load(project.config.read_text())["stages"]
+    stages[1]["fill"] = {"pessoas.email": "lower(nome)", "pessoas.idade": "0"}
+    project.configure(stages=stages)
+    commands.rebuild(project.plan())
+    assert rows(project) == [
+        {"id": 1, "nome": "Ana", "idade": 7, "email": "ana"},
+        {"id": 2, "nome": "Rui", "idade": 7, "email": "rui"},
+    ]
+
+
+def test_a_database_that_was_changed_by_hand_does_not_follow(live: Project) -> None:
+    with database.connect(database.engine(live.url)) as connection:
+        connection.execute(sa.text("ALTER TABLE pessoas ADD COLUMN x INTEGER"))
+        connection.commit()
+    project = edited(live, PESSOAS + CIDADES)
+    with pytest.raises(SchemaDiffers, match="Its schema is that of no stage"):
+        commands.rebuild(project.plan())
+    assert [row["nome"] for row in rows(project)] == ["Ana", "Rui"]
+
+
+def test_a_protected_database_does_not_follow(live: Project) -> None:
+    with database.connect(database.engine(live.url)) as connection:
+        ownership.mark(connection, live.folder, "protected")
+    project = edited(live, PESSOAS + CIDADES)
+    with pytest.raises(Protected):
+        commands.rebuild(project.plan())
+
+
+# ------------------------------------------------------------------------ branches
+
+TYPES = {
+    "texto": "sa.Column('texto', sa.String(40))",
+    "numero": "sa.Column('numero', sa.Integer)",
+    "dia": "sa.Column('dia', sa.Date)",
+    "cor": "sa.Column('cor', sa.Enum('azul', 'rosa', name='cor'))",
+    "obrigado": "sa.Column('obrigado', sa.String(10), nullable=False, server_default='x')",
+    "quanto": "sa.Column('quanto', sa.Numeric(8, 2), nullable=False)",
+}
+VALUES = {"texto": "'á'", "numero": "7", "dia": "'2024-02-29'", "cor": "'rosa'", "obrigado": "'y'", "quanto": "1.50"}
+TABLES = ("um", "dois", "tres")
+BRANCHES, SWITCHES = 5, int(os.environ.get("STRATA_SWITCHES", "6"))
+Tables = Mapping[str, tuple[str, ...]]
+
+
+def models(tables: Tables) -> str:
+    made = [
+        f"sa.Table('{name}', Base.metadata, sa.Column('id', sa.Integer, primary_key=True), "
+        f"{', '.join(TYPES[each] for each in columns)})"
+        for name, columns in tables.items()
+    ]
+    return "\n".join(made) or "pass"
+
+
+def branch_models(seed: random.Random) -> Tables:
+    tables = seed.sample(TABLES, seed.randint(1, len(TABLES)))
+    return {name: tuple(seed.sample(sorted(TYPES), seed.randint(1, len(TYPES)))) for name in tables}
+
+
+def git(folder: Path, *words: str) -> None:
+    identity = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "core.hooksPath=/dev/null")
+    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
+
+
+def filled(project: Project, tables: Tables) -> None:
+    """Put a row into every table that has none."""
+    with database.connect(database.engine(project.url)) as connection:
+        for name, columns in tables.items():
+            if not connection.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar():
+                values = ", ".join(VALUES[each] for each in columns)
+                text = f"INSERT INTO {name} (id, {', '.join(columns)}) VALUES (1, {values})"
+                connection.execute(sa.text(text))
+        connection.commit()
+
+
+def test_the_database_is_at_each_branch_that_is_checked_out(tmp_path: Path, url: str) -> None:
+    seed = random.Random(7)
+    stages: list[dict[str, object]] = [{"name": "inicio", "live": True}]
+    project = write(tmp_path / "projeto", {"tabelas": models({"um": ("texto",)})}, stages, url=url, prove_on=[url])
+    commands.rebuild(project.plan(), apply_it=False, proof=False)
+    git(project.folder, "init", "-q", "-b", "b0")
+    (project.folder / ".gitignore").write_text("*.db\n__pycache__\n")
+    branches: dict[str, Tables] = {}
+    for number in range(BRANCHES):
+        name, tables = f"b{number}", branch_models(seed)
+        git(project.folder, "checkout", "-q", "-B", name)
+        project.module("tabelas", models(tables))
+        commands.rebuild(project.plan(), apply_it=False, proof=False)
+        git(project.folder, "add", "-A")
+        git(project.folder, "commit", "-qm", name)
+        branches[name] = tables
+    now: Tables = branches[f"b{BRANCHES - 1}"]
+    commands.onboard(project.plan())
+    filled(project, now)
+    for number in range(SWITCHES):
+        name = seed.choice(sorted(branches))
+        git(project.folder, "checkout", "-q", name)
+        before = {table: rows(project, table) for table in now}
+        to = branches[name]
+        command = (commands.up, commands.rebuild, commands.onboard)[number % 3]
+        command(project.plan(), confirmed=lambda _: True)
+        commands.status(project.plan())
+        for table in now.keys() & to.keys():
+            kept = {"id", *now[table]} & {"id", *to[table]}
+            found = [{column: row[column] for column in kept} for row in rows(project, table)]
+            assert found == [{column: row[column] for column in kept} for row in before[table]]
+        now = to
+        filled(project, now)
