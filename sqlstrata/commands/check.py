@@ -10,24 +10,30 @@ from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import mismatch
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import HistoryDiffers, accepted
-from sqlstrata.modules.turning import unlisted
+from sqlstrata.modules.turning import as_imported, metadata_of, unlisted
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line, Verbatim
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.generate import steps
+from sqlstrata.schema.describe import describe
+from sqlstrata.schema.described import Described
+from sqlstrata.schema.values import Table
+from sqlstrata.source import flat
 
 
 @dataclass(frozen=True)
 class Checked:
     """The first stage whose file differs, if one does; modules that no stage turns on; and the command that helps.
 
-    `proved` is False for a history that `rebuild --no-proof` has written.
+    `proved` is False for a history that `rebuild --no-proof` has written. `drifted` is True where the history is what
+    the stages give, and the package, as an application imports it, is not the last stage.
     """
 
     mismatch: folder.Mismatch | None
     unlisted: tuple[str, ...]
     remedy: str
     proved: bool = True
+    drifted: bool = False
 
     def to_json(self) -> dict[str, object]:
         found = self.mismatch
@@ -51,6 +57,13 @@ class Checked:
     def error(self) -> HistoryDiffers | None:
         if self.mismatch is None:
             return None
+        if self.drifted:
+            return HistoryDiffers(
+                f"The models that an application imports are not those of the last stage, {self.mismatch.stage}.",
+                where=self.mismatch.file,
+                hint="The history is what the stages give. Import the modules that are on in that stage; `inv stages` "
+                "shows them.",
+            )
         place = f", first at stage {self.mismatch.stage}" if self.mismatch.stage else ""
         message = f"The history is not what the stages give{place}: {self.mismatch.cause}."
         hint = f"Run {self.remedy}, and look at what changed."
@@ -67,8 +80,10 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     healed(plan, notify)
     wrong = None if remembered.is_unchanged(plan) else _differing(plan)
     wrong = wrong or folder.environment_mismatch(plan.migrations)
+    drift = _drift(plan) if wrong is None else None
     remedy = "" if wrong is None else folder.remedy(folder.read(plan.migrations / "versions"))
-    found = Checked(wrong, unlisted(plan), remedy, folder.is_proved(plan.migrations))
+    proved = folder.is_proved(plan.migrations)
+    found = Checked(wrong or drift, unlisted(plan), remedy, proved, drifted=drift is not None)
     if found.unlisted:
         notify(f"Warning: no stage turns on {', '.join(found.unlisted)}.", "")
     return accepted(found)
@@ -81,3 +96,29 @@ def _differing(plan: Plan) -> folder.Mismatch | None:
         return edited
     made = steps(plan)
     return mismatch(plan, made) or folder.frozen_mismatch(plan, made)
+
+
+def _drift(plan: Plan) -> folder.Mismatch | None:
+    """The first table that the package defines otherwise than the last stage, when an application imports it.
+
+    Tables that it does not import do not count. A live stage has the very models that the application imports.
+    """
+    last = plan.stages[-1]
+    imported = None if last.live or last.frozen else as_imported(plan)
+    if imported is None:
+        return None
+    described = Described(plan.dialects)
+    wanted = describe(metadata_of(plan, len(plan.stages) - 1), described=described).tables
+    for key, table in describe(imported, described=described).tables.items():
+        if table != wanted.get(key):
+            there = None if key not in wanted else (f"stage {last.name}/{key}", _written(wanted[key]))
+            package = plan.models.package
+            diff = folder.difference(there, (f"the package as it is imported/{key}", _written(table)))
+            return folder.Mismatch(last.name, "models", f"{package.replace('.', '/')}/__init__.py", diff)
+    return None
+
+
+def _written(table: Table) -> str:
+    """A table as Python, an element a line."""
+    elements = (*table.elements(), *(index.source for index in table.indexes.values()))
+    return "".join(f"{flat(each)}\n" for each in elements)

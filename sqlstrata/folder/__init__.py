@@ -7,7 +7,7 @@ every command calls first, repairs what a killed run has left.
 
 from __future__ import annotations
 
-from sqlstrata.folder.comparison import Cause, Mismatch, compare
+from sqlstrata.folder.comparison import Cause, Mismatch, compare, difference
 from sqlstrata.folder.files import File, foreign, read
 from sqlstrata.folder.frozen import frozen_edited, frozen_mismatch, frozen_written, require_frozen
 from sqlstrata.folder.lock import heal, locked
@@ -23,6 +23,7 @@ __all__ = [
     "Replaced",
     "compare",
     "copy",
+    "difference",
     "edited_place",
     "eject",
     "environment",

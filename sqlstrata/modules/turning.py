@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 import warnings
@@ -60,6 +61,22 @@ def metadata_of(plan: Plan, index: int) -> sa.MetaData:
         with stages.listening():
             metadata = stages.metadata(index)
         views.keep(metadata)
+        return metadata
+    finally:
+        stages.end()
+
+
+def as_imported(plan: Plan) -> sa.MetaData | None:
+    """Give the MetaData after importing the package as an application does; None where its `__init__` has no imports.
+
+    Raises WrongUse where it fails.
+    """
+    stages = _Stages(plan)
+    try:
+        with stages.listening():
+            metadata = stages.face()
+        if metadata is not None:
+            views.keep(metadata)
         return metadata
     finally:
         stages.end()
@@ -172,6 +189,17 @@ class _Stages:
             self.imported = len(modules)
             self.moved = {base: move(base) for base in bases if base in self.outlasting}
             return joined([self.moved.get(base, base) for base in bases])
+
+    def face(self) -> sa.MetaData | None:
+        """Import the package whole, with all that its `__init__` imports."""
+        package, last = self.plan.models.package, len(self.plan.stages) - 1
+        with self._turn(("__init__",)):
+            text = self.finder.sources.text(self.finder.sources.path(package))
+            if not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(text.tree)):
+                return None
+            self.finder.inits.listed = frozenset()
+            self._import(package, "An application that imports it fails, too.", last)
+            return joined(list(self._bases(last)))
 
     def end(self) -> None:
         """Drop what was imported, so that the next stage starts with nothing."""

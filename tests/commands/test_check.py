@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sqlstrata import commands
+from sqlstrata.commands.check import Checked
+from sqlstrata.errors import HistoryDiffers
 from tests.commands.running import (
     CIDADES,
     STAGES,
@@ -16,7 +20,7 @@ from tests.commands.running import (
     edited,
     tree,
 )
-from tests.projects import Project
+from tests.projects import Project, write
 
 
 def test_check_is_content_with_what_rebuild_made(given: Inv) -> None:
@@ -117,3 +121,42 @@ def test_check_warns_of_modules_that_no_stage_turns_on(given: Inv, project: Proj
     assert ran.code == 0
     assert "no stage turns on esquecido" in ran.err
     assert json.loads(given("check", "--json").out)["ok"] is True
+
+
+VERSIONS = {
+    "pessoas": "tabela = sa.Table('pessoas', Base.metadata, sa.Column('id', sa.Integer, primary_key=True))",
+    "pessoas_v2": "tabela = sa.Table('pessoas', Base.metadata, sa.Column('id', sa.BigInteger, primary_key=True))",
+    "cidades": "tabela = sa.Table('cidades', Base.metadata, sa.Column('id', sa.Integer, primary_key=True))",
+    "novas": "tabela = sa.Table('novas', Base.metadata, sa.Column('id', sa.Integer, primary_key=True))",
+}
+CHANGES = [
+    {"name": "um", "enable": ["pessoas", "cidades"]},
+    {"name": "dois", "disable": ["pessoas", "cidades"], "enable": ["pessoas_v2", "novas"], "drop": ["cidades"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("face", "found"),
+    [
+        ("", None),
+        ("from modelos.pessoas_v2 import tabela\n", None),
+        ("from modelos import pessoas_v2, novas\n", None),
+        ("from modelos.pessoas import tabela\n", '+sa.Column("id", sa.Integer(), nullable=False)'),
+        ("from modelos import cidades\n", "is imported/cidades"),
+    ],
+)
+def test_the_package_as_an_application_imports_it_is_the_last_stage(
+    tmp_path: Path, face: str, found: str | None
+) -> None:
+    project = write(tmp_path / "projeto", VERSIONS, CHANGES)
+    commands.rebuild(project.plan(), apply_it=False)
+    (project.folder / "modelos" / "__init__.py").write_text(face)
+    if found is None:
+        assert commands.check(project.plan()).mismatch is None
+        return
+    with pytest.raises(HistoryDiffers, match="are not those of the last stage, dois") as error:
+        commands.check(project.plan())
+    assert error.value.where == "modelos/__init__.py"
+    assert isinstance(error.value.result, Checked)
+    assert error.value.result.mismatch is not None
+    assert found in error.value.result.mismatch.diff
