@@ -5,8 +5,46 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+
+from sqlstrata.errors import WrongUse
+
+Write = Callable[[Path, bytes], None]
+"""Writes a file, and the folders that it needs."""
+
+
+@contextmanager
+def together() -> Iterator[Write]:
+    """Write several files, each whole. Where anything fails inside, all are as they were before.
+
+    Raises WrongUse where one cannot be written.
+    """
+    undo: list[Callable[[], None]] = []
+
+    def write(path: Path, content: bytes) -> None:
+        for folder in reversed([each for each in path.parents if not each.exists()]):
+            folder.mkdir()
+            undo.append(partial(_remove_folder, folder))
+        before = path.read_bytes() if path.exists() else None
+        undo.append(partial(path.unlink, missing_ok=True) if before is None else partial(write_whole, path, before))
+        write_whole(path, content)
+
+    try:
+        yield write
+    except BaseException as error:
+        for step in reversed(undo):
+            step()
+        if isinstance(error, OSError):
+            raise WrongUse(f"Cannot write a file: {error}.", hint="Nothing was changed.") from error
+        raise
+
+
+def _remove_folder(folder: Path) -> None:
+    with suppress(OSError):  # somebody else has written into it by now
+        folder.rmdir()
 
 
 def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlstrata.disk import write_whole
+from sqlstrata.disk import together, write_whole
+from sqlstrata.errors import WrongUse
 
 
 def test_a_new_file_is_written(tmp_path: Path) -> None:
@@ -50,3 +51,23 @@ def test_what_fails_leaves_the_file_and_nothing_beside_it(tmp_path: Path, monkey
     with pytest.raises(OSError, match="No space left"):
         write_whole(file, b"new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"old"}
+
+
+def _write(*paths: Path) -> None:
+    with together() as write:
+        for path in paths:
+            write(path, b"new")
+
+
+def test_of_several_files_none_is_written_where_one_fails(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WrongUse, match=r"Cannot write a file: .* Nothing was changed\."):
+        _write(tmp_path / "old", tmp_path / "a" / "b" / "new", tmp_path / "folder")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+
+
+def test_several_files_are_written(tmp_path: Path) -> None:
+    _write(tmp_path / "a" / "b", tmp_path / "c")
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"b", "c"}

@@ -6,13 +6,12 @@ import codecs
 import importlib.util
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.commands.yaml_edit import with_last_frozen, with_stage
-from sqlstrata.disk import shown, write_whole
+from sqlstrata.disk import shown, together
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder import require_frozen
 from sqlstrata.modules.frozen import path_of
@@ -84,10 +83,10 @@ def new_stage(
         raise WrongUse(message, hint="Leave out --extends, or name another module.")
     text, encoding = _text(plan)
     added, line = with_stage(text, name, message or _message(name), modules)
-    with _undone() as done:
+    with together() as write:
         for module, path in missing.items():
-            _write(path, skeleton(plan, _package_folder(plan), module, extends).encode(), done)
-        _write(plan.path, added.encode(encoding), done)
+            write(path, skeleton(plan, _package_folder(plan), module, extends).encode())
+        write(plan.path, added.encode(encoding))
         again = read(plan.path)
         if again.stages[:-1] != plan.stages:
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
@@ -106,8 +105,8 @@ def _new_live_stage(plan: Plan, name: str, message: str | None) -> NewStage:
     require_frozen(plan)
     text, encoding = _text(plan)
     added, line = with_stage(with_last_frozen(text), name, message or _message(name), None)
-    with _undone() as done:
-        _write(plan.path, added.encode(encoding), done)
+    with together() as write:
+        write(plan.path, added.encode(encoding))
         again = read(plan.path)
         if again.stages[:-1] != (*plan.stages[:-1], replace(last, live=False, frozen=True)):
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
@@ -149,32 +148,3 @@ def _package_folder(plan: Plan) -> Path:
 
 def _is_there(path: Path) -> bool:
     return path.exists() or path.with_suffix("").joinpath("__init__.py").exists()
-
-
-Done = list[tuple[Path, bytes | None]]
-"""Files that were written, and their contents before."""
-
-
-@contextmanager
-def _undone() -> Iterator[Done]:
-    """Restore every file that was written, where anything fails."""
-    done: Done = []
-    try:
-        yield done
-    except BaseException as error:
-        for path, content in reversed(done):
-            if content is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_whole(path, content)
-        if isinstance(error, OSError):
-            raise WrongUse(f"Cannot write a file: {error}.", hint="Nothing was changed.") from error
-        raise
-
-
-def _write(path: Path, content: bytes, done: Done) -> None:
-    """Write a file whole or not at all."""
-    before = path.read_bytes() if path.exists() else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content)
-    done.append((path, before))
