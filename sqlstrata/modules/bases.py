@@ -28,9 +28,10 @@ def value_of(module: ModuleType, attribute: str) -> object:
 
 def metadata_of(value: object) -> sa.MetaData | None:
     """Give the MetaData of a base: a MetaData, or what has one and is neither a table nor a mapped class."""
-    if isinstance(value, sa.Table) or isinstance(sa.inspect(value, raiseerr=False), Mapper):
+    metadata = its_metadata(value)  # first, for inspecting an engine would connect it
+    if metadata is None or isinstance(value, sa.Table) or isinstance(sa.inspect(value, raiseerr=False), Mapper):
         return None
-    return its_metadata(value)
+    return metadata
 
 
 def its_metadata(value: object) -> sa.MetaData | None:

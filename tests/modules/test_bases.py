@@ -229,6 +229,15 @@ def test_a_metadata_that_a_mapping_has_is_named_by_its_key(
         assert tables(plan) == [["item"], last]
 
 
+def test_looking_for_a_base_connects_no_engine(write: Write, tmp_path: Path) -> None:
+    """Inspecting an engine, which a module may have beside its base, would create the file."""
+    file = tmp_path / "other.db"
+    engine = f"{BASE}\n    engine = sa.create_engine('sqlite:///{file}')\n"
+    plan = write({"item": ITEM}, base="base:Bas", off={"base": engine})
+    assert "The nearest base is `Base`." in refusal(plan)
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     "module",
     [
