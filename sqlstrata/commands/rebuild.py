@@ -9,23 +9,20 @@ from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.config import Config
 
 from sqlstrata import folder
+from sqlstrata.commands import alembic_ini
 from sqlstrata.commands.development import Brought, bring_up, never
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
 from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
-from sqlstrata.disk import write_whole
 from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
-from sqlstrata.migrate import apply
 from sqlstrata.migrate.follow import Followed
 from sqlstrata.migrate.identity import swept
 from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
-from sqlstrata.plan.values import VersionTable
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
@@ -35,8 +32,6 @@ from sqlstrata.revisions.frozen import require_readable
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
 from sqlstrata.servers import KINDS
-
-_ALEMBIC_INI = Path(__file__).with_name("alembic.ini")
 
 
 @dataclass(frozen=True)
@@ -218,7 +213,7 @@ def _write(
         about_older = folder.environment(plan.migrations, wait=wait)
         if about_older is not None:
             notify(about_older, "")
-        about_ini = _alembic_ini(plan)
+        about_ini = alembic_ini.complete(plan)
         if about_ini is not None:
             notify(about_ini, "")
         if not proved and folder.compare(folder.read(versions), revisions) is not None:
@@ -227,51 +222,6 @@ def _write(
         if proved:
             folder.mark_proved(plan.migrations)
         return replaced
-
-
-def _alembic_ini(plan: Plan) -> str | None:
-    """Write an alembic.ini beside the plan where there is none, so that Alembic's own commands work there.
-
-    The database's URL is in it only where that is a file: another may hold a password. Gives a sentence where there is
-    one already that names another version table.
-    """
-    path, lines = plan.folder / "alembic.ini", _version_table(plan)
-    if path.exists():
-        found = Config(str(path)).get_section("alembic", {}) if lines else {}
-        missing = [f"{key} = {value}" for key, value in lines.items() if found.get(key) != value]
-        if not missing:
-            return None
-        return f"{path.name} does not name Alembic's table: write `{'` and `'.join(missing)}` under [alembic]."
-    if not plan.migrations.is_relative_to(plan.folder):
-        return None
-    text = _ALEMBIC_INI.read_text(encoding="utf-8")
-    text = text.replace("MIGRATIONS", plan.migrations.relative_to(plan.folder).as_posix())
-    text = text.replace("CONFIG", plan.path.name)
-    url = sa.make_url(plan.database.url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        file = Path(url.database)
-        inside = file.is_relative_to(plan.folder)
-        path_of_file = (file.relative_to(plan.folder) if inside else file).as_posix().replace("%", "%%")
-        place = f"%(here)s/{path_of_file}" if inside else path_of_file
-        text = text.replace("# sqlalchemy.url = driver://user@host/name", f"sqlalchemy.url = sqlite:///{place}")
-    if lines:
-        named = "".join(f"{key} = {value}\n" for key, value in lines.items())
-        text += f"\n# Alembic's table, as config.yaml names it.\n{named}"
-    try:
-        write_whole(path, text.encode(), replace=False)
-    except OSError as error:
-        message = f"{path.name} cannot be written beside the plan: {error.strerror}."
-        raise WrongUse(
-            message, hint="Check the folder's permissions and free space. Nothing else was changed."
-        ) from error
-    return None
-
-
-def _version_table(plan: Plan) -> dict[str, str]:
-    """The lines of alembic.ini for Alembic's table; none where it is the default one."""
-    if plan.version_table == VersionTable():
-        return {}
-    return {key: value for key, value in apply.version_table(plan).items() if value is not None}
 
 
 @contextmanager
