@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlstrata.commands.down import down
     from sqlstrata.commands.eject import eject
     from sqlstrata.commands.identify import identify
+    from sqlstrata.commands.init import init
     from sqlstrata.commands.new_stage import new_stage
     from sqlstrata.commands.onboard import onboard
     from sqlstrata.commands.rebuild import rebuild
@@ -39,7 +40,7 @@ _ELSEWHERE = {
 
 __all__ = [
     "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "check", "down", "eject", "find", "history", "identify",
-    "new_stage", "onboard", "read", "rebuild", "reset", "sql", "stages", "status", "up", "verify",
+    "init", "new_stage", "onboard", "read", "rebuild", "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip
 
 

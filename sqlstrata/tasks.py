@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import invoke.main
@@ -93,13 +94,17 @@ def _prepare_streams() -> None:
 
 
 Body = Callable[..., "Result"]
+Reading = Callable[["str | None", "Report"], object]
+"""Makes what a command works on of the value of `--config`."""
 
 
-def command(*, progress: bool = False, iterable: Iterable[str] = (), **help_: str) -> Callable[[Body], Command]:
+def command(
+    *, progress: bool = False, iterable: Iterable[str] = (), reading: Reading | None = None, **help_: str
+) -> Callable[[Body], Command]:
     """Make a task of a function that takes the plan, a function for messages, and options of its own.
 
     The task has these options after `--config` and `--json`, and prints the function's result. `progress` shows each
-    stage while the work goes on.
+    stage while the work goes on. `reading` gives what the function takes instead of the plan.
     """
 
     def made(body: Body) -> Command:
@@ -108,7 +113,7 @@ def command(*, progress: bool = False, iterable: Iterable[str] = (), **help_: st
             with ending(json, url if isinstance(url, str) else None) as report:
                 report.notes(_notes(url if isinstance(url, list) else [url] if url else []))
                 with report.progress() if progress else nullcontext(report.tell) as notify:
-                    plan = _plan(config, report)
+                    plan = (reading or _plan)(config, report)
                     if "wait" in options:
                         options["wait"] = _seconds(options["wait"])
                     result = body(plan, notify, **options)
@@ -172,6 +177,35 @@ def commands(_: Context) -> None:
     shown = Program(namespace=namespace, name=program_name(), binary=program_name())
     with ending(json=False):
         shown.run([program_name(), "--list"], exit=False)
+
+
+def _new_plan(config: str | None, _: Report) -> Path:
+    """The config.yaml to write: in the working directory, and in no folder above."""
+    from sqlstrata.plan.finding import NAME
+
+    return Path(config or os.environ.get("SQLSTRATA_CONFIG") or NAME)
+
+
+@command(
+    reading=_new_plan,
+    config="the config.yaml to write (default: the one here)",
+    url="the development database (default: the variable DATABASE_URL, or a SQLite file)",
+    from_database="the URL of a database that exists: its models are written, and its schema is the first stage",
+    live="the models are edited in place; the last stage is the models as they are (default where there are models)",
+    modules="each step of the models is a module of its own (default where there are none)",
+    name="the first module, where there are no models (default: item)",
+)
+def init(
+    config: Path,
+    _: Notify,
+    url: str | None = None,
+    from_database: str | None = None,
+    live: bool = False,
+    modules: bool = False,
+    name: str = "item",
+) -> Result:
+    """Start here: find the models, or write a first one; write config.yaml and what goes with it."""
+    return sqlstrata.init(config, url=url, from_database=from_database, live=live, by_modules=modules, name=name)
 
 
 @command(

@@ -36,6 +36,7 @@ ROOMS = (
     "scratch",
     "migrate",
     "proof",
+    "start",
     "commands",
     "output",
     "program",

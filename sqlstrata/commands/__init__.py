@@ -7,6 +7,7 @@ from sqlstrata.commands.check import check
 from sqlstrata.commands.down import down
 from sqlstrata.commands.eject import eject
 from sqlstrata.commands.identify import identify
+from sqlstrata.commands.init import init
 from sqlstrata.commands.new_stage import new_stage
 from sqlstrata.commands.onboard import onboard
 from sqlstrata.commands.rebuild import rebuild
@@ -18,6 +19,6 @@ from sqlstrata.commands.up import up
 from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "adopt", "check", "down", "eject", "identify", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
+    "adopt", "check", "down", "eject", "identify", "init", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
     "status", "up", "verify",
 ]  # fmt: skip

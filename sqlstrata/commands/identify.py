@@ -51,18 +51,23 @@ def named(stage: str | None) -> str:
     return "no stage: it is empty" if stage is None else f"stage {stage}"
 
 
-@answering()
 def identify(plan: Plan, url: str | None = None, notify: Notify = silent) -> Identified:
     """Find the stage that a database is at, by its schema alone. Read-only.
 
     Raises SchemaDiffers where no stage fits exactly; its `result` has the nearest one and the differences. Raises
     Unreachable, also where there is no such database, and WrongUse.
     """
+    return accepted(fit(plan, url, notify))
+
+
+@answering()
+def fit(plan: Plan, url: str | None = None, notify: Notify = silent) -> Identified:
+    """Give the stage that a database is at, or the nearest one and the differences. Raises Unreachable and WrongUse."""
     healed(plan, notify)
     stages = outlines(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)
         revisions = apply.revisions_of(connection, plan)
         current = stage_of(revisions[0], apply.files(plan)) if len(revisions) == 1 else None
-        fit = fit_of(connection, plan, stages, current)
-    return accepted(Identified(fit.stage, fit.differences, fit.also))
+        found = fit_of(connection, plan, stages, current)
+    return Identified(found.stage, found.differences, found.also)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from {package}.{module} import {base}
+from {module} import {base}
 
 
 class {model}({base}):
@@ -28,7 +28,7 @@ class {model}({base}):
 _SQLMODEL = '''\
 from sqlmodel import Field
 
-from {package}.{module} import {base}
+from {module} import {base}
 
 
 class {model}({base}, table=True):
@@ -43,7 +43,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from {package}.{module} import {base}
+from {module} import {base}
 
 {table} = sa.Table("{table}", {base}, sa.Column("id", sa.Integer, primary_key=True))
 """
@@ -53,7 +53,7 @@ from __future__ import annotations
 from sqlalchemy import String
 from sqlalchemy.orm import mapped_column
 
-from {package}.{module} import {model}
+from {module} import {model}
 
 {model}.{column} = mapped_column(String(100), nullable=True)
 """
@@ -74,12 +74,11 @@ def skeleton(plan: Plan, folder: Path, module: str, extends: str | None) -> str:
     if extends is not None:
         found = _model(plan, folder, extends)
         return f'"""{title}: {found.name} gets a column."""\n\n' + _COLUMN.format(
-            package=plan.models.package, module=found.module, model=found.name, column=_column(name, found)
+            module=f"{plan.models.package}.{found.module}", model=found.name, column=_column(name, found)
         )
     base = plan.models.base_attribute
     return f'"""{title}."""\n\n' + _kind(plan, folder).format(
-        package=plan.models.package,
-        module=plan.models.base_module,
+        module=plan.models.full(plan.models.base_module),
         base=base,
         model="".join(part.capitalize() for part in name.split("_")),
         title=title,

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from sqlstrata.start.texts import scalar
+
 
 def with_stage(text: str, name: str, message: str, modules: tuple[str, ...] | None) -> tuple[str, int]:
     """Give the text with one more stage at the end, and the line of that stage. Nothing else changes.
@@ -14,8 +16,8 @@ def with_stage(text: str, name: str, message: str, modules: tuple[str, ...] | No
     `modules` are those that it turns on; None for a live stage.
     """
     node = _stages(text)
-    turns = ("live", "true") if modules is None else ("enable", f"[{', '.join(map(_scalar, modules))}]")
-    pairs = [("name", name), ("message", _scalar(message)), turns]
+    turns = ("live", "true") if modules is None else ("enable", f"[{', '.join(map(scalar, modules))}]")
+    pairs = [("name", name), ("message", scalar(message)), turns]
     if node.flow_style:
         return _in_flow(text, node, "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}")
     newline = "\r\n" if "\r\n" in text else "\n"
@@ -89,9 +91,3 @@ def _separated(lines: list[str], node: yaml.SequenceNode) -> bool:
     if len(node.value) == 1:
         return int(max(_last_line(each) for each in _leaves(node))) > int(node.start_mark.line)
     return not lines[node.value[-1].start_mark.line - 1].strip()
-
-
-def _scalar(text: str) -> str:
-    """The text as a YAML scalar on one line, quoted where needed, also within brackets."""
-    dumped: str = yaml.safe_dump([text], allow_unicode=True, width=10**9, default_flow_style=True)
-    return dumped.strip()[1:-1]

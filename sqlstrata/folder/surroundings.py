@@ -50,7 +50,7 @@ def environment(migrations: Path, *, wait: float = WAIT) -> str | None:
     Gives a sentence about what older versions have left there; None without any. Raises Locked and WrongUse.
     """
     with locked(real(migrations) / _OLD, wait):
-        for name, content in _single().items():
+        for name, content in single().items():
             if not os.path.lexists(migrations / name):
                 _write_file(migrations / name, content)
         return _modernized(migrations)
@@ -109,7 +109,7 @@ def _ejected_env() -> bytes:
 
 def environment_mismatch(migrations: Path) -> Mismatch | None:
     """Find the first file that `environment` would write; None without any. Read-only. Raises WrongUse."""
-    for name, content in _single().items():
+    for name, content in single().items():
         if not os.path.lexists(migrations / name):
             new = (f"from the program/{name}", content.decode(errors="surrogateescape"))
             return Mismatch(None, "file missing", name, difference(None, new))
@@ -121,7 +121,7 @@ def is_edited(migrations: Path, name: str) -> bool:
     place = migrations / name
     if place.is_dir():
         return name != EJECTED or _contents(place) != _contents(OPERATIONS)
-    known = {*_single().values(), _ejected_env()}
+    known = {*single().values(), _ejected_env()}
     return place.read_bytes() not in known
 
 
@@ -136,7 +136,7 @@ def copy(migrations: Path, target: Path) -> None:
             shutil.copy(each, target / each.name)
 
 
-def _single() -> dict[str, bytes]:
+def single() -> dict[str, bytes]:
     """The files that are written where they are missing."""
     paths = sorted(path for path in TEMPLATE.iterdir() if path.is_file() and not is_ignored(path.name))
     return {path.name: path.read_bytes() for path in paths}

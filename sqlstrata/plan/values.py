@@ -153,6 +153,10 @@ class Models:
     modules: tuple[str, ...] = ("*",)
     """Patterns of the modules that a live stage turns on."""
 
+    def full(self, module: str) -> str:
+        """Give the full name of a module of the package, in which `__init__` is the package itself."""
+        return self.package if module == "__init__" else f"{self.package}.{module}"
+
     @property
     def base_module(self) -> str:
         """The module of the first base."""

@@ -1,0 +1,1 @@
+"""What `init` finds in a folder, and what it writes there."""

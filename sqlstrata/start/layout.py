@@ -1,0 +1,73 @@
+"""How config.yaml names what was found: the package, the bases in it, and the modules that define tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlstrata.errors import WrongUse
+from sqlstrata.start.discovery import Found
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The values under `models`: a package, its bases as module:attribute, and patterns of modules.
+
+    `listed` are the modules that define tables now, and `patterns` is empty where they are all of the package.
+    """
+
+    package: str
+    bases: tuple[str, ...]
+    listed: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+def layout(found: Sequence[Found], names: Iterable[str]) -> Layout:
+    """Give the layout of bases that have tables; `names` are all modules of the folder.
+
+    Raises WrongUse where the modules that define the tables are in no package together.
+    """
+    defining = sorted({module for each in found for module in each.tables.values() if module})
+    package = _common([*defining, *(each.module for each in found)]) or _common(defining)
+    if not package:
+        raise WrongUse(
+            f"The tables are defined in {len(defining)} modules that are in no package: {', '.join(defining)}.",
+            hint="Move them into one package, and run this again.",
+        )
+    listed = tuple(_inside(package, module) for module in defining)
+    bases = tuple(f"{_inside(package, each.module)}:{each.attribute}" for each in found)
+    others = {_inside(package, each) for each in names if _is_in(package, each)}
+    only_tables = others - {"__init__"} <= {*listed, *(base.partition(":")[0] for base in bases)}
+    return Layout(package, bases, listed, () if only_tables else _patterns(listed))
+
+
+def _common(names: Iterable[str]) -> str:
+    """The package, or the single module, that all of these are in."""
+    found: list[str] = []
+    for parts in zip(*(name.split(".") for name in names), strict=False):
+        if len(set(parts)) > 1:
+            break
+        found.append(parts[0])
+    return ".".join(found)
+
+
+def _is_in(package: str, module: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def _inside(package: str, module: str) -> str:
+    """A module's name within the package, as config.yaml has it."""
+    return "__init__" if module == package else module.removeprefix(f"{package}.")
+
+
+def _patterns(listed: Collection[str]) -> tuple[str, ...]:
+    """Patterns that have these modules, and those that people will add beside them."""
+    heads = {each.partition(".")[0] for each in listed}
+    if len(heads) == 1 and len(listed) > 1:
+        (head,) = heads
+        return (head, f"{head}.*") if head in listed else (f"{head}.*",)
+    lasts = {each.rpartition(".")[2] for each in listed}
+    if len(lasts) == 1 and len(listed) > 1:
+        (last,) = lasts
+        return (last, f"*.{last}") if last in listed else (f"*.{last}",)
+    return tuple(sorted(listed))
