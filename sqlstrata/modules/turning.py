@@ -114,12 +114,8 @@ def with_live_modules(plan: Plan) -> Plan:
 
 
 def _finder(plan: Plan) -> Finder:
-    listed = {_full(plan.models.package, module) for stage in plan.stages for module in stage.enable}
+    listed = {plan.models.full(module) for stage in plan.stages for module in stage.enable}
     return Finder(plan.folder, plan.models.package, listed)
-
-
-def _full(package: str, module: str) -> str:
-    return package if module == "__init__" else f"{package}.{module}"
 
 
 class _Stages:
@@ -237,7 +233,8 @@ class _Stages:
         found = self.finder.sources.find(self.plan.models.package)
         if found is None:
             raise self.complaints.no_package()
-        if found.submodule_search_locations is None:
+        modules = {module for stage in self.plan.stages for module in stage.modules}
+        if found.submodule_search_locations is None and modules - {"__init__"}:
             raise self.complaints.not_a_package()
 
     def _bases(self, index: int) -> tuple[sa.MetaData, ...]:
@@ -257,7 +254,7 @@ class _Stages:
         """Give the MetaData whose tables stay out of the history, as far as their modules are imported."""
         found: list[sa.MetaData] = []
         for each in self.plan.models.ignore:
-            name = _full(self.plan.models.package, each.module)
+            name = self.plan.models.full(each.module)
             if name in self.finder.inits.listed and name not in sys.modules:
                 continue  # a stage may turn it on
             module, value = self._imported(each, index)
@@ -271,14 +268,20 @@ class _Stages:
 
     def _imported(self, base: Base, index: int) -> tuple[ModuleType, object]:
         """Import the module of a base, and give it and the value of the attribute."""
-        name = _full(self.plan.models.package, base.module)
-        if self.finder.sources.find(name) is None:
-            raise self.complaints.no_base_module(base)
+        name = self._found(base)
         module = self._import(name, f"It has the base, at {self.complaints.named_at(base)}.", index)
         return module, value_of(module, base.attribute)
 
+    def _found(self, base: Base) -> str:
+        """The full name of a base's module: one of the package, or else one beside it."""
+        names = (self.plan.models.full(base.module), base.module)
+        name = next((each for each in names if self.finder.sources.find(each) is not None), None)
+        if name is None:
+            raise self.complaints.no_base_module(base)
+        return name
+
     def _turn_on(self, module: str, index: int) -> None:
-        name = _full(self.plan.models.package, module)
+        name = self.plan.models.full(module)
         if self.finder.sources.find(name) is None:
             raise self.complaints.no_module(module, index)
         self._import(name, self.complaints.turned_on(module, index), index)
@@ -315,4 +318,4 @@ class _Stages:
         self.ours = frozenset(name for base in bases for name in base.tables)
 
     def _names(self, modules: tuple[str, ...]) -> frozenset[str]:
-        return frozenset(_full(self.plan.models.package, module) for module in modules)
+        return frozenset(self.plan.models.full(module) for module in modules)

@@ -134,7 +134,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Where a declarative base or a MetaData is: a module of the package, and an attribute, perhaps of an attribute."""
+    """Where a base or a MetaData is: a module, of the package or beside it, and an attribute, or one inside it."""
 
     module: str
     attribute: str

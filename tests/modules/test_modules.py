@@ -1325,6 +1325,24 @@ def test_a_module_in_place_of_the_package_is_refused(write: Write) -> None:
     )
 
 
+def test_one_module_may_be_the_package_and_is_turned_on_as_such(write: Write) -> None:
+    """An application with one models.py: the module is its own `__init__`, and has the base and the tables."""
+    plan = write({}, [["__init__"]], base="__init__:Base")
+    (plan.folder / "estagios.py").write_text(BASE + USUARIO.replace("from estagios.base import Base\n", ""))
+    assert [[*turn.metadata.tables] for turn in turns(plan)] == [["usuarios"]]
+
+
+def test_a_base_may_be_beside_the_package(write: Write) -> None:
+    """Also then it is one that nothing else has touched; a module of that name in the package comes first."""
+    files = {name: text.replace("estagios.base", "banco") for name, text in SHOP.items()}
+    plan = write(files, [["usuario"], ["produto"]], base="banco:Base")
+    (plan.folder / "estagios" / "base.py").rename(plan.folder / "banco.py")
+    assert [[*turn.metadata.tables] for turn in turns(plan)] == [["usuarios"], ["usuarios", "produtos"]]
+    assert "banco" not in sys.modules
+    (plan.folder / "estagios" / "banco.py").write_text(BASE)
+    assert "neither the base nor in `ignore`" in str(refusal(plan))
+
+
 def test_places_are_reported_as_the_user_named_the_configuration(write: Write) -> None:
     """With `--config outro/config.yaml` a module's path begins with `outro`, too."""
     error = refusal(write(SHOP | {"usuario": "1 / 0\n"}, inside="outro"))
