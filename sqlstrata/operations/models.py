@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -41,13 +41,42 @@ def last_stage(config: Config) -> Models | None:
     for stage in plan["stages"]:
         on = [module for module in on if module not in stage.get("disable", ())] + stage.get("enable", [])
         known.update(on)
-    Unread({f"{package}.{module}" for module in known.difference(on)}).import_package(package)
+    if plan["stages"][-1].get("live"):
+        on = list(_live(package, plan["models"].get("modules", ["*"])))
+    Unread({_full(package, module) for module in known.difference(on)}).import_package(package)
     base = plan["models"]["base"]
     places = [each.split(":") for each in ([base] if isinstance(base, str) else base)]
-    for module in (*(module for module, _ in places), *on):
-        import_module(package if module == "__init__" else f"{package}.{module}")
-    found = [_metadata(import_module(f"{package}.{module}"), attribute) for module, attribute in places]
+    bases = [import_module(_base(package, module)) for module, _ in places]
+    for module in on:
+        import_module(_full(package, module))
+    found = [_metadata(module, attribute) for module, (_, attribute) in zip(bases, places, strict=True)]
     return Models([each for each in found if each is not None], plan.get("not_ours", []))
+
+
+def _full(package: str, module: str) -> str:
+    return package if module == "__init__" else f"{package}.{module}"
+
+
+def _base(package: str, module: str) -> str:
+    """The full name of a base's module: one of the package, or else one beside it."""
+    name = _full(package, module)
+    try:
+        return module if find_spec(name) is None else name
+    except ModuleNotFoundError:  # the package is a module
+        return module
+
+
+def _live(package: str, patterns: list[str]) -> Iterator[str]:
+    """The modules that a live stage turns on."""
+    found = find_spec(package)
+    names = {"__init__"}
+    for place in (found and found.submodule_search_locations) or ():
+        for path in Path(place).rglob("*.py"):
+            *above, last = path.relative_to(place).with_suffix("").parts
+            parts = above if last == "__init__" else [*above, last]
+            if last != "__main__" and parts and all(part.isidentifier() for part in parts):
+                names.add(".".join(parts))
+    yield from (name for name in sorted(names) if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 @dataclass(frozen=True)
