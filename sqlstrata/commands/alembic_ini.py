@@ -19,12 +19,14 @@ _TEMPLATE = Path(__file__).with_name("alembic.ini")
 def complete(plan: Plan) -> str | None:
     """Write alembic.ini where there is none.
 
-    Gives a sentence where there is one that names another version table. Raises WrongUse.
+    Gives a sentence where there is one for the same folder that names another version table. Raises WrongUse.
     """
     path = plan.folder / "alembic.ini"
     if path.exists():
-        lines = _version_table(plan)
-        found = Config(str(path)).get_section("alembic", {}) if lines else {}
+        config, lines = Config(str(path)), _version_table(plan)
+        if not lines or Path(config.get_main_option("script_location") or "").absolute() != plan.migrations:
+            return None
+        found = config.get_section("alembic", {})
         missing = [f"{key} = {value}" for key, value in lines.items() if found.get(key) != value]
         if not missing:
             return None

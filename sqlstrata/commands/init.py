@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ from sqlstrata.start.reverse import Reversed
 FIRST = "item"
 """The name of the first module."""
 _VARIABLE = "DATABASE_URL"
-_FOLDERS = ("migrations", "history", "sqlstrata_migrations")
+_FOLDERS = ("migrations", "history")
 _TABLE = "sqlstrata_version"
 """Alembic's table, where alembic_version belongs to another history."""
 
@@ -170,13 +171,15 @@ def _begun(
     config: Path, url: str, made: Models, seen: Discovery, found: Reversed | None = None, there: sa.URL | None = None
 ) -> Begun:
     """Write everything; `found` and `there` are for the models of a database."""
-    migrations = next(name for name in _FOLDERS if _is_free(config.parent / name))
+    names = chain(_FOLDERS, (f"migrations_{number}" for number in count(2)))
+    migrations = next(name for name in names if _is_free(config.parent / name))
     beside = bool(seen.files.alembic) or (found is not None and found.has_alembic)
     text = texts.config(url, made.layout, made.stage, migrations, _TABLE if beside else None)
     plan = _draft(config, text)
     files = {path: content.encode() for path, content in made.texts.items()}
     if made.path is not None and made.module is not None:
-        files[made.path] = skeleton(plan, made.path.parent, made.module, None).encode()
+        package = made.path.parents[made.module.count(".")]
+        files[made.path] = skeleton(plan, package, made.module, None).encode()
     with together() as write:
         written, kept = _write({**files, **_surroundings(plan), config: text.encode()}, write)
         unknown = () if found is None else found.unknown
@@ -211,7 +214,7 @@ def _draft(config: Path, text: str) -> Plan:
 def _surroundings(plan: Plan) -> dict[Path, bytes]:
     """The files beside the plan: for Invoke, for git, and for Alembic."""
     ignore = plan.folder / ".gitignore"
-    present = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
+    present = ignore.read_text(encoding="utf-8") if ignore.is_file() else ""
     database = addresses.parsed(plan.database.url)
     files = {plan.folder / "tasks.py": texts.TASKS, ignore: texts.ignored(present, database, plan.folder)}
     if (ini := alembic_ini.text(plan)) is not None:

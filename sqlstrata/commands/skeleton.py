@@ -78,7 +78,7 @@ def skeleton(plan: Plan, folder: Path, module: str, extends: str | None) -> str:
         )
     base = plan.models.base_attribute
     return f'"""{title}."""\n\n' + _kind(plan, folder).format(
-        module=plan.models.full(plan.models.base_module),
+        module=_base(plan, folder),
         base=base,
         model="".join(part.capitalize() for part in name.split("_")),
         title=title,
@@ -86,9 +86,21 @@ def skeleton(plan: Plan, folder: Path, module: str, extends: str | None) -> str:
     )
 
 
+def _base(plan: Plan, folder: Path) -> str:
+    """The full name of the base's module, which may be beside the package."""
+    module = plan.models.base_module
+    beside = not _path(folder, module).exists() and _path(plan.folder, module).exists()
+    return module if beside else plan.models.full(module)
+
+
+def _path(folder: Path, module: str) -> Path:
+    return folder.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def _kind(plan: Plan, folder: Path) -> str:
     """The template that suits the base. Nothing is imported: its module is parsed."""
-    path = folder.joinpath(*plan.models.base_module.split(".")).with_suffix(".py")
+    beside = _path(plan.folder, plan.models.base_module)
+    path = beside if _base(plan, folder) == plan.models.base_module else _path(folder, plan.models.base_module)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef) and node.name == plan.models.base_attribute:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlacodegen.generators import Base, DeclarativeGenerator, LiteralImport
+from sqlacodegen.models import Model
 from sqlacodegen.utils import render_callable
 
 from sqlstrata.start.reflection import checks_of
@@ -22,6 +24,10 @@ class Generator(DeclarativeGenerator):
 
     def generate_base(self) -> None:
         self.base = Base([LiteralImport(self.module, "Base")], [], "Base.metadata")
+
+    def collect_imports(self, models: Iterable[Model]) -> None:
+        self.generate_base()  # where no table has a primary key, sqlacodegen has chosen a MetaData of its own
+        super().collect_imports(models)
 
     def render_column(self, column: sa.Column[Any], show_name: bool, is_table: bool = False) -> str:  # noqa: FBT001, FBT002
         self.column = column

@@ -38,7 +38,8 @@ def layout(found: Sequence[Found], names: Iterable[str]) -> Layout:
     bases = tuple(f"{_inside(package, each.module)}:{each.attribute}" for each in found)
     others = {_inside(package, each) for each in names if _is_in(package, each)}
     only_tables = others - {"__init__"} <= {*listed, *(base.partition(":")[0] for base in bases)}
-    return Layout(package, bases, listed, () if only_tables else _patterns(listed))
+    is_for_models = "." in package or len(listed) > 1 or listed == ("__init__",)
+    return Layout(package, bases, listed, () if only_tables and is_for_models else _patterns(listed))
 
 
 def _common(names: Iterable[str]) -> str:
@@ -62,12 +63,11 @@ def _inside(package: str, module: str) -> str:
 
 def _patterns(listed: Collection[str]) -> tuple[str, ...]:
     """Patterns that have these modules, and those that people will add beside them."""
-    heads = {each.partition(".")[0] for each in listed}
-    if len(heads) == 1 and len(listed) > 1:
+    heads, lasts = ({each.split(".")[place] for each in listed} for place in (0, -1))
+    if len(heads) == 1:
         (head,) = heads
-        return (head, f"{head}.*") if head in listed else (f"{head}.*",)
-    lasts = {each.rpartition(".")[2] for each in listed}
-    if len(lasts) == 1 and len(listed) > 1:
+        return (f"{head}.*",) if head not in listed else (head, f"{head}.*")
+    if len(lasts) == 1:
         (last,) = lasts
-        return (last, f"*.{last}") if last in listed else (f"*.{last}",)
+        return (f"*.{last}",) if last not in listed else (last, f"*.{last}")
     return tuple(sorted(listed))

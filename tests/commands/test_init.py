@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,10 +31,10 @@ Session = sessionmaker(engine)
 class Base(DeclarativeBase):
     pass
 """
-USER = """
+IMPORT = "from {base} import Base\n"
+USER = f"""
 from sqlalchemy.orm import Mapped, mapped_column
-from {base} import Base
-
+{IMPORT}
 
 class User(Base):
     __tablename__ = "users"
@@ -229,14 +231,14 @@ def test_a_plan_that_exists_is_completed_and_never_overwritten(inv: Inv) -> None
 
 
 def test_where_one_file_cannot_be_written_none_is(inv: Inv) -> None:
-    Path("tasks.py").mkdir()
-    Path("tasks.py").rmdir()
-    Path("migrations").write_text("a file\n", encoding="utf-8")
-    lay({"history": "", "sqlstrata_migrations/x": ""})
+    lay({"migrations": "a file", "history/x": "", ".gitignore/x": ""})
     before = tree(Path())
     ran = inv("init")
     assert ran.code == 2
+    assert ran.err.startswith("Cannot write a file: [Errno 21] Is a directory: ")
+    assert ran.err.endswith(". Nothing was changed.\n")
     assert tree(Path()) == before
+    assert {path.name for path in Path().iterdir()} == {"migrations", "history", ".gitignore"}
 
 
 def test_an_alembic_folder_is_left_alone_with_two_ways_on(inv: Inv) -> None:
@@ -292,6 +294,177 @@ def test_in_the_modules_way_the_first_stage_turns_on_all_modules_with_tables() -
     assert not Path("app.db").exists()
 
 
+EXTENSION = """
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase
+
+
+class SQLAlchemy:
+    def __init__(self):
+        class Model(DeclarativeBase):
+            pass
+
+        self.Model, self.metadata = Model, Model.metadata
+"""
+"""Its form is Flask-SQLAlchemy's."""
+DB_MODEL = """
+import sqlalchemy as sa
+
+
+class User(db.Model):
+    __tablename__ = "users"
+    id = sa.Column(sa.Integer, primary_key=True)
+"""
+
+
+@dataclass(frozen=True)
+class App:
+    """An application's files, and what config.yaml is to say of them."""
+
+    files: Mapping[str, str]
+    package: str
+    base: tuple[str, ...]
+    patterns: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+APPS = {
+    "FastAPI": App(FASTAPI, "app", ("database:Base",), ("models.*",), ("posts", "users")),
+    "a package for each part": App(
+        {
+            "app/core/db.py": BASE,
+            "app/users/models.py": USER.format(base="app.core.db"),
+            "app/posts/models.py": POST.format(base="app.core.db", user="app.users.models"),
+            "app/posts/views.py": "1 / 0\n",
+        },
+        *("app", ("core.db:Base",), ("*.models",), ("posts", "users")),
+    ),
+    "a package of models": App(
+        {
+            "shop/main.py": "1 / 0\n",
+            "shop/models/__init__.py": "from shop.models.user import User\n",
+            "shop/models/base.py": BASE,
+            "shop/models/user.py": USER.format(base="shop.models.base"),
+        },
+        *("shop.models", ("base:Base",), (), ("users",)),
+    ),
+    "one file": App({"models.py": BASE + USER.replace(IMPORT, "")}, "models", ("__init__:Base",), (), ("users",)),
+    "two files": App(
+        {"database.py": BASE, "models.py": USER.format(base="database")}, "models", ("database:Base",), (), ("users",)
+    ),
+    "Flask, one file": App(
+        {"extension.py": EXTENSION, "app.py": f"from extension import SQLAlchemy\n\ndb = SQLAlchemy()\n{DB_MODEL}"},
+        *("app", ("__init__:db",), (), ("users",)),
+    ),
+    "Flask, a package": App(
+        {
+            "extension.py": EXTENSION,
+            "shop/__init__.py": "from extension import SQLAlchemy\n\ndb = SQLAlchemy()\n",
+            "shop/models.py": f"from shop import db\n{DB_MODEL}",
+        },
+        *("shop", ("__init__:db",), ("models", "models.*"), ("users",)),
+    ),
+    "SQLModel": App(
+        {
+            "app/db.py": "from sqlmodel import SQLModel, create_engine\n",
+            "app/models.py": "from sqlmodel import Field, SQLModel\n\n\nclass Hero(SQLModel, table=True):\n"
+            "    id: int | None = Field(default=None, primary_key=True)\n",
+        },
+        *("app", ("db:SQLModel",), ("models", "models.*"), ("hero",)),
+    ),
+    "a MetaData": App(
+        {
+            "shop/tables.py": "import sqlalchemy as sa\n\nmeta = sa.MetaData()\nitems = sa.Table('items', meta, "
+            "sa.Column('id', sa.Integer, primary_key=True))\n"
+        },
+        *("shop.tables", ("__init__:meta",), (), ("items",)),
+    ),
+    "two bases": App(
+        {
+            "app/user.py": USER.format(base="app.database"),
+            "app/tag.py": USER.format(base="app.database").replace("User", "Tag").replace("users", "tags"),
+            "app/event.py": USER.format(base="app.database").replace("Base", "Audit").replace("users", "events"),
+            "app/database.py": f"{BASE}\n\nclass Audit(DeclarativeBase):\n    pass\n",
+        },
+        *("app", ("database:Base", "database:Audit"), (), ("events", "tags", "users")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_an_application_s_models_are_found_and_live(name: str, inv: Inv) -> None:
+    """One command later they are migrated; stock Alembic sees no difference, and the next edit is the next stage."""
+    app = APPS[name]
+    lay(app.files)
+    ran = inv("init", "--json")
+    assert ran.code == 0
+    assert {key: ran.json[key] for key in ("way", "package", "base", "modules")} == {
+        "way": "live",
+        "package": app.package,
+        "base": list(app.base),
+        "modules": list(app.patterns),
+    }
+    assert inv("rebuild").code == 0
+    assert tables("sqlite:///blog.db") == [*app.tables]
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "check"], capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert "No new upgrade operations detected." in done.stdout, done.stderr
+    assert {path: Path(path).read_text("utf-8") for path in app.files} == app.files
+    assert inv("new-stage", "next").code == 0
+    assert inv("rebuild").code == 0
+    assert not Path("app.db").exists()
+
+
+def test_several_bases_are_reported(inv: Inv) -> None:
+    lay(APPS["two bases"].files)
+    out = inv("init").out
+    assert "Found: app.database:Base, with 2 tables.\nFound: app.database:Audit, with 1 table.\n" in out
+    assert "There are 2 bases with tables, so `base` in config.yaml is a list of them.\n" in out
+
+
+def test_modules_that_no_package_has_in_common_are_refused(inv: Inv) -> None:
+    lay({"db.py": BASE, "user.py": USER.format(base="db"), "post.py": POST.format(base="db", user="user")})
+    ran = inv("init")
+    assert (ran.code, ran.err) == (
+        2,
+        "The tables are defined in 2 modules that are in no package: post, user. Move them into one package, and run this "
+        "again.\n",
+    )
+
+
+@pytest.mark.parametrize("folder", ["src", "backend"])
+def test_a_package_in_a_folder_that_is_none_must_be_installed(folder: str, inv: Inv) -> None:
+    lay({f"{folder}/{name}": text for name, text in FASTAPI.items()})
+    ran = inv("init")
+    assert (ran.code, ran.err) == (
+        2,
+        f"The package app is in {folder}, and cannot be imported from here. Run this in {folder}, or install the package "
+        "in this environment first.\n",
+    )
+    lay({"pyproject.toml": ""})
+    assert (
+        inv("init")
+        .out.splitlines()[-1]
+        .startswith("Next: `pip install --editable .`, so that app can be imported; then")
+    )
+
+
+def test_a_package_in_src_that_is_installed_is_found_there(inv: Inv, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay({f"src/{name}": text for name, text in FASTAPI.items()})
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend("src")
+    assert inv("init").out.splitlines()[-1].startswith("Next: `inv rebuild` writes")
+    assert inv("rebuild").code == 0
+
+
+def test_without_models_live_is_possible_too(inv: Inv) -> None:
+    assert inv("init", "--live").code == 0
+    assert [each.live for each in read("config.yaml").stages] == [True]
+    assert inv("rebuild").code == 0
+    assert tables("sqlite:///blog.db") == ["item"]
+
+
 def test_models_that_cannot_be_imported_stop_it(inv: Inv) -> None:
     """A new base beside one that exists would be no help."""
     lay({"app/db.py": f"import nothing_like_it\n{BASE}", "app/all.py": f"{BASE}\nBase.metadata.create_all(engine)\n"})
@@ -299,7 +472,7 @@ def test_models_that_cannot_be_imported_stop_it(inv: Inv) -> None:
     assert (ran.code, ran.err) == (
         2,
         "No models were found, and 2 files could not be imported: app/db.py: ModuleNotFoundError: No module named "
-        "'nothing_like_it'; app/all.py:14: importing it would call `Base.metadata.create_all`. Fix that and run this "
+        "'nothing_like_it'; app/all.py:12: importing it would call `Base.metadata.create_all`. Fix that and run this "
         "again, or begin with a first module: `--modules`. Nothing was written.\n",
     )
     assert names() == {"app/db.py", "app/all.py"}
@@ -308,17 +481,6 @@ def test_models_that_cannot_be_imported_stop_it(inv: Inv) -> None:
 
 
 # ------------------------------------------------ a database that exists
-
-TABLES = """
-import enum
-
-import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-
-class Base(DeclarativeBase):
-    pass
-"""
 
 
 class _Base(sa.orm.DeclarativeBase):
