@@ -182,8 +182,12 @@ def test_an_alembic_ini_that_names_another_table_is_reported(project: Project) -
     wanted = "alembic.ini does not name Alembic's table: write `version_table = our_versions` under [alembic]."
     assert wanted in heard
     ini = project.folder / "alembic.ini"
-    ini.write_text(ini.read_text(encoding="utf-8") + "version_table = our_versions\n", encoding="utf-8")
+    text = ini.read_text(encoding="utf-8").replace("[alembic]\n", "[alembic]\nversion_table = our_versions\n")
+    ini.write_text(text, encoding="utf-8")
     heard.clear()
+    commands.rebuild(project.plan(), apply_it=False, notify=lambda message, _: heard.append(message))
+    assert wanted not in heard
+    ini.write_text("[alembic]\nscript_location = %(here)s/another\n", encoding="utf-8")
     commands.rebuild(project.plan(), apply_it=False, notify=lambda message, _: heard.append(message))
     assert wanted not in heard
 
