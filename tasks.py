@@ -8,7 +8,7 @@ from pathlib import Path
 
 from invoke import Context, Exit, task
 
-from sqlstrata.tasks import ending
+from sqlstrata.command import ending
 from sqlstrata.tasks import namespace as ns
 
 ROOT = Path(__file__).parent

@@ -40,6 +40,7 @@ ROOMS = (
     "commands",
     "output",
     "program",
+    "command",
     "__init__",
     "tasks",
     "cli",
