@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlstrata.start.candidates import candidates
-from sqlstrata.start.discovery import Discovery, discover
 
 from sqlstrata.errors import WrongUse
+from sqlstrata.start.candidates import candidates
+from sqlstrata.start.discovery import Discovery, discover
 
 MODEL = """
 import sqlalchemy as sa
