@@ -71,12 +71,17 @@ def as_imported(plan: Plan) -> sa.MetaData | None:
 
     Raises WrongUse where it fails.
     """
-    stages = _Stages(plan)
+    stages, last = _Stages(plan), len(plan.stages) - 1
+    sources = stages.finder.sources
     try:
-        with stages.listening():
-            metadata = stages.face()
-        if metadata is not None:
-            views.keep(metadata)
+        with stages.importing(("__init__",)):
+            tree = sources.text(sources.path(plan.models.package)).tree
+            if not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)):
+                return None
+            stages.finder.inits.listed = frozenset()  # no module is off
+            stages.import_module(plan.models.package, "An application that imports it fails, too.", last)
+            metadata = joined(list(stages.bases(last)))
+        views.keep(metadata)
         return metadata
     finally:
         stages.end()
@@ -133,9 +138,9 @@ class _Stages:
         self.ours = frozenset[str]()
         self.warned: set[tuple[str, str, int]] = set()
         try:  # import the base alone: a MetaData that outlasts its module is seen, and so is a wrong plan
-            with self._turn(()):
+            with self.importing(()):
                 self._require_package()
-                self.outlasting = (*self._bases(0), *self._ignored(0))
+                self.outlasting = (*self.bases(0), *self._ignored(0))
         finally:
             self.end()
 
@@ -165,8 +170,8 @@ class _Stages:
         """Give the schema of one stage, while the strays are listening."""
         modules = self.plan.stages[index].modules
         self.strays.begin()
-        with self._turn(modules):
-            bases = self._bases(index)
+        with self.importing(modules):
+            bases = self.bases(index)
             self.others.begin(bases)
             for base in bases:
                 if base in self.moved:
@@ -177,7 +182,7 @@ class _Stages:
             except WrongUse as error:
                 self._require_no_strays(bases, index, error)
                 raise
-            bases = self._bases(index)  # Flask-SQLAlchemy makes that of a bind key for its first model
+            bases = self.bases(index)  # Flask-SQLAlchemy makes that of a bind key for its first model
             ignored = self._ignored(index)
             self._require_no_strays(bases, index)
             self._require_ours(bases, ignored, index)
@@ -185,17 +190,6 @@ class _Stages:
             self.imported = len(modules)
             self.moved = {base: move(base) for base in bases if base in self.outlasting}
             return joined([self.moved.get(base, base) for base in bases])
-
-    def face(self) -> sa.MetaData | None:
-        """Import the package whole, with all that its `__init__` imports."""
-        package, last = self.plan.models.package, len(self.plan.stages) - 1
-        with self._turn(("__init__",)):
-            text = self.finder.sources.text(self.finder.sources.path(package))
-            if not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(text.tree)):
-                return None
-            self.finder.inits.listed = frozenset()
-            self._import(package, "An application that imports it fails, too.", last)
-            return joined(list(self._bases(last)))
 
     def end(self) -> None:
         """Drop what was imported, so that the next stage starts with nothing."""
@@ -206,7 +200,7 @@ class _Stages:
     # ---- one turn
 
     @contextmanager
-    def _turn(self, modules: tuple[str, ...]) -> Iterator[None]:
+    def importing(self, modules: tuple[str, ...]) -> Iterator[None]:
         caught: list[warnings.WarningMessage] = []
         try:
             with (
@@ -237,7 +231,7 @@ class _Stages:
         if found.submodule_search_locations is None and modules - {"__init__"}:
             raise self.complaints.not_a_package()
 
-    def _bases(self, index: int) -> tuple[sa.MetaData, ...]:
+    def bases(self, index: int) -> tuple[sa.MetaData, ...]:
         """Import the bases and give their MetaData, each once; one in a mapping may be missing, if there is another."""
         found: list[sa.MetaData] = []
         for base in self.plan.models.bases:
@@ -269,7 +263,7 @@ class _Stages:
     def _imported(self, base: Base, index: int) -> tuple[ModuleType, object]:
         """Import the module of a base, and give it and the value of the attribute."""
         name = self._found(base)
-        module = self._import(name, f"It has the base, at {self.complaints.named_at(base)}.", index)
+        module = self.import_module(name, f"It has the base, at {self.complaints.named_at(base)}.", index)
         return module, value_of(module, base.attribute)
 
     def _found(self, base: Base) -> str:
@@ -284,9 +278,9 @@ class _Stages:
         name = self.plan.models.full(module)
         if self.finder.sources.find(name) is None:
             raise self.complaints.no_module(module, index)
-        self._import(name, self.complaints.turned_on(module, index), index)
+        self.import_module(name, self.complaints.turned_on(module, index), index)
 
-    def _import(self, name: str, hint: str, index: int) -> ModuleType:
+    def import_module(self, name: str, hint: str, index: int) -> ModuleType:
         try:
             return importlib.import_module(name)
         except KeyboardInterrupt:
