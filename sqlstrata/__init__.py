@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlstrata.commands.new_stage import new_stage
     from sqlstrata.commands.onboard import onboard
     from sqlstrata.commands.rebuild import rebuild
+    from sqlstrata.commands.release import release
     from sqlstrata.commands.reset import reset
     from sqlstrata.commands.sql import sql
     from sqlstrata.commands.stages import stages
@@ -40,7 +41,8 @@ _ELSEWHERE = {
 
 __all__ = [
     "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "check", "down", "eject", "find", "history", "identify",
-    "init", "new_stage", "onboard", "read", "rebuild", "reset", "sql", "stages", "status", "up", "verify",
+    "init", "new_stage", "onboard", "read", "rebuild", "release", "reset", "sql", "stages", "status", "up",
+    "verify",
 ]  # fmt: skip
 
 

@@ -32,6 +32,17 @@ class Result(Protocol):
         """Give what is printed without `--json`."""
 
 
+_MOST = 8
+"""How many names a line of output lists."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names with commas; of many only the first and the last, and how many there are."""
+    if len(names) <= _MOST:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MOST - 2])}, … {names[-1]} ({len(names)} in all)"
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 stage`, `2 stages`."""
     return f"{number} {noun}{'s' * (number != 1)}"

@@ -160,6 +160,12 @@ def adopt(plan: Plan, notify: Notify, url: str | None = None, protect: bool = Fa
     return sqlstrata.adopt(plan, url, protect=protect, wait=wait, notify=notify)
 
 
+@command(to="the last stage to release (default: the last of all)")
+def release(plan: Plan, notify: Notify, to: str | None = None) -> Result:
+    """Write the revisions of stages into config.yaml: from then on what they do may not change."""
+    return sqlstrata.release(plan, to, notify)
+
+
 @command(progress=True, wait="seconds to wait for a server that is starting (default: 60)", yes=_YES)
 def onboard(plan: Plan, notify: Notify, wait: float = WAIT, yes: bool = False) -> Result:
     """Create the development database, upgrade it with its rows, and show its tables. Again, it does nothing."""

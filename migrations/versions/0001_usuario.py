@@ -1,14 +1,14 @@
 """Criação do modelo de Usuário
 
 Stage: usuario
-Revision ID: 37b2a3cf8e4c
+Revision ID: 1e89a38512a7
 Revises:
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "37b2a3cf8e4c"
+revision = "1e89a38512a7"
 down_revision = None
 branch_labels = None
 depends_on = None

@@ -1,15 +1,15 @@
 """Adicionando tabela de produtos
 
 Stage: produto
-Revision ID: 54da8b6b0f97
-Revises: 37b2a3cf8e4c
+Revision ID: b6d3268d69ab
+Revises: 1e89a38512a7
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "54da8b6b0f97"
-down_revision = "37b2a3cf8e4c"
+revision = "b6d3268d69ab"
+down_revision = "1e89a38512a7"
 branch_labels = None
 depends_on = None
 

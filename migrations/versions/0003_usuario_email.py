@@ -1,15 +1,15 @@
 """Adicionando o campo de email para Usuário
 
 Stage: usuario_email
-Revision ID: 4653761c989b
-Revises: 54da8b6b0f97
+Revision ID: 68511e13ed80
+Revises: b6d3268d69ab
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "4653761c989b"
-down_revision = "54da8b6b0f97"
+revision = "68511e13ed80"
+down_revision = "b6d3268d69ab"
 branch_labels = None
 depends_on = None
 

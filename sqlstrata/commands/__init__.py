@@ -11,6 +11,7 @@ from sqlstrata.commands.init import init
 from sqlstrata.commands.new_stage import new_stage
 from sqlstrata.commands.onboard import onboard
 from sqlstrata.commands.rebuild import rebuild
+from sqlstrata.commands.release import release
 from sqlstrata.commands.reset import reset
 from sqlstrata.commands.sql import sql
 from sqlstrata.commands.stages import stages
@@ -19,6 +20,6 @@ from sqlstrata.commands.up import up
 from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "adopt", "check", "down", "eject", "identify", "init", "new_stage", "onboard", "rebuild", "reset", "sql", "stages",
-    "status", "up", "verify",
+    "adopt", "check", "down", "eject", "identify", "init", "new_stage", "onboard", "rebuild", "release", "reset", "sql",
+    "stages", "status", "up", "verify",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlstrata import folder
 from sqlstrata.commands.progress import Notify, healed, silent
-from sqlstrata.commands.target import mismatch
+from sqlstrata.commands.target import mismatch, require_released
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import HistoryDiffers, accepted
 from sqlstrata.modules.turning import as_imported, metadata_of, unlisted
@@ -75,7 +75,7 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     """Check that the history on disk is, byte for byte, what the stages give. Read-only.
 
     The history is not made again where config.yaml, the modules and the files are as they were when it was written.
-    Raises HistoryDiffers, with the Checked as its `result`.
+    Raises HistoryDiffers, with the Checked as its `result`; Refused where a released stage changed.
     """
     healed(plan, notify)
     wrong = None if remembered.is_unchanged(plan) else _differing(plan)
@@ -95,7 +95,10 @@ def _differing(plan: Plan) -> folder.Mismatch | None:
     if edited is not None:
         return edited
     made = steps(plan)
-    return mismatch(plan, made) or folder.frozen_mismatch(plan, made)
+    wrong = mismatch(plan, made)
+    if wrong is not None:
+        require_released(plan, made, wrong)
+    return wrong or folder.frozen_mismatch(plan, made)
 
 
 def _drift(plan: Plan) -> folder.Mismatch | None:

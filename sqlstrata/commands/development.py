@@ -68,6 +68,18 @@ def bring_up(
     return Brought(applied, created, taken)
 
 
+def current_revision(plan: Plan) -> str | None:
+    """The revision that the development database is at; None where it has none, or there is no SQLite file.
+
+    Read-only. Raises Unreachable, and SchemaDiffers where it has several.
+    """
+    url = addresses.parsed(plan.database.url)
+    if addresses.server_kind(url) == "sqlite" and not creation.exists(url):
+        return None
+    with database.reporting(url), database.engine(url, reading=True).connect() as connection:
+        return apply.revision_of(connection, plan)
+
+
 def _make_schemas(connection: sa.Connection, made: tuple[Step, ...], report: Callable[[str], None]) -> None:
     """Create the schemas of the stages' tables that a PostgreSQL database lacks: revisions expect them.
 

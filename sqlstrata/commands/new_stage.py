@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlstrata.commands.editing import decoded
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.commands.yaml_edit import with_last_frozen, with_stage
 from sqlstrata.disk import shown, together
@@ -81,7 +81,7 @@ def new_stage(
     if extends and not missing:
         message = f"The module {', '.join(modules)} already exists, so nothing is written for --extends."
         raise WrongUse(message, hint="Leave out --extends, or name another module.")
-    text, encoding = _text(plan)
+    text, encoding = decoded(plan.path)
     added, line = with_stage(text, name, message or _message(name), modules)
     with together() as write:
         for module, path in missing.items():
@@ -103,7 +103,7 @@ def _new_live_stage(plan: Plan, name: str, message: str | None) -> NewStage:
         message = f"The live stage `{last.name}` has no frozen file {shown(file)} yet."
         raise WrongUse(message, where=plan.where("stages", len(plan.stages) - 1), hint="Run `inv rebuild` first.")
     require_frozen(plan)
-    text, encoding = _text(plan)
+    text, encoding = decoded(plan.path)
     added, line = with_stage(with_last_frozen(text), name, message or _message(name), None)
     with together() as write:
         write(plan.path, added.encode(encoding))
@@ -111,13 +111,6 @@ def _new_live_stage(plan: Plan, name: str, message: str | None) -> NewStage:
         if again.stages[:-1] != (*plan.stages[:-1], replace(last, live=False, frozen=True)):
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
     return NewStage(name, plan.path, line, (), (), last.name)
-
-
-def _text(plan: Plan) -> tuple[str, str]:
-    """The text of config.yaml, and its encoding."""
-    before = plan.path.read_bytes()
-    encoding = "utf-8-sig" if before.startswith(codecs.BOM_UTF8) else "utf-8"
-    return before.decode(encoding), encoding
 
 
 def _message(name: str) -> str:

@@ -45,6 +45,10 @@ class Clock:
             self.stage, self.since = stage, time.perf_counter()
         self.notify(doing, stage)
 
+    def during(self, doing: str) -> Callable[[str], None]:
+        """Give a function that is called with each stage when it begins, and with an empty name at the end."""
+        return lambda stage: self(doing, stage) if stage else self.end()
+
     def end(self) -> None:
         """Count the time of the stage that was begun last."""
         if self.stage is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,81 +12,25 @@ import sqlalchemy as sa
 
 from sqlstrata import folder
 from sqlstrata.commands import alembic_ini
-from sqlstrata.commands.development import Brought, bring_up, never
+from sqlstrata.commands.development import Brought, bring_up, current_revision, never
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
+from sqlstrata.commands.rebuilt import Rebuilt
+from sqlstrata.commands.released import not_on_disk, require_unchanged
 from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
 from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
-from sqlstrata.migrate.follow import Followed
 from sqlstrata.migrate.identity import swept
-from sqlstrata.migrate.place import Repointed
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
-from sqlstrata.result import Line, Table
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.frozen import require_readable
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
 from sqlstrata.servers import KINDS
-
-
-@dataclass(frozen=True)
-class Rebuilt:
-    """The history, the folder it is for, and what was done: written, proved, applied to the development database.
-
-    `kept` is the folder with the copy of files that were edited by hand, `seconds` the time that each stage took.
-    """
-
-    versions: Path
-    revisions: tuple[Revision, ...]
-    written: bool
-    proved_on: tuple[str, ...]
-    seconds: Mapping[str, float]
-    applied: tuple[str, ...] = ()
-    kept: Path | None = None
-    taken: Repointed | Followed | None = None
-    dry: bool = False
-
-    def to_json(self) -> dict[str, object]:
-        stages = [
-            {
-                "name": each.stage,
-                "revision": each.id,
-                "file": str(self.versions / each.filename),
-                "changes": list(each.changes),
-            }
-            for each in self.revisions
-        ]
-        done = {"written": self.written, "applied": list(self.applied), "proved_on": list(self.proved_on)}
-        kept = {} if self.kept is None else {"kept": str(self.kept)}
-        return {"stages": stages, **done, **kept}
-
-    def lines(self) -> Iterator[Line]:
-        rows = [
-            (
-                each.stage,
-                each.id,
-                "\n".join(each.changes) or "(nothing changes)",
-                f"{self.seconds.get(each.stage, 0) * 1000:.0f} ms",
-            )
-            for each in self.revisions
-        ]
-        yield Table(("stage", "revision", "changes", "time"), rows)
-        yield "Proved on: " + ", ".join(self.proved_on) if self.proved_on else "Not proved."
-        if self.dry:
-            yield f"Not written: this is what {self.versions} would hold."
-        else:
-            yield f"{'Written to' if self.written else 'Nothing changed in'} {self.versions}."
-        if self.kept is not None:
-            yield f"What was edited by hand is kept in {self.kept}."
-        if self.taken is not None:
-            yield str(self.taken)
-        if self.applied:
-            yield f"Development database: applied {', '.join(self.applied)}."
 
 
 @answering()
@@ -120,12 +64,14 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
             stack.enter_context(Mirror(server, copies=generated_rows)) for server in (plan.prove_on if proof else ())
         ]
         made = steps(plan, partial(_show, mirrors, clock))
+        clock.end()
         revisions = tuple(step.revision for step in made)
         if not force:
             folder.require_ours(versions)
             folder.require_frozen(plan)
         if made[-1].frozen is not None:
             require_readable(plan, made[-1].frozen, made[-1].schema)
+        changes = _changes(plan, revisions, force=force)
         if mirrors:
             note = once(messages(notify))
             with staged(plan, revisions) as place, placed(plan):
@@ -133,29 +79,61 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
                     swept(mirror.server)
                     where = addresses.address(sa.make_url(mirror.server))
                     with _advised(mirror.server):
-                        prove(mirror.server, place, made, partial(clock, f"proving on {where}"), mirror, note)
+                        prove(mirror.server, place, made, clock.during(f"proving on {where}"), mirror, note)
     proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
+    found = Rebuilt(
+        versions,
+        revisions,
+        written=False,
+        proved_on=proved_on,
+        seconds=clock.seconds,
+        dry=dry_run,
+        changes=changes,
+        development=_development(plan, changes, revisions),
+    )
     if dry_run:
-        return Rebuilt(versions, revisions, written=False, proved_on=proved_on, seconds=clock.seconds, dry=True)
+        return found
     with folder.frozen_written(plan, made) as kept:
         replaced = _write(plan, revisions, proved=proof, force=force, wait=wait, notify=notify)
+    kept = kept if replaced is None or replaced.kept is None else replaced.kept
+    found = replace(found, written=replaced is not None, kept=kept)
     remembered.remember(plan, made_of, revisions)
     try:
-        brought = bring_up(plan, made, clock, wait=wait, confirmed=confirmed) if apply_it else Brought()
+        brought = bring_up(plan, made, notify, wait=wait, confirmed=confirmed) if apply_it else Brought()
     except SqlstrataError as error:
         if replaced is not None:
             error.message += " The new history is written."
+            error.result = error.result or replace(found, applied=_applied(error))
         raise
-    return Rebuilt(
-        versions,
-        revisions,
-        written=replaced is not None,
-        proved_on=proved_on,
-        seconds=clock.seconds,
-        applied=brought.applied,
-        kept=kept if replaced is None or replaced.kept is None else replaced.kept,
-        taken=brought.taken,
-    )
+    return replace(found, applied=brought.applied, taken=brought.taken)
+
+
+def _applied(error: SqlstrataError) -> tuple[str, ...]:
+    """The stages that were applied before a migration failed."""
+    found = error.details.get("applied")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _changes(plan: Plan, revisions: tuple[Revision, ...], *, force: bool) -> tuple[folder.Change, ...]:
+    """The files that differ. Raises Refused where a released stage does, or where that is unknown, without `force`."""
+    files = folder.read(plan.migrations / "versions")
+    unknown = require_unchanged(plan, files, revisions)
+    if unknown and not force:
+        raise not_on_disk(plan, unknown)
+    return folder.changes(files, revisions)
+
+
+def _development(plan: Plan, changes: Sequence[folder.Change], revisions: Sequence[Revision]) -> str | None:
+    """A sentence where the development database is at a revision that is replaced; None where it is at another one."""
+    gone = {each.old.id: each.old for each in changes if each.old is not None} if changes else {}
+    gone = {key: old for key, old in gone.items() if key not in {revision.id for revision in revisions}}
+    if not gone:
+        return None
+    try:
+        at = current_revision(plan)
+    except SqlstrataError as error:
+        return f"Cannot tell whether the development database is at one of them: {error.message}"
+    return f"The development database is at {at} ({gone[at].stage})." if at in gone else None
 
 
 def _require_proved_kind(plan: Plan) -> None:

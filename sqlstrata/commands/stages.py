@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlstrata.databases import addresses, creation, database
+from sqlstrata.commands.development import current_revision
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
-from sqlstrata.migrate import apply
 from sqlstrata.modules.turning import unlisted
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.result import Line, Table
@@ -68,16 +67,8 @@ def stages(plan: Plan) -> Planned:
     """Give the plan, stage by stage. Read-only; that a database cannot be reached is part of the result."""
     revisions = tuple(step.revision for step in steps(plan))
     try:
-        at, unreachable = _at(plan, revisions), None
+        current = current_revision(plan)
+        at, unreachable = next((each.stage for each in revisions if each.id == current), None), None
     except SqlstrataError as error:
         at, unreachable = None, error.message
     return Planned(plan.stages, revisions, at, unlisted(plan), unreachable)
-
-
-def _at(plan: Plan, revisions: tuple[Revision, ...]) -> str | None:
-    url = addresses.parsed(plan.database.url)
-    if addresses.server_kind(url) == "sqlite" and not creation.exists(url):
-        return None
-    with database.reporting(url), database.engine(url, reading=True).connect() as connection:
-        current = apply.revision_of(connection, plan)
-    return next((each.stage for each in revisions if each.id == current), None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from sqlstrata import folder
+from sqlstrata.commands import released
 from sqlstrata.databases import addresses, creation, database
 from sqlstrata.errors import HistoryDiffers, Unreachable, WrongUse
 from sqlstrata.folder import File
@@ -62,11 +63,21 @@ def mismatch(plan: Plan, made: Sequence[Step]) -> folder.Mismatch | None:
     return folder.compare(folder.read(plan.migrations / "versions"), tuple(step.revision for step in made))
 
 
+def require_released(plan: Plan, made: Sequence[Step], wrong: folder.Mismatch) -> None:
+    """Raise Refused where the history on disk differs because a released stage does; a hand edit is another matter."""
+    if wrong.cause != "hand edit":
+        released.require_unchanged(plan, apply.files(plan), tuple(step.revision for step in made))
+
+
 def require_history(plan: Plan, made: Sequence[Step]) -> None:
-    """Raise HistoryDiffers where the history on disk is not what the stages give, or cannot be run."""
+    """Raise HistoryDiffers where the history on disk is not what the stages give, or cannot be run.
+
+    Raises Refused where the reason is a released stage that changed.
+    """
     files = folder.read(plan.migrations / "versions")
     wrong = mismatch(plan, made)
     if wrong is not None:
+        require_released(plan, made, wrong)
         raise HistoryDiffers(
             f"The history on disk is not what the stages give: {wrong.cause}.",
             where=wrong.file,

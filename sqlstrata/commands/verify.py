@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +156,7 @@ def work(config: str, url: str) -> None:
     try:
         swept(url)
         with answering(), Mirror(url) as mirror, placed(plan):
-            prove(url, plan.migrations, steps(plan, mirror.show), partial(clock, "proving"), mirror)
-        clock.end()
+            prove(url, plan.migrations, steps(plan, mirror.show), clock.during("proving"), mirror)
     except SqlstrataError as error:
         _report(error=error.to_json())
     finally:

@@ -1,8 +1,8 @@
-"""Add a stage to the text of a config.yaml; comments and layout are kept."""
+"""Add a stage, or keys of stages, to the text of a config.yaml; comments and layout are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -41,9 +41,36 @@ def with_last_frozen(text: str) -> str:
     return f"{text[: key.start_mark.index]}frozen: true{text[value.end_mark.index :]}"
 
 
-def _stages(text: str) -> Any:  # noqa: ANN401 - the kinds of yaml.Node share no `value`
+def with_keys(text: str, values: Mapping[int, Mapping[str, str]]) -> str:
+    """Give the text with more keys in some stages, behind the stage's name; `values` are YAML, by stage and key."""
+    stages = _stages(text).value
+    for index in sorted(values, reverse=True):  # from the end, so that the places before stay right
+        text = _with_keys(text, stages[index], values[index])
+    return text
+
+
+def _with_keys(text: str, stage: yaml.MappingNode, values: Mapping[str, str]) -> str:
+    """The text with the keys; as it is where the stage has its name from elsewhere (`<<`)."""
+    named = next((pair for pair in stage.value if pair[0].value == "name"), None)
+    if named is None:
+        return text
+    key, name = named
+    pairs = [f"{each}: {value}" for each, value in values.items()]
+    place = name.end_mark.index
+    if stage.flow_style:
+        return "".join([text[:place], *(f", {pair}" for pair in pairs), text[place:]])
+    end = text.find("\n", place)
+    place = len(text) if end < 0 else end + 1
+    newline = "\r\n" if "\r\n" in text else "\n"
+    added = "".join(f"{' ' * key.start_mark.column}{pair}{newline}" for pair in pairs)
+    return f"{text[:place]}{newline * (end < 0)}{added}{text[place:]}"
+
+
+def _stages(text: str) -> yaml.SequenceNode:
+    """The node of `stages`. It is in every file that was read as a plan."""
     top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    return next(value for key, value in top.value if key.value == "stages")
+    found: yaml.SequenceNode = next(value for key, value in top.value if key.value == "stages")
+    return found
 
 
 def _in_flow(text: str, node: yaml.SequenceNode, item: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ every command calls first, repairs what a killed run has left.
 
 from __future__ import annotations
 
-from sqlstrata.folder.comparison import Cause, Mismatch, compare, difference
+from sqlstrata.folder.comparison import Cause, Change, Mismatch, changes, compare, difference
 from sqlstrata.folder.files import File, foreign, read
 from sqlstrata.folder.frozen import frozen_edited, frozen_mismatch, frozen_written, require_frozen
 from sqlstrata.folder.lock import heal, locked
@@ -18,9 +18,11 @@ from sqlstrata.folder.unproved import is_proved, mark_proved, mark_unproved
 
 __all__ = [
     "Cause",
+    "Change",
     "File",
     "Mismatch",
     "Replaced",
+    "changes",
     "compare",
     "copy",
     "difference",

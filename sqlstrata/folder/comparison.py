@@ -34,8 +34,8 @@ def compare(files: Sequence[File], revisions: Sequence[Revision]) -> Mismatch | 
 
     Files go by their numbers; those that have none come last. The cause is
 
-    * `hand edit`: the file's id is not that of its content (or it is not a revision of ours, under our name). This is
-      certain, as are the next two.
+    * `hand edit`: the file's id is not that of its content, only its layout differs, or it is not a revision of ours,
+      under our name. This is certain, as are the next two.
     * `file missing`: no file has the revision's number. It was deleted, or its stage was added at the end.
     * `file too many`: no stage has the file's name. Its stage was removed from the end, for example.
     * `stages`: the file with the revision's number is of another stage, or has another message or parent. Stages were
@@ -56,6 +56,49 @@ def compare(files: Sequence[File], revisions: Sequence[Revision]) -> Mismatch | 
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file that a rebuild replaces, adds (`old` is None) or removes (`new` is None)."""
+
+    old: File | None
+    new: Revision | None
+
+    def __str__(self) -> str:
+        if self.old is None:
+            return f"adds {self.new.filename}" if self.new else ""
+        if self.new is None:
+            return f"removes {self.old.name}" + (f" ({self.old.id})" if self.old.id else "")
+        name = f", in {self.new.filename}" if self.new.filename != self.old.name else ""
+        stays = self.old.id == self.new.id
+        ids = f"its id {self.new.id} stays" if stays else f"{self.old.id or 'no id'} becomes {self.new.id}"
+        return f"replaces {self.old.name}: {ids}{name}"
+
+    @property
+    def diff(self) -> str:
+        """The diff from the file to what the stages give."""
+        return difference(
+            None if self.old is None else _on_disk(self.old), None if self.new is None else _given(self.new)
+        )
+
+
+def changes(files: Sequence[File], revisions: Sequence[Revision]) -> tuple[Change, ...]:
+    """Find what a rebuild changes in the folder: a file belongs to the revision with its id, or else its stage."""
+    by_id = {file.id: file for file in files if file.id is not None}
+    by_stage = {file.stage: file for file in files if file.stage is not None}
+    kept = {revision.id for revision in revisions} & by_id.keys()
+    found, used = [], set()
+    for revision in revisions:
+        old = by_id.get(revision.id)
+        if old is None:
+            old = by_stage.get(revision.stage)
+            old = None if old is None or old.id in kept else old
+        if old is not None:
+            used.add(old.name)
+        if old is None or (old.name, old.text) != (revision.filename, revision.text):
+            found.append(Change(old, revision))
+    return (*found, *(Change(file, None) for file in files if file.name not in used))
+
+
 def difference(old: tuple[str, str] | None, new: tuple[str, str] | None) -> str:
     """Give a unified diff of two texts, each with its name; None is a file that is missing, or should be.
 
@@ -70,7 +113,7 @@ def _place(file: File) -> tuple[float, str]:
 
 
 def _differing(revision: Revision, file: File | None, others: Sequence[File]) -> Mismatch:
-    given = (f"from the stages/{revision.filename}", revision.text)
+    given = _given(revision)
     if file is not None:
         return Mismatch(revision.stage, _cause(file, revision), file.name, difference(_on_disk(file), given))
     other = next((each for each in others if each.number == revision.number and each.wrong is None), None)
@@ -79,15 +122,20 @@ def _differing(revision: Revision, file: File | None, others: Sequence[File]) ->
     return Mismatch(revision.stage, "file missing", revision.filename, difference(None, given))
 
 
+def _given(revision: Revision) -> tuple[str, str]:
+    return f"from the stages/{revision.filename}", revision.text
+
+
 def _on_disk(file: File) -> tuple[str, str]:
     return f"on disk/{file.name}", file.text
 
 
 def _cause(file: File, revision: Revision) -> Cause:
     given = parsed(revision.filename, revision.text)
-    if file.wrong is not None or file.text.replace("\r\n", "\n") == revision.text:
+    described = (file.message, file.parent) == (given.message, given.parent)
+    if file.wrong is not None or (described and file.id == given.id and not revision.fixed):  # by layout
         return "hand edit"
-    return "models" if (file.message, file.parent) == (given.message, given.parent) else "stages"
+    return "models" if described else "stages"
 
 
 def _lines(text: str) -> list[str]:

@@ -11,30 +11,29 @@ from typing import TYPE_CHECKING
 from sqlstrata.disk import is_ignored, real, shown
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder.folder import reporting
-from sqlstrata.revisions.revision import digest
+from sqlstrata.revisions.revision import digest, older_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_DOCSTRING = re.compile(
-    r"(?P<message>.*)\n\n"
+_ID = r"[0-9A-Za-z_.]+"
+_LINES = (
     r"Stage: (?P<stage>[a-z][a-z0-9_]*)\n"
-    r"Revision ID: (?P<id>[0-9a-f]{12})\n"
-    r"Revises:(?: (?P<parent>[0-9a-f]{12}))?\n",
-    re.DOTALL,
+    rf"Revision ID: (?P<id>{_ID})\n"
+    r"(?:Digest: (?P<digest>[0-9a-f]{12})\n)?"  # where the id is not the digest
+    rf"Revises:(?: (?P<parent>{_ID}))?\n"
 )
+_DOCSTRING = re.compile(rf"(?P<message>.*)\n\n{_LINES}", re.DOTALL)
 # How a file begins as a rebuild writes it; the message may have escapes.
 _HEAD = re.compile(
     r'"""(?P<message>(?:[^"\\]|\\.)*?)\n\n'
-    r"Stage: (?P<stage>[a-z][a-z0-9_]*)\n"
-    r"Revision ID: (?P<id>[0-9a-f]{12})\n"
-    r"Revises:(?: (?P<parent>[0-9a-f]{12}))?\n"
-    r'"""\n\n(?:(?:import|from) .*\n)+\n'
-    r'revision = "(?P=id)"\ndown_revision = (?:"(?P<down>[0-9a-f]{12})"|None)\n'
+    rf'{_LINES}"""\n\n(?:(?:import|from) .*\n)+\n'
+    rf'revision = "(?P=id)"\ndown_revision = (?:"(?P<down>{_ID})"|None)\n'
     r"branch_labels = None\ndepends_on = None\n"
 )
 _NAME = re.compile(r"(?P<number>\d{4,})_(?P<stage>.+)\.py")
+EDITED = "was edited by hand: its id is not that of its content"
 _NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 
 
@@ -91,7 +90,7 @@ def foreign(files: Iterable[File]) -> tuple[File, ...]:
 def parsed(name: str, text: str) -> File:
     """Read the text of a file: by its head where that and the id are as a rebuild writes them, else by parsing it."""
     head = _HEAD.match(text)
-    if head and head["parent"] == head["down"] and _is_named(name, head["stage"]) and digest(text) == head["id"]:
+    if head and head["parent"] == head["down"] and _is_named(name, head["stage"]) and digest(text) == _expected(head):
         message = head["message"]
         if "\\" in message:
             message = ast.literal_eval(f'"""{message}"""')
@@ -106,8 +105,13 @@ def parsed(name: str, text: str) -> File:
     if not _is_named(name, head["stage"]):
         return File(name, text, wrong=f"does not have the name of its stage, {head['stage']}")
     agreeing = head["id"] == constants["revision"] and head["parent"] == constants["down_revision"]
-    wrong = None if agreeing and _fits(head["id"], text) else "was edited by hand: its id is not that of its content"
+    wrong = None if agreeing and _fits(_expected(head), text) else EDITED
     return File(name, text, head["stage"], head["id"], head["parent"], head["message"], wrong)
+
+
+def _expected(head: re.Match[str]) -> str:
+    """The digest that the file has where nobody has edited it."""
+    return str(head["digest"] or head["id"])
 
 
 def _is_named(name: str, stage: str) -> bool:
@@ -144,6 +148,7 @@ def _constants(tree: ast.Module) -> dict[str, object]:
     }
 
 
-def _fits(identity: str, text: str) -> bool:
-    """Whether an id is the content's; line ends that git or an editor made Windows's do not count as an edit."""
-    return identity == digest(text) or ("\r\n" in text and identity == digest(text.replace("\r\n", "\n")))
+def _fits(expected: str, text: str) -> bool:
+    """Whether a digest is the content's; line ends that git or an editor made Windows's do not count as an edit."""
+    texts = [text, *([text.replace("\r\n", "\n")] if "\r\n" in text else [])]
+    return any(expected in {digest(each), older_digest(each)} for each in texts)

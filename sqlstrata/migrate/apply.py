@@ -21,7 +21,7 @@ from sqlstrata.databases import database
 from sqlstrata.databases.lost import cause
 from sqlstrata.errors import Locked, MigrationFailed, Refused, SchemaDiffers, SqlstrataError
 from sqlstrata.folder import File, read, require_runnable
-from sqlstrata.migrate.failures import exit_code, locked, place_of, reason
+from sqlstrata.migrate.failures import exit_code, locked, place_of, reason, revision_of_error
 from sqlstrata.operations.failures import code_of
 from sqlstrata.plan import Plan
 from sqlstrata.revisions.rows import insert
@@ -265,7 +265,8 @@ def sql(plan: Plan, frm: str | None, to: str | None, dialect: str) -> str:
         direction(config, f"{ids[start + 1]}:{ids[end + 1]}", sql=True)
     except Exception as error:
         kind = Refused if exit_code(error) == Refused.code else MigrationFailed
-        raise kind(reason(error), where=place_of(error, plan.migrations)) from error
+        place = place_of(error, plan.migrations) or revision_of_error(error, plan.migrations)
+        raise kind(reason(error), where=place) from error
     return buffer.getvalue()
 
 

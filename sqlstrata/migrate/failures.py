@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -39,6 +40,12 @@ def place_of(error: Exception, migrations: Path) -> str | None:
     if place is None:
         raise error
     return place
+
+
+def revision_of_error(error: Exception, migrations: Path) -> str | None:
+    """The name of the revision file that raised an error; None where no revision did."""
+    paths = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    return next((path.name for path in reversed(paths) if path.parent == migrations / "versions"), None)
 
 
 def reason(error: BaseException) -> str:

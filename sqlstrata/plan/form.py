@@ -83,6 +83,7 @@ class StageForm(_Form, frozen=True):
 
     name: Annotated[str, Wanted("the stage's name", "name: usuario")]
     message: Annotated[str | UnsetType, Wanted("text", "message: Criação do modelo")] = UNSET
+    revision: Annotated[str | UnsetType, Wanted("the id of a revision", "revision: 37b2a3cf8e4c")] = UNSET
     enable: Annotated[_Names, Wanted("a list of modules", "enable: [usuario]", "the name of a module")] = ()
     disable: Annotated[_Names, Wanted("a list of modules", "disable: [usuario]", "the name of a module")] = ()
     live: Annotated[bool, Wanted("true or false", "live: true")] = False

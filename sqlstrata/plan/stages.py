@@ -14,12 +14,14 @@ from sqlstrata.plan.form import filled, wanted
 from sqlstrata.plan.values import Sql, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlstrata.plan.document import Entry
     from sqlstrata.plan.form import StageForm
 
 _LONGEST_NAME = 255 - len("00000_.py")  # what file systems take, less what stands around it
+_ID = re.compile(r"[0-9A-Za-z_.]{1,32}")  # what Alembic allows, and its table can store
+_WORDS_OF_ALEMBIC = {"base", "head", "heads", "current"}
 _MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
@@ -30,11 +32,15 @@ def stages(top: Entry, forms: tuple[StageForm, ...]) -> tuple[Stage, ...]:
         raise top["stages"].wrong("There is no stage in `stages`.", hint)
     made: list[Stage] = []
     seen: dict[str, int] = {}
+    released: dict[str, str] = {}
     on: dict[str, str] = {}
     for entry, form in zip(top.inside("stages"), forms, strict=True):
         _ordered(entry, form, made)
         _named(entry["name"], seen)
         seen[form.name] = entry["name"].where.line
+        if form.revision is not UNSET:
+            _released(entry["revision"], made, released)
+            released[form.revision] = form.name
         on = _turned(entry, form.name, on)
         made.append(_stage(entry, form, tuple(on)))
     return tuple(made)
@@ -73,6 +79,21 @@ def _ordered(entry: Entry, form: StageForm, before: list[Stage]) -> None:
         key = "live" if form.live else "frozen"
         message = f"`{form.name}` is {key}, but the stage before it, `{last.name}`, turns on modules."
         raise entry[key].wrong(message, "Frozen stages come first; then module stages, or one live stage.")
+
+
+def _released(entry: Entry, before: Sequence[Stage], released: Mapping[str, str]) -> None:
+    """Refuse an id that Alembic does not take, that another stage has, or that comes after stages without one."""
+    if not _ID.fullmatch(entry.text) or entry.text in _WORDS_OF_ALEMBIC:
+        message = f"`{entry.text}` is not the id of a revision: use up to 32 of a to z, A to Z, 0 to 9, _ and ."
+        raise entry.wrong(message, "`inv release` writes the ids of the stages.")
+    if entry.text in released:
+        message = f"The stages `{released[entry.text]}` and this one are both released as `{entry.text}`."
+        raise entry.wrong(message, "Remove one of the two; `inv release` writes the right one.")
+    if len(released) < len(before):
+        unreleased = next(stage.name for stage in before if stage.revision is None)
+        message = f"This stage is released, and stage `{unreleased}` before it is not."
+        hint = f"Move `{unreleased}` behind the released stages, or release it too: `inv release --to {unreleased}`."
+        raise entry.wrong(message, hint)
 
 
 def _turned(entry: Entry, stage: str, before: Mapping[str, str]) -> dict[str, str]:
@@ -124,6 +145,7 @@ def _stage(entry: Entry, form: StageForm, modules: tuple[str, ...]) -> Stage:
         upgrade=upgrade,
         downgrade_sql=downgrade,
         reversible=form.downgrade,
+        revision=None if form.revision is UNSET else form.revision,
         rows=hints.each(entry, "rows", hints.rows),
         modules=modules,
         live=form.live,

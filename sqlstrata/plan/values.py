@@ -117,6 +117,7 @@ class Stage:
     downgrade_sql: Sql = Sql()
     reversible: bool = True
     rows: Mapping[str, tuple[Mapping[str, object], ...]] = FrozenDict()
+    revision: str | None = None  # the id under which it is released
     modules: tuple[str, ...] = ()  # all that are on after this stage, in the order they were turned on
     live: bool = False
     """Whether its schema is that of the application's models as they are now."""

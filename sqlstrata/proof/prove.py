@@ -50,7 +50,7 @@ def prove(
     mirror: Mirror | None = None,
     note: Callable[[str, str], None] = ignore,
 ) -> None:
-    """Prove a folder of revisions on a server; `notify` gets each stage's name when it is its turn.
+    """Prove a folder of revisions on a server; `notify` gets each stage's name when it is its turn, and "" at the end.
 
     1. The mirror has made every stage with `create_all`. It gets them while the history is generated; without one, the
        models are imported again for it.
@@ -68,6 +68,7 @@ def prove(
     with _mirrored(server, steps, mirror) as complete:
         with _walking(migrations, steps, complete) as walk:
             _prove_given(walk, notify)
+            notify("")
         if complete.copies and steps:
             rows: dict[int, int] = {}
             position: Move | None = Move(0, "up")

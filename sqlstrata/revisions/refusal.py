@@ -24,6 +24,8 @@ def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
         whole = {key: _whole(stage, key, [need for need in mine if need.key == key]) for key in ALLOWED}
         values += [_for_scripts(stage, need, whole[need.key][need.name]) for need in mine]
         lines.append(f"    # under stage {stage.name}:")
+        if stage.revision is not None:
+            lines.append("    # it is released, so its models must give what they gave, or its `revision` has to go:")
         renames = dict(need.rename for need in mine if need.rename is not None)
         if renames:
             pairs = ", ".join(f"{_yaml(old)}: {_yaml(new)}" for old, new in renames.items())

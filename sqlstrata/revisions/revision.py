@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -13,14 +14,21 @@ from sqlstrata.servers import DIALECTS, keys_of
 from sqlstrata.source import Call, Source, call, items, laid_out, quoted
 
 _MODULES = ("mysql", "postgresql", "sqlite")
-# The two lines with the id: one in the docstring, and the assignment. No message can look like them, because it cannot
-# end the docstring.
-_ID_LINES = re.compile(r'^Revision ID:.*\n(?=Revises:.*\n"""\n)|^revision = ".*"\n(?=down_revision = )', re.MULTILINE)
+# What of a text is no part of its digest: the docstring, the line with the id, and the layout inside brackets. Texts in
+# quotes are kept as they are.
+_DOCSTRING = re.compile(r'"""(?:[^"\\]|\\.)*"""\n', re.DOTALL)
+_ID_LINE = re.compile(r'^revision = ".*"\n(?=down_revision = )', re.MULTILINE)
+_OLDER_ID_LINES = re.compile(
+    r'^Revision ID:.*\n(?=Revises:.*\n"""\n)|^revision = ".*"\n(?=down_revision = )', re.MULTILINE
+)
+_LAYOUT = re.compile(
+    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?<=[(\[{,])\s+|,?\s+(?=[)\]}])|\s+(?=\.)""",
+)
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A stage's revision file. The id depends on the parent's id and the text, on nothing else."""
+    """A stage's revision file. The id depends on the parent's id and the code, or is that of a released stage."""
 
     stage: str
     message: str
@@ -29,6 +37,8 @@ class Revision:
     text: str
     id: str
     changes: tuple[str, ...]
+    fixed: bool = False
+    """Whether the id is that of a released stage, and not the digest of what the stage does now."""
 
     @property
     def filename(self) -> str:
@@ -50,16 +60,38 @@ def make(
     if stage.reversible:
         downgrade = [*_sources(down.beyond_data), *_data(stage.downgrade_sql, keys), *_sources(down.operations)]
     else:
-        downgrade = [call("op.irreversible", quoted(f"Stage {stage.name} cannot be undone (downgrade: false)."))]
-    identity = digest(_text(stage, parent, "", upgrade, downgrade))
-    text = _text(stage, parent, identity, upgrade, downgrade)
+        downgrade = [call("op.irreversible", quoted("This stage cannot be undone (downgrade: false)."))]
+    content = digest(_text(stage, parent, "", "", upgrade, downgrade))
+    identity = stage.revision or content
+    text = _text(stage, parent, identity, content, upgrade, downgrade)
     changes = (*up.changes, "data") if stage.upgrade or stage.downgrade_sql else up.changes
-    return Revision(stage.name, stage.message, number, parent, text, identity, changes)
+    return Revision(stage.name, stage.message, number, parent, text, identity, changes, fixed=identity != content)
 
 
 def digest(text: str) -> str:
-    """The id of a revision's text, independent of the id in it. The parent's id is part of the text."""
-    return hashlib.sha256(_ID_LINES.sub("", text, count=2).encode()).hexdigest()[:12]
+    """The digest of a revision's code: of what it does, and of the parent's id.
+
+    Neither the docstring, which has the message and the stage's name, nor the revision's own id, nor the layout are
+    part of it.
+    """
+    found = _ID_LINE.sub("", code(text), count=1)
+    return hashlib.sha256(_LAYOUT.sub(r"\1", found).encode()).hexdigest()[:12]
+
+
+def older_digest(text: str) -> str:
+    """The id that older versions gave a text: a digest of all of it but the two lines with the id."""
+    return hashlib.sha256(_OLDER_ID_LINES.sub("", text, count=2).encode()).hexdigest()[:12]
+
+
+def does_the_same(text: str, other: str) -> bool:
+    """Whether two revision files have the same code, but for its layout and comments. Both must be valid Python."""
+    return ast.dump(ast.parse(code(text))) == ast.dump(ast.parse(code(other)))
+
+
+def code(text: str) -> str:
+    """A file's text without the docstring that it begins with."""
+    docstring = _DOCSTRING.match(text)
+    return text[docstring.end() :] if docstring else text
 
 
 def _sources(operations: Iterable[Operation]) -> list[Source]:
@@ -80,7 +112,10 @@ def _statements(texts: Sequence[str]) -> Source:
     return quoted(texts[0]) if len(texts) == 1 else items("[]", map(quoted, texts))
 
 
-def _text(stage: Stage, parent: str | None, identity: str, upgrade: list[Source], downgrade: list[Source]) -> str:
+def _text(
+    stage: Stage, parent: str | None, identity: str, content: str, upgrade: list[Source], downgrade: list[Source]
+) -> str:
+    """The file. The digest of its content stands beside an id that is not that digest."""
     bodies = [_body(upgrade), _body(downgrade)]
     written = "\n".join(bodies)
     modules = [name for name in _MODULES if re.search(rf"(?<![\w.\"]){name}\.[A-Z]", written)]
@@ -94,6 +129,7 @@ def _text(stage: Stage, parent: str | None, identity: str, upgrade: list[Source]
             f'"""{message}\n',
             f"Stage: {stage.name}",
             f"Revision ID: {identity}",
+            *([f"Digest: {content}"] if content != identity else []),
             f"Revises: {parent}" if parent else "Revises:",
             '"""\n',
             *imports,

@@ -82,7 +82,7 @@ def test_stock_alembic_works_in_a_folder_that_rebuild_made(
         assert done.returncode == 0, done.stderr
     stopped = alembic("downgrade", "base")
     assert stopped.returncode != 0
-    assert "Stage inteiro cannot be undone (downgrade: false). Nothing was changed." in stopped.stdout + stopped.stderr
+    assert "This stage cannot be undone (downgrade: false). Nothing was changed." in stopped.stdout + stopped.stderr
     assert inv("status", "--url", url, "--json", "--config", str(loja.config)).json["stage"] == "inteiro"
 
 
@@ -118,7 +118,7 @@ def test_ten_stages_with_every_hint_go_up_and_down_and_up(
     assert given("down", "--json").json == {"undone": ["etiquetas"]}
     refused = given("down", "--json")
     assert refused.code == 6
-    assert "Stage inteiro cannot be undone" in refused.error["message"]
+    assert "This stage cannot be undone" in refused.error["message"]
     assert given("up", "--json").json == {"applied": ["etiquetas"]}
 
     removal.drop(url, anything)

@@ -254,12 +254,13 @@ def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: P
     ran = given("down", "--json")
     assert ran.code == 6
     assert ran.error["message"] == (
-        "Stage email cannot be undone (downgrade: false). Nothing was changed. The database is at stage email."
+        "This stage cannot be undone (downgrade: false). Nothing was changed. The database is at stage email."
     )
     assert given("status").code == 0
     ran = given("sql", "--from-stage", "email", "--to", "base", "--json")
     assert ran.code == 6
-    assert ran.error["message"] == "Stage email cannot be undone (downgrade: false). Nothing was changed."
+    assert ran.error["message"] == "This stage cannot be undone (downgrade: false). Nothing was changed."
+    assert ran.error["where"] == "0003_email.py"
 
 
 HINTS = (

@@ -40,7 +40,7 @@ from sqlstrata.folder import (
     replace,
     surroundings,
 )
-from sqlstrata.revisions.revision import Revision, digest
+from sqlstrata.revisions.revision import Revision, digest, older_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,6 +218,41 @@ def test_an_id_made_to_fit_by_hand_is_no_hand_edit_but_still_differs(versions: P
     mismatch = history.compare(read(versions), OLD)
     assert mismatch is not None
     assert (mismatch.stage, mismatch.cause) == ("usuario_email", "models")
+
+
+LAYOUTS = [
+    ("broken up", 'op.execute("SELECT 1")', 'op.execute(\n        "SELECT 1",\n    )', True),
+    ("spaces in a text", "SELECT 1", "SELECT  1", False),
+    ("a comma in a text", "SELECT 1", "SELECT 1,  ]", False),
+    ("out of the function", '    op.execute("SELECT 1")', '    pass\nop.execute("SELECT 1")', False),
+    ("a comment", 'op.execute("SELECT 1")', 'op.execute("SELECT 1")  # mine', False),
+    ("the message", "Mudança", 'Outra \\"mudança\\"', True),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "same"), [case[1:] for case in LAYOUTS], ids=[case[0] for case in LAYOUTS])
+def test_neither_the_message_nor_the_layout_is_part_of_an_id(versions: Path, old: str, new: str, *, same: bool) -> None:
+    edit(versions / "0002_produto.py", old, new)
+    assert (foreign(read(versions)) == ()) == same
+    mismatch = history.compare(read(versions), OLD)
+    assert mismatch is not None
+    assert mismatch.cause == ("stages" if old == "Mudança" else "hand edit")
+
+
+def test_a_file_of_an_older_version_is_no_hand_edit(versions: Path) -> None:
+    text = OLD[2].text.replace(OLD[2].id, older_digest(OLD[2].text))
+    (versions / OLD[2].filename).write_text(text)
+    assert foreign(read(versions)) == ()
+    assert replace(versions, OLD)
+
+
+def test_an_id_that_is_not_the_digest_stands_beside_it(versions: Path) -> None:
+    text = OLD[2].text.replace(OLD[2].id, "ae10.Inicio").replace("Revises:", f"Digest: {OLD[2].id}\nRevises:")
+    (versions / OLD[2].filename).write_text(text)
+    *_, last = read(versions)
+    assert (last.id, last.wrong) == ("ae10.Inicio", None)
+    edit(versions / OLD[2].filename, "SELECT 1", "SELECT 9")
+    assert foreign(read(versions))[0].wrong == "was edited by hand: its id is not that of its content"
 
 
 def test_line_ends_that_git_made_are_not_ours_to_keep_but_differ(versions: Path) -> None:
