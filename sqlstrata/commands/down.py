@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
-from sqlstrata.commands.target import chosen, found, require_stage
+from sqlstrata.commands.target import chosen, found, require_stage, sound
 from sqlstrata.databases import database
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import WrongUse
@@ -39,7 +39,7 @@ def down(
     """
     healed(plan, notify)
     plan.require_server(chosen(plan, url).get_backend_name())
-    known = apply.runnable(plan)
+    known = sound(plan, to)
     at, half, quiet = found(plan, known, url, wait)
     if at is None and quiet:
         return Undone()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.target import last_stage, require_stage
+from sqlstrata.commands.target import last_stage, require_stage, sound
 from sqlstrata.dialects import NAMES
 from sqlstrata.errors import WrongUse
 from sqlstrata.migrate import apply
@@ -37,7 +37,7 @@ def sql(plan: Plan, start: str | None = None, to: str | None = None, dialect: st
     if dialect not in NAMES:
         raise WrongUse(f"`{dialect}` is not a supported dialect.", hint=f"Use one of {', '.join(NAMES)}.")
     plan.require_server(dialect)
-    known = apply.runnable(plan)
+    known = sound(plan, start, to)
     last_stage(known)
     for name in (start, to):
         if name not in {None, "base"}:

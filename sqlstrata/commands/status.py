@@ -32,8 +32,8 @@ class Status:
     `revision` is the database's own, `stage` the stage of it. Where the history does not have that revision (`gone`),
     or there is none, `fit` is the stage that the schema is nearest to. `unfinished` is an interrupted stage (MariaDB).
     `missing`: there is no such database, and this creates it. `outdated`: the history on disk is not what the stages
-    give; only looked at where the schema differs, or the revision is gone. `with_rows` are the development database's
-    pending stages that have rows, which `inv up` does not insert.
+    give; only looked at where the schema differs, the revision is gone, or stages are pending. `with_rows` are the
+    development database's pending stages that have rows, which `inv up` does not insert.
     """
 
     stage: str | None
@@ -79,7 +79,10 @@ class Status:
         behind = f"behind by {counted(len(self.pending), 'stage')}."
         if self.missing:
             return DatabaseBehind(f"There is no database yet, so it is {behind}", hint=self.missing)
-        return DatabaseBehind(f"The database is {behind}", hint=_going_up(self.with_rows))
+        hint = _going_up(self.with_rows)
+        if self.outdated:
+            hint = "The history on disk is not what the stages give: run `inv rebuild` first."
+        return DatabaseBehind(f"The database is {behind}", hint=hint)
 
     def _difference(self) -> str:
         if self.gone and self.fit is not None:
@@ -143,7 +146,7 @@ def status(plan: Plan, url: str | None = None, notify: Notify = silent) -> Statu
         made = steps(plan)
         found = _settled(connection, plan, known, made)
         found = replace(found, with_rows=_with_rows(plan, there, found.pending))
-        if not found.schema_matches or found.gone:
+        if not found.schema_matches or found.gone or found.pending:
             found = replace(found, outdated=mismatch(plan, made) is not None)
     return accepted(found)
 

@@ -86,6 +86,42 @@ def require_history(plan: Plan, made: Sequence[Step]) -> None:
     folder.require_runnable(plan.migrations, files)
 
 
+def sound(plan: Plan, *names: str | None) -> tuple[File, ...]:
+    """The revisions on disk, which a database may be taken through; () where there are none.
+
+    `names` are the stages to go to and from. No model is imported. Raises WrongUse for one that is nowhere;
+    HistoryDiffers where Alembic could not run them, where a file was edited by hand, where
+    two files follow the same one, as after a merge of two branches, and where a stage has no file.
+    """
+    stages = {file.stage for file in apply.files(plan)}
+    for name in {*names} - stages - {None, "base"}:
+        plan.stage(str(name))
+    known = apply.runnable(plan)
+    for each in folder.read(plan.migrations / "versions"):
+        if each.ours and each.wrong is not None:
+            raise _unsound(plan, each.name, f"the file {each.wrong}")
+    followed: dict[str | None, File] = {}
+    for each in known:
+        other = followed.setdefault(each.parent, each)
+        if other is not each:
+            after = f"both follow revision {each.parent}" if each.parent else "are both the first"
+            raise _unsound(plan, each.name, f"it has two heads, because {other.name} and {each.name} {after}")
+    missing = next((stage for stage in plan.stages if stage.name not in stages), None)
+    if known and missing is not None:
+        index = plan.stages.index(missing)
+        raise _unsound(plan, str(plan.where("stages", index)), f"no file is of stage {missing.name}")
+    return known
+
+
+def _unsound(plan: Plan, where: str, why: str) -> HistoryDiffers:
+    remedy = folder.remedy(folder.read(plan.migrations / "versions"))
+    return HistoryDiffers(
+        f"The history on disk is not what the stages give: {why}.",
+        where=where,
+        hint=f"Run `inv check` to see how, and {remedy}. No database was changed.",
+    )
+
+
 def require_stage(plan: Plan, stage: str, known: Sequence[File]) -> None:
     """Raise WrongUse where the stage has no revision on disk."""
     if stage not in {file.stage for file in known}:

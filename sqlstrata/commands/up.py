@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlstrata.commands.development import make_if_missing, never
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
-from sqlstrata.commands.target import chosen, existing, found, last_stage, require_history, require_stage
+from sqlstrata.commands.target import chosen, existing, found, last_stage, require_history, require_stage, sound
 from sqlstrata.databases import addresses, creation, database, ownership
 from sqlstrata.databases.lost import answering
 from sqlstrata.folder import File
@@ -45,11 +45,12 @@ def up(
     """Upgrade a database to a stage, by default the last. A SQLite file is created where there is none.
 
     With `protect` the database is marked: nothing here will drop, reset or re-stamp it. Raises HistoryDiffers where the
-    history on disk cannot be run, SchemaDiffers where the database has an unknown revision, or tables of the stages and
-    no revision; WrongUse, Unreachable, Locked, Refused, MigrationFailed. Stages before one that fails stay applied.
+    history on disk cannot be run, was edited by hand, has two heads or lacks a file; SchemaDiffers where the database
+    has an unknown revision, or tables of the stages and no revision; WrongUse, Unreachable, Locked, Refused,
+    MigrationFailed. Stages before one that fails stay applied.
     """
     healed(plan, notify)
-    known = apply.runnable(plan)
+    known = sound(plan, to)
     target = last_stage(known) if to is None else to
     require_stage(plan, target, known)
     there = chosen(plan, url)

@@ -128,7 +128,22 @@ def _compose(text: str, path: Path) -> yaml.Node | None:
         raise WrongUse(message, where=place, hint='Remove it, or write it as an escape in "quotes".') from None
 
 
+_CONFLICT = re.compile(r"^<{7}(?: [^\n]*)?\r?$.*?^>{7}(?: [^\n]*)?$", re.MULTILINE | re.DOTALL)
+
+
+def _conflicts(text: str) -> list[str]:
+    """The lines of each git conflict in a text, such as "30 to 38"."""
+    found = ((match.start(), match.end()) for match in _CONFLICT.finditer(text))
+    return [f"{text.count(chr(10), 0, start) + 1} to {text.count(chr(10), 0, end) + 1}" for start, end in found]
+
+
 def _not_yaml(text: str, path: Path, error: yaml.MarkedYAMLError) -> WrongUse:
+    if conflicts := _conflicts(text):
+        message = f"The file has a git conflict in lines {' and '.join(conflicts)}."
+        hint = (
+            "Keep the stages of both sides, remove the lines with <<<<<<<, ======= and >>>>>>>, and run `inv rebuild`."
+        )
+        return WrongUse(message, where=Where(str(path), int(conflicts[0].split()[0]), 1), hint=hint)
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     problem = ", ".join(part for part in (error.context, error.problem) if part)

@@ -166,6 +166,14 @@ def test_a_hint_to_go_on_is_for_the_database_that_was_named(given: Inv, tmp_path
         assert given(command, "--url", url, "--json").error["hint"].startswith("`inv adopt --url …` gives ")
 
 
+def test_pending_stages_without_files_need_a_rebuild(given: Inv, project: Project) -> None:
+    given("rebuild")
+    project.configure(stages=[*STAGES, {"name": "mais", "data": "SELECT 1"}])
+    ran = given("status", "--json")
+    assert (ran.code, ran.json["pending"]) == (4, ["mais"])
+    assert ran.error["hint"] == "The history on disk is not what the stages give: run `inv rebuild` first."
+
+
 @pytest.mark.parametrize("words", [["status"], ["up"], ["down"]])
 def test_where_the_file_of_a_database_s_stage_is_missing_adopt_is_not_advised(
     given: Inv, project: Project, words: Sequence[str]
@@ -174,7 +182,7 @@ def test_where_the_file_of_a_database_s_stage_is_missing_adopt_is_not_advised(
     given("rebuild")
     (project.versions / "0003_email.py").unlink()
     ran = given(*words, "--json")
-    assert ran.code == (3 if words == ["up"] else 5)
+    assert ran.code == (5 if words == ["status"] else 3)
     assert "`inv rebuild`" in ran.error["hint"]
     assert "adopt" not in ran.error["hint"]
     assert given("rebuild", "--json").code == 0

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from sqlstrata.revisions.revision import digest
 from tests.commands.running import (
     CIDADES,
     NAMES,
     STAGES,
     Inv,
+    edited,
     execute,
     lines_in,
     rows,
@@ -135,16 +137,12 @@ def test_a_history_that_alembic_cannot_load_is_reported_with_its_place_before_an
 
 
 STOPPING: tuple[tuple[Callable[[Project], object], str, str], ...] = (
-    (
-        lines_in("versions/0002_cidades.py", "def upgrade() -> None:\n", "def upgrade() -> None:\n    1 / 0\n"),
-        "versions/0002_cidades.py:18", "ZeroDivisionError: division by zero.",
-    ),
     (lines_in("env.py", "environment.run()", "nada()"), "env.py:", "NameError: name 'nada' is not defined."),
     (lines_in("env.py", "environment.run()", "environment.run("), "env.py:", "SyntaxError: "),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("do", "where", "message"), STOPPING, ids=["a revision", "env.py", "env.py's syntax"])
+@pytest.mark.parametrize(("do", "where", "message"), STOPPING, ids=["env.py", "env.py's syntax"])
 def test_what_somebody_wrote_into_the_folder_and_does_not_run_is_reported_with_its_place(
     given: Inv, project: Project, do: Callable[[Project], object], where: str, message: str
 ) -> None:
@@ -179,3 +177,51 @@ def test_what_a_module_prints_is_no_part_of_the_object(given: Inv, project: Proj
         assert ran.code == 0, words
         assert ran.json
         assert "CIDADES" in ran.err or words == ["verify"]
+
+
+# ------------------------------------------------------------------------ what `check` refuses is not run, either
+
+
+def branched(project: Project) -> None:
+    """Have a second file follow the same revision as the last, as after a merge of two branches."""
+    first = (project.versions / "0003_email.py").read_text(encoding="utf-8")
+    text = first.replace("Stage: email", "Stage: apelido").replace('"email"', '"apelido"')
+    text = text.replace(text.split('revision = "')[1][:12], digest(text))
+    (project.versions / "0003_apelido.py").write_text(text, encoding="utf-8")
+
+
+UNSOUND: tuple[tuple[str, Callable[[Project], object], str, str, str], ...] = (
+    ("a hand edit", edited, "0002_cidades.py", "the file was edited by hand: its id is not that of its content",
+     "`inv rebuild --force` (it keeps a copy of files edited by hand)"),
+    ("two heads", branched, "0003_email.py",
+     "it has two heads, because 0003_apelido.py and 0003_email.py both follow revision ID", "`inv rebuild`"),
+    ("a missing file", lambda project: (project.versions / "0003_email.py").unlink(), "config.yaml:",
+     "no file is of stage email", "`inv rebuild`"),
+    ("a new stage", lambda project: project.configure(stages=[*STAGES, {"name": "mais", "data": "SELECT 1"}]),
+     "config.yaml:", "no file is of stage mais", "`inv rebuild`"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [["up"], ["up", "--to", "cidades"], ["down"], ["sql"]], ids=" ".join)
+@pytest.mark.parametrize(("do", "where", "why", "remedy"), [case[1:] for case in UNSOUND], ids=[u[0] for u in UNSOUND])
+def test_what_check_refuses_is_not_run(
+    given: Inv,
+    project: Project,
+    words: Sequence[str],
+    do: Callable[[Project], object],
+    where: str,
+    why: str,
+    remedy: str,
+) -> None:
+    given("rebuild")
+    given("down", "--to", "pessoas")
+    parent = project.files()["0002_cidades.py"].decode().split('revision = "')[1][:12]
+    do(project)
+    before = tree(project.folder)
+    ran = given(*words, "--json")
+    assert ran.code == 3
+    assert where in ran.error["where"]
+    assert ran.error["message"] == f"The history on disk is not what the stages give: {why.replace('ID', parent)}."
+    assert ran.error["hint"] == f"Run `inv check` to see how, and {remedy}. No database was changed."
+    assert tree(project.folder) == before
+    assert given("check").code == 3

@@ -86,6 +86,19 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("not YAML: indentation", "database:\n  url: sqlite://\n models: {}\n", "3:2", "This is not valid YAML: while parsing a block mapping, expected <block end>, but found '<block mapping start>'. Check the indentation and the quotes here and in the line before."),
     ("not YAML: a colon", url("sqlite:///:memory:"), "2:25", "This is not valid YAML: mapping values are not allowed here. Check the indentation and the quotes here and in the line before."),
     ("not YAML: a tab", "\tdatabase: {}\n", "1:1", "This is not valid YAML: while scanning for the next token, found character '\\t' that cannot start any token. Check the indentation and the quotes here and in the line before."),
+    ("git conflicts", HEAD + """stages:
+<<<<<<< HEAD
+  - {name: anna, enable: [anna]}
+=======
+  - {name: ben, enable: [ben]}
+>>>>>>> ben
+prove_on:
+<<<<<<< HEAD
+  - sqlite://
+||||||| 1234567
+=======
+>>>>>>> ben
+""", "7:1", "The file has a git conflict in lines 7 to 11 and 13 to 17. Keep the stages of both sides, remove the lines with <<<<<<<, ======= and >>>>>>>, and run `inv rebuild`."),
     ("not YAML: never closed", stages("[{name: usuario"), "7:1", "This is not valid YAML: while parsing a flow mapping, expected ',' or '}', but got '<stream end>'. Check the indentation and the quotes here and in the line before."),
     ("not YAML: a variable without quotes", prove_on("[${SERVER}]"), "10:13", 'This is not valid YAML: while parsing a flow sequence, expected \',\' or \']\', but got \'{\'. Inside [ ] and { } a variable needs quotes: "${NAME}".'),
     ("two documents", "a: 1\n---\nb: 2\n", "2:1", "This is not valid YAML: expected a single document in the stream, but found another document. Check the indentation and the quotes here and in the line before."),
