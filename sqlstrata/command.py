@@ -71,8 +71,8 @@ def _errors_printed(report: Report) -> Iterator[None]:
         yield
     except SqlstrataError as error:
         report.fail(error)
-    except KeyboardInterrupt:
-        report.stopped()
+    except KeyboardInterrupt as stop:
+        report.stopped(stop)
     except Exception as error:  # noqa: BLE001 - the one place where an unexpected error ends, with exit code 1
         if isinstance(error, OSError):
             sys.stdout.write("\n")  # forces an attempt to write
@@ -141,6 +141,7 @@ def _plan(config: str | None, report: Report) -> Plan:
 
     plan = read(find(config))
     report.notes(plan.notes)
+    report.stages += [stage.name for stage in plan.stages]
     return plan
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlstrata.columns import columns
 from sqlstrata.result import Line, Result, Table, Verbatim
 from sqlstrata.secret import masked, masked_within
+from sqlstrata.terminal import error_text, progress, table_text, wrapped
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sqlstrata.errors import SqlstrataError
 
 _COMMAND = re.compile(r"`inv (?=[a-z-])")
@@ -25,6 +24,8 @@ _WITH_URL = re.compile(r"(`\w+) (status|up|down|identify|adopt)\b(?! --url)")
 
 class Report:
     """One command's output. `code` is its exit code; `elsewhere` says that `--url` named the database.
+
+    `stages` are those of the plan, for the progress of the work.
 
     `program` is the program that was run, `inv` or `sqlstrata`. Messages are written for `inv` and the plan's database;
     the commands in them are printed as they must be run.
@@ -35,6 +36,7 @@ class Report:
         self.elsewhere = elsewhere
         self.program = program
         self.code = 0
+        self.stages: list[str] = []
         self._object: Mapping[str, object] = {}
         self._noted = set[str]()
 
@@ -42,19 +44,17 @@ class Report:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, str], None]]:
-        """A line per stage while the work goes on: one that changes on a terminal, plain lines elsewhere."""
+        """Show each of `stages` on standard error while the work goes on."""
         if self.json:
             yield self.tell
-        elif sys.stdout.isatty():
-            with _console().status("…") as line:
-                yield lambda doing, stage: line.update(f"{doing}: {stage}") if stage else self.tell(doing, "")
         else:
-            yield lambda doing, stage: print(f"{doing}: {stage}", flush=True) if stage else self.tell(doing, "")
+            with progress(self.stages, self.tell) as show:
+                yield show
 
     def tell(self, sentence: str, stage: str) -> None:
         """Print a message on standard error; mere progress, which has a stage, is left out."""
         if not stage:
-            print(masked(self._adapted(sentence)), file=sys.stderr, flush=True)
+            print(wrapped(masked(self._adapted(sentence)), sys.stderr), file=sys.stderr, flush=True)
 
     def notes(self, sentences: Iterable[str]) -> None:
         """Print messages that hold for the whole command, each once."""
@@ -80,12 +80,12 @@ class Report:
     def _print_line(self, line: Line) -> None:
         match line:
             case Table():
-                _print_table(line)
+                print(table_text(line, sys.stdout) if sys.stdout.isatty() else columns(line.head, line.rows))
             case Verbatim():
                 _require_encodable(line.text)
                 print(line.text)
             case _:
-                print(self._adapted(line))
+                print(wrapped(self._adapted(line), sys.stdout))
 
     # --------------------------------------------------------------------------------- errors
 
@@ -95,7 +95,7 @@ class Report:
             self.show(error.result)
         error.message = self._adapted(error.message)
         error.hint = error.hint and self._adapted(error.hint)
-        print(masked(str(error)), file=sys.stderr)
+        print(error_text(masked(str(error)), sys.stderr), file=sys.stderr)
         self._end(error.code, error.to_json())
 
     def crashed(self) -> None:
@@ -104,10 +104,11 @@ class Report:
         print(trace, file=sys.stderr, end="")
         self._end(1, _error(1, trace.strip().splitlines()[-1]))
 
-    def stopped(self) -> None:
-        """Report Ctrl-C."""
-        print("Stopped.", file=sys.stderr)
-        self._end(130, _error(130, "Stopped."))
+    def stopped(self, stop: KeyboardInterrupt) -> None:
+        """Report Ctrl-C, and the state that it left."""
+        message = " ".join(["Stopped.", *getattr(stop, "__notes__", ())])
+        print(wrapped(message, sys.stderr), file=sys.stderr)
+        self._end(130, _error(130, message))
 
     def unwritten(self, error: OSError) -> None:
         """Report that standard output cannot be written; nothing where its reader has closed it, as `head` does."""
@@ -162,24 +163,3 @@ def _require_encodable(text: str) -> None:
     except UnicodeEncodeError as error:
         message = f"Standard output is {error.encoding}, which cannot hold {text[error.start]!r}."
         raise WrongUse(message, hint="Set the variable PYTHONUTF8=1.") from None
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
-
-
-def _print_table(found: Table) -> None:
-    if not sys.stdout.isatty():
-        print(columns(found.head, found.rows))
-        return
-    from rich import box
-    from rich.table import Table as RichTable
-
-    table = RichTable(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for name in found.head:
-        table.add_column(name)
-    for row in found.rows:
-        table.add_row(*row)
-    _console().print(table)

@@ -43,6 +43,18 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[: _MOST - 2])}, … {names[-1]} ({len(names)} in all)"
 
 
+_LINES = 2
+_MANY = 20
+"""How many stages a table has before it shows less of each."""
+
+
+def changed(changes: Sequence[str], *, of: int) -> str:
+    """The changes of one of so many stages, a line each; of many stages the first, and how many others there are."""
+    if of > _MANY and len(changes) > _LINES:
+        changes = (*changes[: _LINES - 1], f"and {len(changes) - _LINES + 1} more")
+    return "\n".join(changes) or "(nothing changes)"
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 stage`, `2 stages`."""
     return f"{number} {noun}{'s' * (number != 1)}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from unicodedata import east_asian_width
+
+from sqlstrata.columns import width_of
 
 WIDTH = 88
 
@@ -87,7 +88,7 @@ def flat(source: Source) -> str:
 def laid_out(source: Source, indent: int = 0, before: str = "", after: str = "") -> str:
     """The source in as many lines as it needs, the first starting after `before`, all but it indented."""
     line = f"{before}{flat(source)}{after}"
-    if indent + _width(line) <= WIDTH or isinstance(source, str):
+    if indent + width_of(line) <= WIDTH or isinstance(source, str):
         return line
     if isinstance(source, Chain):
         return _chain(source, indent, before, after)
@@ -110,11 +111,6 @@ def _chain(source: Chain, indent: int, before: str, after: str) -> str:
     opening = f".{source.call.function}("
     above, _, last = laid_out(first, indent, before, opening).removesuffix(opening).rpartition("\n")
     return above + "\n" * bool(above) + laid_out(source.call, indent, f"{last}.", after)
-
-
-def _width(line: str) -> int:
-    """How wide the line is where every character has its place; Chinese ones have two."""
-    return len(line) if line.isascii() else len(line) + sum(east_asian_width(each) in {"W", "F"} for each in line)
 
 
 def _parts(source: Call | Items) -> tuple[str, str, list[tuple[str, Source]]]:

@@ -38,6 +38,7 @@ ROOMS = (
     "proof",
     "start",
     "commands",
+    "terminal",
     "output",
     "program",
     "command",

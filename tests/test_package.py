@@ -203,7 +203,7 @@ def test_a_project_of_ones_own_goes_from_models_to_a_database(
     assert "Proved on: " in installed(f"{program} rebuild --no-apply", made.folder)
     assert list(made.files()) == ["0001_pessoas.py", "0002_cidades.py"]
     assert installed.run(f"{program} status", made.folder).returncode == 4
-    assert installed(f"{program} up", made.folder) == "up: pessoas\nup: cidades\nApplied: pessoas, cidades.\n"
+    assert installed(f"{program} up", made.folder) == "Applied: pessoas, cidades.\n"
     assert "Pending: nothing" in installed(f"{program} status", made.folder)
     assert installed(f"{program} check", made.folder) == "The history is what the stages give.\n"
     assert _tables(made) == {"pessoas", "cidades"}

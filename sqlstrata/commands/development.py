@@ -19,7 +19,7 @@ from sqlstrata.migrate.follow import Followed, remember, take_along
 from sqlstrata.migrate.identity import compare, swept
 from sqlstrata.migrate.place import Repointed, stage_at
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line, Table, counted
+from sqlstrata.result import Line, Table, counted, listed
 from sqlstrata.revisions.generate import Step
 
 
@@ -144,7 +144,7 @@ class Onboarded:
         if self.created:
             yield f"Created: {self.address}."
         if self.applied:
-            yield f"Applied: {', '.join(self.applied)}."
+            yield f"Applied: {listed(self.applied)}."
         if not self.changed:
             yield "Nothing to do: the database is up to date."
         address = f"{self.address[0].upper()}{self.address[1:]}"

@@ -14,7 +14,7 @@ from sqlstrata.folder import File
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.follow import remember_stage
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line
+from sqlstrata.result import Line, listed
 
 
 class Undone(tuple[str, ...]):
@@ -26,7 +26,7 @@ class Undone(tuple[str, ...]):
         return {"undone": list(self)}
 
     def lines(self) -> Iterator[Line]:
-        yield f"Undone: {', '.join(self)}." if self else "Nothing to do."
+        yield f"Undone: {listed(self)}." if self else "Nothing to do."
 
 
 @answering()
@@ -49,7 +49,11 @@ def down(
         done = apply.down(connection, plan, target, partial(notify, "down"), wait=wait, waiting=messages(notify))
     if database.same(chosen(plan, url), plan.database.url):
         remember_stage(plan, target, known, messages(notify))
-    return Undone(dict.fromkeys([*interrupted, *done]))
+    undone = Undone(dict.fromkeys([*interrupted, *done]))
+    kept = [stage.name for stage in plan.stages if stage.name in undone and stage.upgrade and not stage.downgrade_sql]
+    if kept:
+        notify(f"What the `data` of {listed(kept)} changed is not undone: it has no `downgrade`.", "")
+    return undone
 
 
 def _below(

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlstrata import folder
 from sqlstrata.migrate.follow import Followed
 from sqlstrata.migrate.place import Repointed
-from sqlstrata.result import Line, Table, Verbatim, counted, listed
+from sqlstrata.result import Line, Table, Verbatim, changed, counted, listed
 from sqlstrata.revisions.revision import Revision
 
 _MOST = 20
@@ -95,20 +95,20 @@ class Rebuilt:
 
     def _stages(self) -> Iterator[Line]:
         """The stages whose files differ, and the number of the others."""
-        changed = {each.new.stage for each in self.changes if each.new is not None}
+        changes = {each.new.stage for each in self.changes if each.new is not None}
         rows = [
             (
                 each.stage,
                 each.id,
-                "\n".join(each.changes) or "(nothing changes)",
+                changed(each.changes, of=len(changes)),
                 f"{self.seconds.get(each.stage, 0) * 1000:.0f} ms",
             )
             for each in self.revisions
-            if each.stage in changed
+            if each.stage in changes
         ]
         unchanged = len(self.revisions) - len(rows)
         if unchanged:
-            seconds = sum(self.seconds.get(each.stage, 0) for each in self.revisions if each.stage not in changed)
+            seconds = sum(self.seconds.get(each.stage, 0) for each in self.revisions if each.stage not in changes)
             yield f"{counted(unchanged, 'stage')} {'is' if unchanged == 1 else 'are'} unchanged ({seconds:.1f} s)."
         if rows:
             yield Table(("stage", "revision", "changes", "time"), rows)

@@ -10,7 +10,7 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError
 from sqlstrata.modules.turning import unlisted
 from sqlstrata.plan import Plan, Stage
-from sqlstrata.result import Line, Table
+from sqlstrata.result import Line, Table, changed
 from sqlstrata.revisions.generate import steps
 from sqlstrata.revisions.revision import Revision
 
@@ -47,19 +47,24 @@ class Planned:
             (
                 "→" if stage.name == self.at else "",
                 stage.name,
-                ", ".join(stage.modules),
+                _turned(stage),
                 revision.id,
-                "\n".join(revision.changes) or "(nothing changes)",
+                changed(revision.changes, of=len(self.stages)),
             )
             for stage, revision in zip(self.stages, self.revisions, strict=True)
         ]
-        yield Table(("", "stage", "modules on", "revision", "changes"), rows)
+        yield Table(("", "stage", "modules", "revision", "changes"), rows)
         if self.unreachable is not None:
             yield f"Cannot tell which stage the database is at. {self.unreachable}"
         else:
             yield f"The database is at stage {self.at}." if self.at else "The database is at no stage."
         if self.unlisted:
             yield f"In no stage: {', '.join(self.unlisted)}."
+
+
+def _turned(stage: Stage) -> str:
+    """What the stage turns off and on."""
+    return ", ".join([*(f"- {module}" for module in stage.disable), *(f"+ {module}" for module in stage.enable)])
 
 
 @answering()

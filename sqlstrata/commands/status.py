@@ -18,7 +18,7 @@ from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit, compare, swept
 from sqlstrata.migrate.place import ADOPT, fitting, gone, stage_of
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line, counted
+from sqlstrata.result import Line, counted, listed
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.snapshot import Difference
 
@@ -64,7 +64,7 @@ class Status:
 
     def lines(self) -> Iterator[Line]:
         yield f"Stage: {self.stage or 'none'}" + (f" (revision {self.revision})" if self.revision else "")
-        yield f"Pending: {', '.join(self.pending) or 'nothing'}"
+        yield f"Pending: {listed(self.pending) or 'nothing'}"
         if self.differences and self.unfinished is None:
             yield differences.table(self.differences)
 

@@ -15,7 +15,7 @@ from sqlstrata.migrate import apply
 from sqlstrata.migrate.follow import remember_stage, take_along
 from sqlstrata.migrate.place import stage_of
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line
+from sqlstrata.result import Line, listed
 from sqlstrata.revisions.generate import steps
 
 
@@ -28,7 +28,7 @@ class Applied(tuple[str, ...]):
         return {"applied": list(self)}
 
     def lines(self) -> Iterator[Line]:
-        yield f"Applied: {', '.join(self)}." if self else "Nothing to do."
+        yield f"Applied: {listed(self)}." if self else "Nothing to do."
 
 
 @answering()
@@ -62,6 +62,8 @@ def up(
         _back_in_history(plan, known, confirmed, wait, notify)
     at, _, quiet = found(plan, known, url, wait)
     names = [str(file.stage) for file in known]
+    if at is not None and names.index(at) > names.index(target):
+        notify(f"The database is at stage {at}, which comes after {target}: `inv down --to {target}` goes back.", "")
     done: tuple[str, ...] = ()
     with apply.connected(plan, url, wait=wait) as connection:
         if at is None or names.index(at) < names.index(target) or not quiet:

@@ -210,6 +210,12 @@ class _Run:
                 self.connection.rollback()
             place = place_of(error, self.plan.migrations)
             raise self._failed(error, way, place) from error
+        except KeyboardInterrupt as stop:
+            with suppress(sa.exc.SQLAlchemyError):
+                self.connection.rollback()
+            state, interrupted = self._state(way)
+            stop.add_note(f"{state} Run the command again to continue." if interrupted else state)
+            raise
 
     def _failed(self, error: Exception, way: str, place: str | None) -> SqlstrataError:
         """What went wrong, and the state of the database."""
@@ -217,7 +223,10 @@ class _Run:
         if code == Locked.code:
             return locked(error)
         state, interrupted = self._state(way)
-        message = " ".join([reason(cause(error) or error), *getattr(error, "__notes__", ()), state])
+        why = reason(cause(error) or error)
+        if way == "up" and self.done:
+            why = why.replace("Nothing was changed.", "This stage has changed nothing.")
+        message = " ".join([why, *getattr(error, "__notes__", ()), state])
         if code == Refused.code:
             return Refused(message)
         hint = database.cure(self.connection.engine.url, error) or "Fix the cause."

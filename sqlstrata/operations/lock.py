@@ -110,13 +110,13 @@ def is_busy(error: BaseException) -> bool:
 
 
 def sqlite_holder(connection: sa.Connection) -> str:
-    """Who writes to the file, where the system shows that (Linux: /proc/locks)."""
+    """Who uses the file, where the system shows that (Linux: /proc/locks)."""
     path = connection.engine.url.database
     try:
         place = os.stat(path or "")  # noqa: PTH116 - "" is no file
         marks = [line.split() for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines()]
     except OSError:
-        return "another connection writes to the file"
+        return "another connection is using the file"
     for mark in marks:
         if (
             len(mark) > 5  # noqa: PLR2004 - the sixth field is the file
@@ -125,7 +125,7 @@ def sqlite_holder(connection: sa.Connection) -> str:
             and mark[4] != str(os.getpid())
         ):
             return f"process {mark[4]} on {socket.gethostname()}"
-    return "another connection writes to the file"
+    return "another connection is using the file"
 
 
 def _busy_timeout(connection: sa.Connection, seconds: float) -> None:

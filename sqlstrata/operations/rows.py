@@ -130,7 +130,7 @@ def require_convertible(
     define(table, [column], schema)
     define(table, [was], schema)
     name = writer.name(was.name)
-    what = f"{was.name} does not fit {writer.type(column)} without loss"
+    what = f"{was.name} {_misfit(writer, column)}"
     advice = f"Update the rows, or add a `cast` for {table}.{was.name} to the stage"
     known = convertible(was.type, column.type)
     if not known:
@@ -149,6 +149,14 @@ def require_convertible(
     finally:
         if writer.server == "mariadb":
             writer.run(f"DROP TEMPORARY TABLE IF EXISTS {_TRIAL}")
+
+
+def _misfit(writer: Writer, column: sa.Column[Any]) -> str:
+    """What is wrong with a value that the column cannot have."""
+    labels = getattr(column.type, "enums", None)
+    if family(column.type) == "enum" and labels:
+        return f"must be one of {', '.join(map(repr, labels))}"
+    return f"does not fit {writer.type(column)} without loss"
 
 
 def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], old: sa.Column[Any]) -> str | None:

@@ -6,6 +6,7 @@ msgspec checks the file's data against these forms. What it stumbles on is repor
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, cast, get_type_hints
 
@@ -199,7 +200,9 @@ SCRIPT = cast("type[object]", str | tuple[str, ...] | _ByServer[str | tuple[str,
 
 
 def config(top: Entry) -> ConfigForm:
-    """Check the whole file except its hints. Raises WrongUse."""
+    """Check the whole file except its hints, and the user's own keys. Raises WrongUse."""
+    if isinstance(top.data, FrozenDict):
+        top = replace(top, data=FrozenDict({key: top.data[key] for key in top.data if not key.startswith("x-")}))
     _fields(top, ConfigForm)
     _fields(top["database"], DatabaseForm)
     _fields(top["models"], ModelsForm)

@@ -126,7 +126,7 @@ def url(entry: Entry, folder: Path) -> Place:
     try:
         given = urls.given(text)
     except ArgumentError:
-        hint = "Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:password@host/name."
+        hint = "Write it as in sqlite:///exemplo.db or postgresql+psycopg://user@host/name."
         raise entry.wrong(f"{entry} is not a database URL.", hint) from None
     except Unusable as error:
         raise entry.wrong(f"{entry} {error.does}.", error.hint) from None

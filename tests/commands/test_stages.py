@@ -17,7 +17,7 @@ def test_stages_shows_the_plan_and_writes_nothing(given: Inv, project: Project) 
     before = tree(project.folder)
     ran = given("stages")
     assert ran.code == 0
-    assert re.search(r"^ +email +pessoas, cidades, email +[0-9a-f]{12} +pessoas: \+ email", ran.out, re.MULTILINE)
+    assert re.search(r"^ +email +\+ email +[0-9a-f]{12} +pessoas: \+ email", ran.out, re.MULTILINE)
     assert "The database is at no stage.\n" in ran.out
     assert tree(project.folder) == before
 

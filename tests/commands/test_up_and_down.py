@@ -33,7 +33,7 @@ def test_down_makes_no_database(given: Inv, project: Project) -> None:
 def test_down_goes_one_stage_back_and_up_to_the_last(given: Inv, project: Project) -> None:
     given("rebuild")
     assert given("down", "--json").json == {"undone": ["email"]}
-    assert given("down").out == "down: cidades\nUndone: cidades.\n"
+    assert given("down").out == "Undone: cidades.\n"
     assert tables(project.url) == ["pessoas"]
     assert given("up", "--json").json == {"applied": ["cidades", "email"]}
     assert given("up").out == "Nothing to do.\n"
@@ -177,6 +177,50 @@ def test_what_a_module_prints_is_no_part_of_the_object(given: Inv, project: Proj
         assert ran.code == 0, words
         assert ran.json
         assert "CIDADES" in ran.err or words == ["verify"]
+
+
+# ------------------------------------------------------------------------------------- what is said about the way
+
+
+def test_up_to_a_stage_before_the_database_s_says_how_to_go_back(given: Inv) -> None:
+    given("rebuild")
+    ran = given("up", "--to", "pessoas")
+    assert (ran.code, ran.out) == (0, "Nothing to do.\n")
+    assert ran.err == "The database is at stage email, which comes after pessoas: `inv down --to pessoas` goes back.\n"
+
+
+def test_down_says_which_data_it_does_not_undo(given: Inv, project: Project) -> None:
+    both = {"upgrade": "SELECT 1", "downgrade": "SELECT 1"}
+    dados = [{"name": f"dados_{number}", "data": data} for number, data in enumerate(["SELECT 1", both, "SELECT 1"])]
+    project.configure(stages=[*STAGES, *dados])
+    given("rebuild")
+    ran = given("down", "--to", "email")
+    assert ran.code == 0
+    assert ran.err == "What the `data` of dados_0, dados_2 changed is not undone: it has no `downgrade`.\n"
+
+
+def test_what_was_applied_before_a_stage_that_stops_is_not_denied(given: Inv, project: Project) -> None:
+    project.module("unico", "from modelos.cidades import Cidade\nCidade.__table__.append_constraint("
+                            'sa.UniqueConstraint("nome"))')  # fmt: skip
+    data = "INSERT INTO cidades (nome) VALUES ('Olinda'), ('Olinda')"
+    project.configure(stages=[*STAGES, {"name": "dados", "data": data}, {"name": "unico", "enable": ["unico"]}])
+    given("rebuild", "--no-proof", "--no-apply")
+    ran = given("up", "--json")
+    assert (ran.code, ran.error["applied"]) == (9, ["pessoas", "cidades", "email", "dados"])
+    assert "This stage has changed nothing. The database is at stage dados." in ran.error["message"]
+
+
+def test_stopping_says_where_the_database_is(given: Inv, project: Project) -> None:
+    """As Ctrl-C does, in the middle of the second stage."""
+    project.configure(stages=[STAGES[0], {"name": "dados", "data": "SELECT 1"}])
+    given("rebuild", "--no-apply")
+    given("up", "--to", "pessoas")
+    path = project.versions / "0002_dados.py"
+    first = "def upgrade() -> None:\n"
+    text = path.read_text(encoding="utf-8").replace(first, f"{first}    raise KeyboardInterrupt\n")
+    path.write_text(text.replace("Revises:", f"Digest: {digest(text)}\nRevises:"), encoding="utf-8")
+    ran = given("up", "--json")
+    assert (ran.code, ran.error["message"]) == (130, "Stopped. The database is at stage pessoas.")
 
 
 # ------------------------------------------------------------------------ what `check` refuses is not run, either

@@ -247,10 +247,10 @@ prove_on:
     ("a variable inside a default", url("${NAME:-${OTHER}}"), "2:3", "`url` has a `${…}` that is not the name of a variable. Write ${NAME} or ${NAME:-default}; in a URL, a literal dollar sign is %24."),
     ("a variable with a wrong name", url("${1}"), "2:3", "`url` has a `${…}` that is not the name of a variable. Write ${NAME} or ${NAME:-default}; in a URL, a literal dollar sign is %24."),
     ("a variable that is neither true nor false", HEAD.replace("models:", "  protected: ${WORD}\nmodels:") + STAGE, "3:3", "`protected` must be true or false, not text. Write it as in `protected: false`."),
-    ("a URL that is none", url("exemplo.db"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
-    ("an empty URL", url("${EMPTY}"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
-    ("a port that is none", url("postgresql://u:secret@host:port/d"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
-    ("a name with NUL", url("postgresql://u:secret@host/%00"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
+    ("a URL that is none", url("exemplo.db"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user@host/name."),
+    ("an empty URL", url("${EMPTY}"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user@host/name."),
+    ("a port that is none", url("postgresql://u:secret@host:port/d"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user@host/name."),
+    ("a name with NUL", url("postgresql://u:secret@host/%00"), "2:3", "`url` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user@host/name."),
     ("an unknown database", url("oracle://u:secret@host/d"), "2:3", f"`url` uses `oracle`, which is not supported. {SUPPORTED}"),
     ("an unknown database with a driver", prove_on("[sqlite://, 'mssql+pyodbc://u:secret@host/d']"), "10:23", f"Item 2 of `prove_on` uses `mssql`, which is not supported. {SUPPORTED}"),
     ("an unknown driver", url("postgresql+pygresql://u:secret@host/d"), "2:3", "`url` uses the driver `pygresql`, which is not supported. Write postgresql+psycopg://."),
@@ -260,7 +260,7 @@ prove_on:
     ("no database in a URL with options", url("mysql://u:secret@host/?charset=utf8mb4"), "2:3", "`url` has no database name. Add it, as in mysql+pymysql://user@host/exemplo."),
     ("two slashes", url("sqlite://exemplo.db"), "2:3", "`url` has two slashes, but SQLite needs three. Write it as in sqlite:///exemplo.db, or sqlite:////folder/exemplo.db."),
     ("a file: URI", url("sqlite:///file:exemplo.db?uri=true"), "2:3", "`url` is a file: URI, which only SQLite can interpret. Write the path, as in sqlite:///exemplo.db."),
-    ("a server's URL that is none", prove_on("[sqlite://, sqlite]"), "10:23", "Item 2 of `prove_on` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user:***@host/name."),
+    ("a server's URL that is none", prove_on("[sqlite://, sqlite]"), "10:23", "Item 2 of `prove_on` is not a database URL. Write it as in sqlite:///exemplo.db or postgresql+psycopg://user@host/name."),
 ]
 # fmt: on
 
@@ -458,6 +458,14 @@ def test_every_key_is_read(read: Read, tmp_path: Path) -> None:
         reversible=False,
         modules=("vendas.pedido", "usuario", "produto"),
     )
+
+
+def test_keys_that_begin_with_x_are_the_user_s_own(read: Read) -> None:
+    rows = "x-rows: &rows {usuarios: [{nome: Alice}]}\nx-: 1\n"
+    stage = "stages:\n  - {name: usuario, enable: [usuario], rows: *rows}\n"
+    assert read(rows + HEAD + stage).stages[0].rows == {"usuarios": ({"nome": "Alice"},)}
+    with pytest.raises(WrongUse, match="`xrows` is not a key of the file"):
+        read("xrows: 1\n" + HEAD + stage.replace("*rows", "{}"))
 
 
 def test_what_is_left_out_has_its_default(read: Read, tmp_path: Path) -> None:
