@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlstrata.commands.down import down
     from sqlstrata.commands.eject import eject
     from sqlstrata.commands.identify import identify
+    from sqlstrata.commands.import_alembic import alembic_project, import_alembic
     from sqlstrata.commands.init import init
     from sqlstrata.commands.new_stage import new_stage
     from sqlstrata.commands.onboard import onboard
@@ -40,9 +41,9 @@ _ELSEWHERE = {
 """Where the names are that are not commands."""
 
 __all__ = [
-    "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "check", "down", "eject", "find", "history", "identify",
-    "init", "new_stage", "onboard", "read", "rebuild", "release", "reset", "sql", "stages", "status", "up",
-    "verify",
+    "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "alembic_project", "check", "down", "eject", "find",
+    "history", "identify", "import_alembic", "init", "new_stage", "onboard", "read", "rebuild", "release", "reset",
+    "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip
 
 

@@ -214,6 +214,33 @@ def new_stage(
     return sqlstrata.new_stage(plan, name, enable=tuple(enable), extends=extends, message=message)
 
 
+@command(
+    progress=True,
+    iterable=["at", "env", "accept_missing"],
+    from_="the alembic.ini of the existing history (default: alembic.ini here)",
+    script_location="the folder with its env.py, where there is no alembic.ini",
+    at="a revision that becomes a stage; may be given several times (default: the last one)",
+    url="a server for the scratch database (default: that of the development database)",
+    python="the Python that has the project's libraries (default: this one)",
+    env="NAME=VALUE that its env.py reads; may be given several times",
+    accept_missing="a kind of thing that the stages may leave out, such as `view`; may be given several times",
+)
+def import_alembic(  # noqa: PLR0913, PLR0917 - each is a flag
+    plan: Plan,
+    notify: Notify,
+    at: list[str],
+    env: list[str],
+    accept_missing: list[str],
+    from_: str | None = None,
+    script_location: str | None = None,
+    url: str | None = None,
+    python: str | None = None,
+) -> Result:
+    """Write stages from an existing Alembic history, keeping its ids; say what they leave out."""
+    project = sqlstrata.alembic_project(plan, from_, script_location, python, env)
+    return sqlstrata.import_alembic(plan, project, at, url, accept_missing=accept_missing, notify=notify)
+
+
 namespace = Collection.from_module(sys.modules[__name__])
 
 # `inv` runs this object, and parses the words for the commands after it has loaded tasks.py.

@@ -37,6 +37,7 @@ ROOMS = (
     "migrate",
     "proof",
     "start",
+    "replay",
     "commands",
     "terminal",
     "output",

@@ -30,7 +30,7 @@ def require_unchanged(plan: Plan, files: Sequence[File], revisions: Sequence[Rev
 
     Where the released id is the digest of what the stage does now, nothing has changed. Any other id is that of a file
     written by another version, or by other means: then the file is compared. Gives the stages for which there is no
-    such file, so that nobody knows.
+    such file, so that nobody knows; of a frozen stage its own file says it, which may have been imported.
     """
     known = {file.id: file for file in files}
     unknown = []
@@ -39,7 +39,7 @@ def require_unchanged(plan: Plan, files: Sequence[File], revisions: Sequence[Rev
         if not revision.fixed:
             continue
         if file is None:
-            unknown.append(revision.stage)
+            unknown += [] if plan.stages[index].frozen else [revision.stage]
         elif file.wrong is not None or not does_the_same(file.text, revision.text):
             raise _changed(plan, index, file, revision)
     return tuple(unknown)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from sqlstrata.errors import WrongUse
 from sqlstrata.start.texts import scalar
 
 
@@ -39,6 +40,39 @@ def with_last_frozen(text: str) -> str:
     pairs = _stages(text).value[-1].value
     key, value = next((key, value) for key, value in pairs if key.value == "live")
     return f"{text[: key.start_mark.index]}frozen: true{text[value.end_mark.index :]}"
+
+
+def with_frozen_stages(text: str, place: int, stages: Sequence[Mapping[str, object]]) -> str:
+    """Give the text with more stages before the one at `place`, or at the end. Nothing else changes."""
+    node = _stages(text)
+    if node.flow_style:
+        raise WrongUse(
+            "The stages in config.yaml cannot be added to by a program.",
+            hint="Write `stages:` as a list with a line for each stage.",
+        )
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    at = node.value[place].start_mark.line if place < len(node.value) else _end(lines, node)
+    while place < len(node.value) and at > node.start_mark.line and lines[at - 1].lstrip().startswith("#"):
+        at -= 1
+    dash = " " * node.start_mark.column
+    added: list[str] = []
+    for stage in stages:
+        dumped = yaml.safe_dump([dict(stage)], allow_unicode=True, sort_keys=False, width=10**9)
+        added += [f"{dash}{line}{newline}" for line in dumped.splitlines()] + [newline]
+    return "".join([*lines[:at], *added, *lines[at:]])
+
+
+def with_top_key(text: str, key: str, value: str | Sequence[str]) -> str:
+    """Give the text with another value of a key at the top, which is added at the end where it is missing."""
+    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    new = scalar(value) if isinstance(value, str) else f"[{', '.join(map(scalar, value))}]"
+    found = next((node for name, node in top.value if name.value == key), None)
+    if found is not None:
+        return f"{text[: found.start_mark.index]}{new}{text[found.end_mark.index :]}"
+    newline = "\r\n" if "\r\n" in text else "\n"
+    end = "" if text.endswith("\n") else newline
+    return f"{text}{end}{key}: {new}{newline}"
 
 
 def with_keys(text: str, values: Mapping[int, Mapping[str, str]]) -> str:

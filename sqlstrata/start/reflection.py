@@ -8,19 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SAWarning
 
-from sqlstrata.operations.lock import TABLE
 from sqlstrata.snapshot import snapshot
+from sqlstrata.snapshot.values import OURS
 
 ALEMBIC = "alembic_version"
 
 
 def reflected(connection: sa.Connection) -> sa.MetaData:
-    """Read all tables but Alembic's; on PostgreSQL in all schemas."""
+    """Read all tables but Alembic's and our own; on PostgreSQL in all schemas."""
     metadata = sa.MetaData()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # what is not read is a difference that `identify` reports
         for schema in _schemas(connection):
-            metadata.reflect(connection, schema, only=lambda name, _: name not in {ALEMBIC, TABLE})
+            metadata.reflect(connection, schema, only=lambda name, _: name not in OURS)
     if connection.dialect.name == "sqlite":
         _complete_sqlite(connection, metadata)
     elif connection.dialect.name != "postgresql":

@@ -1,0 +1,289 @@
+"""`import-alembic`: stages from an existing Alembic history, whose released ids stay.
+
+1. The project's own env.py brings a scratch database to each revision that is asked for.
+2. What the database then holds is read from its catalogue, and becomes a frozen stage with the revision's id. The
+   stage must create exactly that database: it is compared, in another scratch database.
+3. All files and the stages in config.yaml are written together, or none.
+
+What the revisions do to rows is told; rows that they bring on an empty database become the stage's `data`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.config import Config
+
+from sqlstrata.commands import differences as shown_differences
+from sqlstrata.commands.editing import decoded
+from sqlstrata.commands.progress import Notify, silent
+from sqlstrata.commands.yaml_edit import with_frozen_stages, with_top_key
+from sqlstrata.databases import addresses, database
+from sqlstrata.databases.lost import answering
+from sqlstrata.disk import shown, together
+from sqlstrata.errors import SchemaDiffers, WrongUse
+from sqlstrata.migrate.identity import compare
+from sqlstrata.modules import frozen
+from sqlstrata.modules.extensions import Extensions
+from sqlstrata.plan import Plan, read
+from sqlstrata.plan.values import VersionTable
+from sqlstrata.replay.project import Old, Project, Ran, chosen
+from sqlstrata.replay.state import Rows, State, seeds, state
+from sqlstrata.replay.steps import DataStep, data_steps
+from sqlstrata.result import Line, counted
+from sqlstrata.revisions.frozen import freeze
+from sqlstrata.schema.describe import describe
+from sqlstrata.schema.described import Described
+from sqlstrata.schema.values import Schema
+from sqlstrata.scratch.bracket import scratch
+from sqlstrata.snapshot import Difference
+from sqlstrata.start.first import slug
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The stages that were written, each with its revision; what the revisions do to rows, and what is left out.
+
+    `missing` is what the frozen stages do not hold, by what `accept_missing` let go.
+    """
+
+    config: Path
+    stages: tuple[tuple[str, str], ...]
+    written: tuple[Path, ...]
+    steps: tuple[DataStep, ...]
+    left: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "config": str(self.config),
+            "stages": [{"stage": stage, "revision": revision} for stage, revision in self.stages],
+            "written": [str(path) for path in self.written],
+            "data_steps": [
+                {"revision": each.revision, "file": each.file, "line": each.line, "kind": each.kind, "text": each.text}
+                for each in self.steps
+            ],
+            "left_out": [*self.left, *self.missing],
+        }
+
+    def lines(self) -> Iterator[Line]:
+        if not self.stages:
+            yield "Nothing to do: these revisions are stages already."
+            return
+        for stage, revision in self.stages:
+            yield f"Stage {stage} is revision {revision}: a database there needs no stamp."
+        yield from (f"Written: {shown(path)}." for path in self.written)
+        if self.steps:
+            count = counted(len(self.steps), "data step")
+            yield f"The old history has {count}. Rows that are there on an empty database are in the stages' `data`:"
+            yield from (f"  {each}" for each in self.steps)
+        for each in (*self.left, *self.missing):
+            yield f"Left out: {each}."
+        yield "Next: `inv rebuild`, which makes and proves the short history. The old files stay where they are."
+
+
+def alembic_project(
+    plan: Plan, ini: str | None, script_location: str | None, python: str | None, environment: Sequence[str]
+) -> Project:
+    """The Alembic project that a command names; `environment` has texts like NAME=VALUE. Raises WrongUse."""
+    place = None if script_location is not None and ini is None else Path.cwd() / (ini or "alembic.ini")
+    if place is not None and not place.is_file():
+        message = f"There is no {shown(place)}."
+        raise WrongUse(message, hint="Name it with `--from`, or its folder with `--script-location`.")
+    scripts = script_location or (Config(str(place)).get_main_option("script_location") if place is not None else None)
+    if scripts is not None and Path(scripts).resolve() == plan.migrations:
+        message = f"{scripts} is this project's own history."
+        raise WrongUse(message, hint="Name the other one with `--from`, or its folder with `--script-location`.")
+    pairs = [each.partition("=") for each in environment]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise WrongUse(f"`--env {name}` has no value.", hint="Write it as in `--env NAME=VALUE`.")
+    folder = Path.cwd() if place is None else place.parent
+    values = {name: value for name, _, value in pairs}
+    return Project(folder, place, script_location, python or sys.executable, values)
+
+
+@answering()
+def import_alembic(
+    plan: Plan,
+    project: Project,
+    at: Sequence[str] = (),
+    url: str | None = None,
+    *,
+    accept_missing: Collection[str] = (),
+    notify: Notify = silent,
+) -> Imported:
+    """Write frozen stages for revisions of an existing Alembic history, by default for its last one.
+
+    url: a server for the scratch database (default: the development database's). The project's files and databases are
+    only read; its env.py runs on the scratch database, whatever it would connect to. Raises WrongUse, MigrationFailed
+    with what the project says, SchemaDiffers where a frozen stage would not be exactly what a revision makes; then
+    nothing has been written.
+    """
+    there = addresses.parsed(plan.database.url if url is None else url)
+    plan.require_server(there.get_backend_name())
+    history = project.history()
+    known = {stage.revision for stage in plan.stages}
+    wanted = tuple(each for each in chosen(history, at) if each.id not in known)
+    _require_later(plan, history, wanted)
+    if not wanted:
+        return Imported(plan.path, (), (), (), (), ())
+    made = list(_made(plan, project, there, history, wanted, accept_missing, notify))
+    last = made[-1]
+    entries = [each.entry for each in made]
+    table = VersionTable(last.ran.table, last.ran.schema)
+    written = _write(plan, entries, {each.name: each.text for each in made}, table)
+    steps = data_steps(history[: history.index(last.old) + 1], [h for each in made for h in each.ran.heard], table.name)
+    return Imported(
+        plan.path,
+        tuple((each.name, each.old.id) for each in made),
+        written,
+        steps,
+        tuple(text for each in made for text in each.left),
+        tuple(text for each in made for text in each.missing),
+    )
+
+
+def _require_later(plan: Plan, history: Sequence[Old], wanted: Sequence[Old]) -> None:
+    """Raise WrongUse for a revision that comes before one that is a stage already."""
+    order = [each.id for each in history]
+    done = [order.index(stage.revision) for stage in plan.stages if stage.revision in order]
+    for each in wanted:
+        if done and order.index(each.id) < max(done):
+            raise WrongUse(
+                f"Revision {each.id} comes before {order[max(done)]}, which is a stage already.",
+                hint="Remove the imported stages from config.yaml, and import all revisions at once.",
+            )
+
+
+# ------------------------------------------------------------------------- the stages
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One stage: its name, the text of its file, its entry in config.yaml, and what was left out of it."""
+
+    old: Old
+    ran: Ran
+    name: str
+    text: str
+    entry: Mapping[str, object]
+    left: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def _made(
+    plan: Plan,
+    project: Project,
+    there: sa.URL,
+    history: Sequence[Old],
+    wanted: Sequence[Old],
+    accepted: Collection[str],
+    notify: Notify,
+) -> Iterator[_Made]:
+    accumulated, before = _so_far(plan)
+    rows: Rows = {}
+    names = {stage.name for stage in plan.stages}
+    earlier = [each for each in history if each.id in {stage.revision for stage in plan.stages}]
+    with scratch(there) as empty:
+        for old in earlier[-1:]:
+            rows = _state(empty.engine, project.run("upgrade", old.id, empty.url)).rows
+        for old in wanted:
+            notify("replaying", old.id)
+            ran = project.run("upgrade", old.id, empty.url)
+            with database.connect(empty.engine) as connection:
+                found = state(connection, _own(ran))
+                schema = describe(found.metadata, described=Described(plan.dialects))
+                name = _name(old, names)
+                text = freeze(plan, name, before, schema, found.metadata)
+                metadata = accumulated.add(text, frozen.path_of(plan, name))
+                missing = _require_exact(connection, metadata, ran, old, accepted)
+                inserts, left = seeds(rows, found, connection.dialect)
+            entry: dict[str, object] = {
+                "name": name,
+                "message": old.message or name,
+                "frozen": True,
+                "revision": old.id,
+            }
+            if inserts:
+                entry["data"] = {"upgrade": inserts}
+            yield _Made(old, ran, name, text, entry, tuple(left), missing)
+            before, rows = schema, found.rows
+            names.add(name)
+
+
+def _so_far(plan: Plan) -> tuple[frozen.Accumulated, Schema]:
+    """What the plan's frozen stages define, and the schema of the last one."""
+    accumulated = frozen.Accumulated(Extensions(plan.extensions).created_by)
+    metadata = sa.MetaData()
+    for index, stage in enumerate(plan.stages):
+        if stage.frozen:
+            metadata = accumulated.add(frozen.read(plan, index), frozen.path_of(plan, stage.name))
+    return accumulated, describe(metadata, described=Described(plan.dialects))
+
+
+def _own(ran: Ran) -> tuple[str, ...]:
+    return (ran.table if ran.schema is None else f"{ran.schema}.{ran.table}",)
+
+
+def _state(engine: sa.Engine, ran: Ran) -> State:
+    with database.connect(engine) as connection:
+        return state(connection, _own(ran))
+
+
+def _require_exact(
+    connection: sa.Connection, metadata: sa.MetaData, ran: Ran, old: Old, accepted: Collection[str]
+) -> tuple[str, ...]:
+    """Give what the frozen stage does not hold, if all of it is accepted. Raises SchemaDiffers."""
+    found = compare(connection, metadata, _own(ran))
+    connection.rollback()
+    wrong = [each for each in found if _kind(each) not in accepted]
+    if wrong:
+        kinds = ", ".join(f"`--accept-missing {kind}`" for kind in dict.fromkeys(map(_kind, wrong)))
+        listed = "; ".join(f"{each.table}: {each.what}" for each in wrong[:10])
+        raise SchemaDiffers(
+            f"A frozen stage cannot hold all of revision {old.id}: {listed}.",
+            hint=f"Nothing was written. {kinds} leaves that out.",
+            differences=shown_differences.as_json(tuple(wrong)),
+        )
+    return tuple(f"{each.table}: {each.what} (revision {old.id})" for each in found)
+
+
+def _kind(difference: Difference) -> str:
+    """The kind of the thing or element that differs, such as `table`, `view`, `column` or `index`."""
+    return difference.what.partition(" ")[0].rstrip(":")
+
+
+def _name(old: Old, taken: Collection[str]) -> str:
+    name = slug(old.message)[:60].strip("_") or f"r{slug(old.id)}"
+    return name if name not in taken and name != "base" else f"{name}_{slug(old.id) or len(taken)}"
+
+
+# -------------------------------------------------------------------------- the files
+
+
+def _write(
+    plan: Plan, entries: Sequence[Mapping[str, object]], texts: Mapping[str, str], table: VersionTable
+) -> tuple[Path, ...]:
+    text, encoding = decoded(plan.path)
+    frozen_so_far = sum(stage.frozen for stage in plan.stages)
+    text = with_frozen_stages(text, frozen_so_far, entries)
+    if table != plan.version_table:
+        text = with_top_key(text, "version_table", str(table))
+    if str(table) in plan.not_ours:  # it was that of the other history, and is ours from now on
+        text = with_top_key(text, "not_ours", [each for each in plan.not_ours if each != str(table)])
+    paths = {frozen.path_of(plan, name): content for name, content in texts.items()}
+    with together() as write:
+        for path, content in paths.items():
+            if path.exists():
+                raise WrongUse(f"{shown(path)} exists already.", hint="Move it away. Nothing was written.")
+            write(path, content.encode())
+        write(plan.path, text.encode(encoding))
+        again = read(plan.path)
+        if len(again.stages) != len(plan.stages) + len(entries):
+            raise WrongUse(f"Cannot find the stages in {plan.path.name}.", hint="Write them by hand.")
+    return (*paths, plan.path)

@@ -1,0 +1,166 @@
+"""An existing Alembic project: its history, and its own env.py run on a scratch database, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from sqlstrata.disk import shown
+from sqlstrata.errors import MigrationFailed, WrongUse
+from sqlstrata.nearest import nearest_hint
+from sqlstrata.secret import masked
+
+_CHILD = Path(__file__).with_name("child.py")
+_ERROR = re.compile(r"^(?:[\w.]+: .+|FAILED: .+)$", re.MULTILINE)
+"""The line of a traceback that names the error, or Alembic's own."""
+_LONGEST = 1800.0
+"""Seconds that one of Alembic's commands may take."""
+
+
+@dataclass(frozen=True)
+class Old:
+    """A revision of the project's history."""
+
+    id: str
+    parents: tuple[str, ...]
+    message: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The statements that a revision executed, as the driver got them."""
+
+    revision: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command executed, and Alembic's table there."""
+
+    heard: tuple[Heard, ...]
+    table: str
+    schema: str | None
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where an Alembic project is, the interpreter that has its libraries, and what its environment has more."""
+
+    folder: Path
+    ini: Path | None
+    script_location: str | None = None
+    python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def history(self) -> tuple[Old, ...]:
+        """All revisions, the first one first, each after its parents.
+
+        Raises WrongUse where there are none, or where they are not one line.
+        """
+        answer = self._ask({"command": "history"})
+        found = [
+            Old(each["id"], tuple(each["parents"]), each["message"], Path(each["path"])) for each in answer["revisions"]
+        ]
+        if not found:
+            raise WrongUse("There is no revision in this Alembic history.", where=str(self.ini or self.script_location))
+        if len(answer["heads"]) > 1:
+            heads = ", ".join(answer["heads"])
+            raise WrongUse(
+                f"This Alembic history has {len(answer['heads'])} heads: {heads}.",
+                where=str(self.ini or self.script_location),
+                hint="Merge them with `alembic merge`, or name the revisions to import with `--at`.",
+                heads=answer["heads"],
+            )
+        return tuple(found)
+
+    def run(self, way: str, to: str, url: sa.URL) -> Ran:
+        """Run `upgrade` or `downgrade` on a scratch database. Raises MigrationFailed with what the project printed."""
+        given = {"command": "run", "way": way, "to": to, "url": url.render_as_string(hide_password=False)}
+        answer = self._ask(given)
+        heard = tuple(Heard(str(each["revision"]), tuple(each["statements"])) for each in answer["heard"])
+        table = answer["version_table"]
+        return Ran(heard, table.get("name") or "alembic_version", table.get("schema"))
+
+    def _ask(self, given: dict[str, Any]) -> dict[str, Any]:
+        whole = {
+            **given,
+            "folder": str(self.folder),
+            "ini": None if self.ini is None else str(self.ini),
+            "script_location": self.script_location,
+        }
+        try:
+            ran = subprocess.run(  # noqa: S603 - the interpreter that the user names
+                [self.python, str(_CHILD)],
+                input=json.dumps(whole),
+                capture_output=True,
+                text=True,
+                timeout=_LONGEST,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise MigrationFailed(f"The project's Alembic did not end within {_LONGEST:.0f} s.") from None
+        except OSError as error:
+            raise WrongUse(f"{self.python} cannot be run: {error.strerror}.", hint="Check `--python`.") from error
+        if ran.returncode:
+            said = _ERROR.findall(ran.stderr)
+            what = f"`{given['way']} {given['to']}`" if given["command"] == "run" else "reading the history"
+            raise MigrationFailed(
+                f"The project's own Alembic fails in {what}: {masked(said[-1] if said else 'it says nothing')}.",
+                where=shown(self.ini) if self.ini is not None else self.script_location,
+                hint="`--python` names the interpreter that has the project's libraries, `--env NAME=VALUE` sets what "
+                "its env.py reads. Nothing was written.",
+                output=masked(ran.stderr[-4000:]),
+            )
+        answer: dict[str, Any] = json.loads(ran.stdout)
+        return answer
+
+
+def chosen(history: Sequence[Old], names: Sequence[str]) -> tuple[Old, ...]:
+    """The revisions of these names, beginnings of ids included, in Alembic's order; without names the last one.
+
+    Raises WrongUse for a name that no revision has, and for revisions that are not on one line.
+    """
+    if not names:
+        return (history[-1],)
+    found: dict[str, Old] = {}
+    for name in names:
+        there = [each for each in history if each.id == name] or [each for each in history if each.id.startswith(name)]
+        if name in {"head", "heads"}:
+            there = [history[-1]]
+        if len(there) != 1:
+            problem = "There is no revision" if not there else "There are several revisions that begin with"
+            ids = [each.id for each in history]
+            raise WrongUse(f"{problem} `{name}`.", hint=nearest_hint(name, ids, "revision"))
+        found[there[0].id] = there[0]
+    ordered = tuple(each for each in history if each.id in found)
+    for before, after in pairwise(ordered):
+        if before.id not in _ancestors(history, after):
+            message = f"Revision {after.id} does not come after {before.id}: they are on different branches."
+            raise WrongUse(message, hint="Import revisions that are on one line.")
+    return ordered
+
+
+def _ancestors(history: Sequence[Old], revision: Old) -> set[str]:
+    known = {each.id: each for each in history}
+    found: set[str] = set()
+    waiting = list(revision.parents)
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += known[each].parents
+    return found
