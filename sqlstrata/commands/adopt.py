@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sqlstrata.commands import differences
+from sqlstrata.commands.as_is import write_as_is
 from sqlstrata.commands.identify import named
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
 from sqlstrata.commands.target import chosen, existing
@@ -67,7 +68,13 @@ class Adopted:
 
 @answering()
 def adopt(
-    plan: Plan, url: str | None = None, *, protect: bool = False, wait: float = WAIT, notify: Notify = silent
+    plan: Plan,
+    url: str | None = None,
+    *,
+    protect: bool = False,
+    as_is: str | None = None,
+    wait: float = WAIT,
+    notify: Notify = silent,
 ) -> Adopted:
     """Write the revision of the stage that a database's schema is exactly that of into the database.
 
@@ -75,7 +82,11 @@ def adopt(
     nothing here will drop, reset or re-stamp it. Raises SchemaDiffers where no stage fits, Protected where the database
     is protected and has another revision, HistoryDiffers where the history on disk is not what the stages give, Locked
     where somebody else is migrating the database for longer than `wait`.
+
+    `as_is` is the name of a stage that is written first: that of the database as it is (see `as_is.write_as_is`).
     """
+    if as_is is not None:
+        plan = write_as_is(plan, as_is, url, wait=wait, notify=notify)
     healed(plan, notify)
     plan.require_server(chosen(plan, url).get_backend_name())
     made = steps(plan)
