@@ -23,6 +23,7 @@ from sqlstrata.errors import Refused, SchemaDiffers, WrongUse
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import beside, compare
+from sqlstrata.migrate.others import require_not_theirs
 from sqlstrata.migrate.place import Repointed, fitting, gone_error, revision_on_disk, stage_of
 from sqlstrata.migrate.way import NAME, Way, way
 from sqlstrata.modules.extensions import Extensions
@@ -118,6 +119,7 @@ def take_along(
         known = apply.files(plan)
         if revision is None or stage_of(revision, known) is not None:
             return None
+        require_not_theirs(plan, revision)
         what = f"given another revision than {revision}, which is gone"
         ownership.require_unprotected(connection, what, configured=plan.database.protected)
         connection.rollback()

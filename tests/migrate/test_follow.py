@@ -237,3 +237,17 @@ def test_the_database_is_at_each_branch_that_is_checked_out(tmp_path: Path, url:
             assert found == [{column: row[column] for column in kept} for row in before[table]]
         now = to
         filled(project, now)
+
+
+def test_a_database_of_another_alembic_history_keeps_its_revision(live: Project) -> None:
+    versions = live.folder / "old" / "versions"
+    versions.mkdir(parents=True)
+    (versions / "one.py").write_text('revision: str = "abc123"\ndown_revision = None\n')
+    (live.folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/old\n")
+    with database.connect(database.engine(live.url)) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'abc123'"))
+        connection.commit()
+    for command in (commands.rebuild, commands.up, commands.onboard):
+        with pytest.raises(SchemaDiffers, match=r"at revision abc123 of another Alembic history, .*one\.py"):
+            command(live.plan())
+    assert rows(live, "(SELECT 1 AS id, version_num FROM alembic_version)")[0]["version_num"] == "abc123"
