@@ -25,8 +25,8 @@ def require_not_theirs(plan: Plan, revision: str) -> None:
                 raise SchemaDiffers(
                     f"The database is at revision {revision} of another Alembic history, {shown(path)}, "
                     f"which {shown(ini)} names. Its revision stays.",
-                    hint="`inv import-alembic` makes stages of that history and keeps its ids. To use both, name another "
-                    "table with `version_table` in config.yaml.",
+                    hint="`inv import-alembic` makes stages of that history and keeps its ids. To use both, name "
+                    "another table with `version_table` in config.yaml.",
                     revision=revision,
                 )
 
