@@ -19,7 +19,7 @@ from sqlstrata.start.texts import BASE, block
 
 Entry = tuple[str, str, str]
 """A key of config.yaml, its value and a comment."""
-_LIVE = ("live", "true", "its schema is that of the models as they are now; `new-stage` begins the next stage")
+_LIVE = ("live", "true", "live: the models as they are now; frozen: as they were when the next stage began")
 
 _INSTALLABLE = ("pyproject.toml", "setup.py", "setup.cfg")
 
