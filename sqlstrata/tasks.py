@@ -201,17 +201,26 @@ def eject(plan: Plan, notify: Notify) -> Result:
 
 
 @command(
-    iterable=["enable"],
+    iterable=["enable", "replaces"],
     name="the stage's name: a to z, 0 to 9 and _, a letter first",
     enable="a module that it enables; may be given several times (default: one with its name)",
     extends="the model to which the new module adds a column",
+    replaces="a module that the new one is turned on in place of, as a copy of it; if given again, that one goes, too",
     message="what the stage is for",
 )
 def new_stage(
-    plan: Plan, _: Notify, name: str, enable: list[str], extends: str | None = None, message: str | None = None
+    plan: Plan,
+    _: Notify,
+    name: str,
+    enable: list[str],
+    replaces: list[str],
+    extends: str | None = None,
+    message: str | None = None,
 ) -> Result:
-    """Add a stage to config.yaml, keeping comments and layout, and write a skeleton of its module."""
-    return sqlstrata.new_stage(plan, name, enable=tuple(enable), extends=extends, message=message)
+    """Add a stage to config.yaml, keeping comments and layout, and write its module: a skeleton, or a copy."""
+    return sqlstrata.new_stage(
+        plan, name, enable=tuple(enable), extends=extends, replaces=tuple(replaces), message=message
+    )
 
 
 @command(

@@ -16,6 +16,7 @@ from sqlstrata.errors import WrongUse
 from sqlstrata.folder import require_frozen
 from sqlstrata.modules.frozen import path_of
 from sqlstrata.modules.turning import turns
+from sqlstrata.nearest import nearest_hint
 from sqlstrata.plan import Plan, read
 from sqlstrata.result import Line
 
@@ -24,7 +25,7 @@ from sqlstrata.result import Line
 class NewStage:
     """The stage, where it is in config.yaml, its modules, and the files that were written for them.
 
-    `frozen` is the stage that was live before.
+    `frozen` is the stage that was live before, `replaces` the modules that the new one is in place of.
     """
 
     stage: str
@@ -33,6 +34,7 @@ class NewStage:
     modules: tuple[str, ...]
     written: tuple[Path, ...]
     frozen: str | None = None
+    replaces: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -41,6 +43,7 @@ class NewStage:
             "modules": list(self.modules),
             "written": [str(path) for path in self.written],
             "frozen": self.frozen,
+            "replaces": list(self.replaces),
         }
 
     def lines(self) -> Iterator[Line]:
@@ -50,19 +53,32 @@ class NewStage:
         if self.frozen is not None:
             yield f"Frozen: stage {self.frozen}; its schema is that of the last `inv rebuild`."
             yield "Next: change the models, then `inv rebuild`."
+        elif self.replaces:
+            first, *others = self.replaces
+            yield f"It is a copy of `{first}`, and is turned on in its place."
+            if others:
+                yield f"Put into it what these had, which are turned off, too: {', '.join(others)}."
+            yield "Next: change the models in it, then `inv rebuild`."
         else:
             yield "Next: write the models, then `inv rebuild`."
 
 
 def new_stage(
-    plan: Plan, name: str, *, enable: tuple[str, ...] = (), extends: str | None = None, message: str | None = None
+    plan: Plan,
+    name: str,
+    *,
+    enable: tuple[str, ...] = (),
+    extends: str | None = None,
+    replaces: tuple[str, ...] = (),
+    message: str | None = None,
 ) -> NewStage:
     """Add a stage at the end of config.yaml, and write the modules that it turns on, where they do not exist yet.
 
     `enable` are its modules, by default one with the stage's name; `extends` is a model that the new module adds a
-    column to. Afterwards config.yaml is as it was, with the stage added; it has been read again, and the module
-    imported. Where the last stage is live it is frozen, as the last rebuild wrote it, and the new one is live.
-    Raises WrongUse, with nothing changed.
+    column to. `replaces` are modules that the new one is turned on in place of: it is a copy of the first, beside it.
+    Afterwards config.yaml is as it was, with the stage added; it has been read again, and the module imported. Where
+    the last stage is live it is frozen, as the last rebuild wrote it, and the new one is live. Raises WrongUse, with
+    nothing changed.
     """
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
@@ -71,28 +87,60 @@ def new_stage(
         where = plan.where("stages", names.index(name))
         raise WrongUse(f"There already is a stage `{name}`.", where=where, hint="Use another name.")
     if plan.stages[-1].live:
-        if enable or extends:
+        if enable or extends or replaces:
             message = "With a live stage, a new stage turns on no modules: it has the models as they are."
-            raise WrongUse(message, hint="Leave out `--enable` and `--extends`.")
+            raise WrongUse(message, hint="Leave out `--enable`, `--extends` and `--replaces`.")
         return _new_live_stage(plan, name, message)
-    modules = enable or (name,)
-    paths = {module: _path(plan, module) for module in modules}
-    missing = {module: path for module, path in paths.items() if not _is_there(path)}
-    if extends and not missing:
-        message = f"The module {', '.join(modules)} already exists, so nothing is written for --extends."
-        raise WrongUse(message, hint="Leave out --extends, or name another module.")
+    modules = enable or (_beside(replaces[0], name) if replaces else name,)
+    written = _copy(plan, replaces, modules, extends) if replaces else _skeletons(plan, modules, extends)
     text, encoding = decoded(plan.path)
-    added, line = with_stage(text, name, message or _message(name), modules)
+    added, line = with_stage(text, name, message or _message(name), modules, replaces)
     with together() as write:
-        for module, path in missing.items():
-            write(path, skeleton(plan, _package_folder(plan), module, extends).encode())
+        for path, content in written.items():
+            write(path, content)
         write(plan.path, added.encode(encoding))
         again = read(plan.path)
         if again.stages[:-1] != plan.stages:
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
         for _ in turns(again):  # undone where a module cannot be imported
             pass
-    return NewStage(name, plan.path, line, modules, tuple(missing.values()))
+    return NewStage(name, plan.path, line, modules, tuple(written), replaces=replaces)
+
+
+def _beside(module: str, name: str) -> str:
+    """The name of a new module in the package that another is in."""
+    above = module.rpartition(".")[0]
+    return f"{above}.{name}" if above else name
+
+
+def _skeletons(plan: Plan, modules: tuple[str, ...], extends: str | None) -> dict[Path, bytes]:
+    """The files of the modules that do not exist. Raises WrongUse."""
+    paths = {module: _path(plan, module) for module in modules}
+    missing = {module: path for module, path in paths.items() if not _is_there(path)}
+    if extends and not missing:
+        message = f"The module {', '.join(modules)} already exists, so nothing is written for --extends."
+        raise WrongUse(message, hint="Leave out --extends, or name another module.")
+    folder = _package_folder(plan)
+    return {path: skeleton(plan, folder, module, extends).encode() for module, path in missing.items()}
+
+
+def _copy(plan: Plan, replaced: tuple[str, ...], modules: tuple[str, ...], extends: str | None) -> dict[Path, bytes]:
+    """The file of the module that is a copy of the first one replaced. Raises WrongUse."""
+    on = plan.stages[-1].modules
+    for each in replaced:
+        if each not in on:
+            hint = nearest_hint(each, on, "module that is on")
+            raise WrongUse(f"The module `{each}` is not on, so no other can replace it.", hint=hint)
+    if extends or len(modules) > 1:
+        raise WrongUse("`--replaces` writes one module.", hint="Leave out `--extends`, and give `--enable` once.")
+    source, target = _path(plan, replaced[0]), _path(plan, modules[0])
+    if _is_there(target):
+        hint = "Give it another name, with `--enable`."
+        raise WrongUse(f"The module `{modules[0]}` already exists.", where=shown(target), hint=hint)
+    if not source.is_file():
+        message = f"The module `{replaced[0]}` is a package, of which no copy is made."
+        raise WrongUse(message, hint="Copy the folder, and add the stage to config.yaml by hand.")
+    return {target: source.read_bytes()}
 
 
 def _new_live_stage(plan: Plan, name: str, message: str | None) -> NewStage:

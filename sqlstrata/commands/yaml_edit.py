@@ -11,14 +11,18 @@ from sqlstrata.errors import WrongUse
 from sqlstrata.start.texts import scalar
 
 
-def with_stage(text: str, name: str, message: str, modules: tuple[str, ...] | None) -> tuple[str, int]:
+def with_stage(
+    text: str, name: str, message: str, modules: tuple[str, ...] | None, off: tuple[str, ...] = ()
+) -> tuple[str, int]:
     """Give the text with one more stage at the end, and the line of that stage. Nothing else changes.
 
-    `modules` are those that it turns on; None for a live stage.
+    `modules` are those that it turns on, after `off` were turned off; None for a live stage.
     """
     node = _stages(text)
-    turns = ("live", "true") if modules is None else ("enable", f"[{', '.join(map(scalar, modules))}]")
-    pairs = [("name", name), ("message", scalar(message)), turns]
+    turns = {"disable": off, "enable": modules or ()}
+    pairs = [("name", name), ("message", scalar(message))]
+    pairs += [(key, f"[{', '.join(map(scalar, each))}]") for key, each in turns.items() if each]
+    pairs += [("live", "true")] if modules is None else []
     if node.flow_style:
         return _in_flow(text, node, "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}")
     newline = "\r\n" if "\r\n" in text else "\n"

@@ -121,6 +121,12 @@ class Complaints:
             message += f", but imported by `{links[0][0]}`"
             message += "".join(f", which is imported by `{name}` ({at})" for name, at in links[1:])
             hint = f"Turn `{module}` on with `enable`, or do not import it in `{links[0][0]}`."
+            if self._was_on(module, index):
+                importer = links[0][0]
+                hint = (
+                    f"In `{importer}`, import what has replaced it, or refer to its models by name and import it under "
+                    f"`if TYPE_CHECKING:` alone; or turn `{importer}` off, too."
+                )
         names = [{"name": str(each).split("`")[1], "module": self.short(each.module)} for each in strays]
         return WrongUse(f"{message}.", where=where, hint=hint, strays=names)
 
@@ -129,6 +135,10 @@ class Complaints:
         return "__init__" if name == self.package else name.removeprefix(f"{self.package}.")
 
     # ---- places and names
+
+    def _was_on(self, module: str, index: int) -> bool:
+        """Whether a module was on in an earlier stage."""
+        return any(module in stage.modules for stage in self.plan.stages[:index])
 
     def _no_module(self, module: str, where: Where | str) -> WrongUse:
         message = f"There is no module `{module}` in the package `{self.package}`."

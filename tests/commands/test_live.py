@@ -126,7 +126,7 @@ def test_a_new_stage_needs_the_frozen_form_of_the_last(live: Project) -> None:
     with pytest.raises(WrongUse, match=r"has no frozen file .* yet\. Run `inv rebuild` first\."):
         commands.new_stage(live.plan(), "nome")
     commands.rebuild(live.plan())
-    with pytest.raises(WrongUse, match="Leave out `--enable` and `--extends`"):
+    with pytest.raises(WrongUse, match="Leave out `--enable`, `--extends` and `--replaces`"):
         commands.new_stage(live.plan(), "nome", enable=("x",))
     assert live.config.read_bytes() == before
 

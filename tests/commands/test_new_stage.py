@@ -8,6 +8,7 @@ from sqlstrata import commands
 from sqlstrata.commands.yaml_edit import with_stage
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan import read
+from tests.commands.running import tree
 from tests.projects import Project
 
 CONFIG = """\
@@ -84,3 +85,94 @@ def test_what_cannot_be_added_changes_nothing(
         path: path.read_bytes() for path in local.folder.rglob("*") if path.is_file() and "__pycache__" not in str(path)
     }
     assert after == before
+
+
+REFERS = """
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from modelos.base import Base
+{imports}
+
+class Post(Base):
+    __tablename__ = "posts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pessoa_id: Mapped[int] = mapped_column(sa.ForeignKey("pessoas.id"))
+    pessoa: Mapped["Pessoa"] = relationship("Pessoa")
+"""
+BY_NAME = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from modelos.pessoas import Pessoa\n"
+
+
+def test_a_module_is_replaced_by_a_copy_of_it(local: Project) -> None:
+    """The copy gives the same schema; the change is made in it, and the old module keeps the past."""
+    old = (local.folder / "modelos" / "pessoas.py").read_bytes()
+    done = commands.new_stage(local.plan(), "nome", replaces=("pessoas", "email"), message="O nome inteiro")
+    assert [*done.lines()][-3:] == [
+        "It is a copy of `pessoas`, and is turned on in its place.",
+        "Put into it what these had, which are turned off, too: email.",
+        "Next: change the models in it, then `inv rebuild`.",
+    ]
+    (copy,) = done.written
+    assert (copy.name, copy.read_bytes()) == ("nome.py", old)
+    stage = local.plan().stages[-1]
+    assert (stage.message, stage.disable, stage.enable) == ("O nome inteiro", ("pessoas", "email"), ("nome",))
+    copy.write_text(
+        copy.read_text("utf-8") + "    email: Mapped[str | None] = mapped_column(sa.String(40))\n", encoding="utf-8"
+    )
+    assert commands.rebuild(local.plan()).revisions[-1].changes == ()
+
+
+def test_a_copy_is_beside_its_module_or_has_the_name_that_is_given(local: Project) -> None:
+    local.module(
+        "cadastro.ruas",
+        "class Rua(Base):\n    __tablename__ = 'ruas'\n    id: Mapped[int] = mapped_column(primary_key=True)",
+    )
+    commands.new_stage(local.plan(), "ruas", enable=("cadastro.ruas",))
+    assert commands.new_stage(local.plan(), "ruas_v2", replaces=("cadastro.ruas",)).modules == ("cadastro.ruas_v2",)
+    done = commands.new_stage(local.plan(), "terceira", replaces=("cadastro.ruas_v2",), enable=("outro.ruas",))
+    assert done.modules == ("outro.ruas",)
+
+
+def test_who_imports_the_module_that_is_replaced_is_told_what_to_do(local: Project) -> None:
+    posts = local.folder / "modelos" / "posts.py"
+    posts.write_text(REFERS.format(imports="from modelos.pessoas import Pessoa\n"), encoding="utf-8")
+    commands.new_stage(local.plan(), "posts")
+    with pytest.raises(WrongUse) as caught:
+        commands.new_stage(local.plan(), "nome", replaces=("pessoas", "email"))
+    assert caught.value.hint == (
+        "In `posts`, import what has replaced it, or refer to its models by name and import it under `if TYPE_CHECKING:` "
+        "alone; or turn `posts` off, too."
+    )
+    assert not (local.folder / "modelos" / "nome.py").exists()
+    posts.write_text(REFERS.format(imports=BY_NAME), encoding="utf-8")
+    commands.new_stage(local.plan(), "nome", replaces=("pessoas", "email"))
+    assert local.plan().stages[-1].modules == ("cidades", "posts", "nome")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"replaces": ("pessoa",)},
+            "The module `pessoa` is not on, so no other can replace it. The nearest module that is on is `pessoas`.",
+        ),
+        (
+            {"replaces": ("pessoas",), "extends": "Pessoa"},
+            "`--replaces` writes one module. Leave out `--extends`, and give `--enable` once.",
+        ),
+        (
+            {"replaces": ("pessoas",), "enable": ("a", "b")},
+            "`--replaces` writes one module. Leave out `--extends`, and give `--enable` once.",
+        ),
+        (
+            {"replaces": ("pessoas",), "enable": ("base",)},
+            "The module `base` already exists. Give it another name, with `--enable`.",
+        ),
+    ],
+)
+def test_what_cannot_be_replaced_changes_nothing(local: Project, options: dict[str, object], message: str) -> None:
+    before = tree(local.folder)
+    with pytest.raises(WrongUse) as caught:
+        commands.new_stage(local.plan(), "novo", **options)  # type: ignore[arg-type]
+    assert str(caught.value).endswith(message)
+    assert tree(local.folder) == before

@@ -1059,7 +1059,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         (
             "estagios/produto.py:1: The table `usuarios` comes from the module `usuario`, which is not on "
             "in stage `s2`, but "
-            "imported by `produto`. Turn `usuario` on with `enable`, or do not import it in `produto`."
+            "imported by `produto`. In `produto`, import what has replaced it, or refer to its models by name and "
+            "import it under `if TYPE_CHECKING:` alone; or turn `produto` off, too."
         ),
     ),
     "a column": (
@@ -1133,7 +1134,8 @@ STRAYS: dict[str, tuple[dict[str, str], list[Step], str]] = {
         (
             "estagios/outro.py:1: The table `usuarios` comes from the module `usuario`, which is not on in "
             "stage `s2`, but "
-            "imported by `outro`. Turn `usuario` on with `enable`, or do not import it in `outro`."
+            "imported by `outro`. In `outro`, import what has replaced it, or refer to its models by name and "
+            "import it under `if TYPE_CHECKING:` alone; or turn `outro` off, too."
         ),
     ),
     "a table whose import is hidden in a try": (
