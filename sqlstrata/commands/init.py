@@ -271,11 +271,12 @@ def _next(plan: Plan, made: Models, seen: Discovery, found_at: Identified | None
             "the database, which has its schema already."
         )
     command = f"`inv rebuild{option}` writes the first revision, and brings the database to it"
+    install = ""
+    if seen.files.is_apart(made.layout.package):
+        install = f"`pip install --editable .`, so that {made.layout.package} can be imported; then "
     if made.path is not None:
-        return f"write your model in {shown(made.path)}; then {command}."
-    if made.layout.package.partition(".")[0] in seen.apart:
-        return f"`pip install --editable .`, so that {made.layout.package} can be imported; then {command}."
-    return f"{command}."
+        return f"{install}write your model in {shown(made.path)}; then {command}."
+    return f"{install}{command}."
 
 
 def _elsewhere(config: Path) -> str:

@@ -6,6 +6,7 @@ Left out are environments, tests, migrations, hidden folders, and files that do 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 from dataclasses import dataclass
@@ -63,6 +64,18 @@ class Candidates:
     names: tuple[str, ...]
     """All modules and packages, whether they may define tables or not."""
 
+    def root_of(self, package: str) -> Path:
+        """The folder that the top of a package is in; the folder itself where none has it."""
+        head = package.partition(".")[0]
+        has = (each for each in self.roots if (each / head).is_dir() or (each / f"{head}.py").is_file())
+        return next(has, self.roots[0])
+
+    def is_apart(self, package: str) -> bool:
+        """Whether a package can be imported neither from the folder nor from the environment."""
+        head = package.partition(".")[0]
+        importlib.invalidate_caches()
+        return self.root_of(head) != self.roots[0] and importlib.util.find_spec(head) is None
+
 
 def candidates(folder: Path) -> Candidates:
     """Read the Python files of a folder. Nothing is imported."""
@@ -117,7 +130,10 @@ def _name(root: Path, path: Path) -> str | None:
 
 
 def _candidate(name: str, path: Path) -> Candidate | Unread | None:
-    text = path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= _LONGEST else ""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= _LONGEST else ""
+    except OSError as error:
+        return Unread(path, 1, f"it cannot be read: {error.strerror}")
     if not _DEFINES.search(text):
         return None
     try:

@@ -45,15 +45,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What importing the candidates has shown; bases with most tables come first.
-
-    `apart` are the top-level names that neither the folder nor the environment has.
-    """
+    """What importing the candidates has shown; bases with most tables come first."""
 
     files: Candidates
     found: tuple[Found, ...] = ()
     failed: tuple[Failure, ...] = ()
-    apart: tuple[str, ...] = ()
 
     @property
     def has_tables(self) -> bool:
@@ -80,7 +76,7 @@ def discover(files: Candidates, seconds: float = TIME) -> Discovery:
         if said and "found" in said[-1]:
             found = [Found(each["module"], each["attribute"], each["tables"]) for each in said[-1]["found"]]
             found.sort(key=lambda each: (-len(each.tables), str(each)))
-            return Discovery(files, tuple(found), tuple(failed), tuple(said[-1]["apart"]))
+            return Discovery(files, tuple(found), tuple(failed))
         if not said:
             raise WrongUse(
                 "The process that looks for models does not start.",

@@ -30,20 +30,19 @@ class First:
 
 def first(folder: Path, files: Candidates, name: str, base: str) -> First:
     """Lay out a package for a first module, with a base of this text."""
-    package = _package(folder, {each.partition(".")[0] for each in files.names if "." in each})
-    inner = _free(folder / package)
-    place = folder / package / inner
-    texts = {place / "__init__.py": "", place / "base.py": base}
-    if not (folder / package).exists():
-        texts[folder / package / "__init__.py"] = ""
-    return First(Layout(f"{package}.{inner}", ("base:Base",)), texts, name, place / f"{name}.py")
+    package = _package(folder, files)
+    above = files.root_of(package) / package
+    inner = _free(above)
+    texts = {above / inner / "__init__.py": "", above / inner / "base.py": base}
+    if not above.exists():
+        texts[above / "__init__.py"] = ""
+    return First(Layout(f"{package}.{inner}", ("base:Base",)), texts, name, above / inner / f"{name}.py")
 
 
 def first_on(files: Candidates, base: Found, name: str) -> First:
     """Lay out a package for a first module on a base that exists, and has no tables yet."""
     package = base.module.rpartition(".")[0]
-    root = next(each for each in files.roots if _is_in(each, base.module))
-    above = root.joinpath(*package.split(".")) if package else root
+    above = files.root_of(base.module).joinpath(*package.split(".") if package else ())
     inner = _free(above)
     texts = {above / inner / "__init__.py": ""}
     path = above / inner / f"{name}.py"
@@ -54,13 +53,9 @@ def first_on(files: Candidates, base: Found, name: str) -> First:
     return First(layout, texts, f"{inner}.{name}", path)
 
 
-def _is_in(root: Path, module: str) -> bool:
-    place = root.joinpath(*module.split("."))
-    return place.is_dir() or place.with_suffix(".py").is_file()
-
-
-def _package(folder: Path, packages: set[str]) -> str:
+def _package(folder: Path, files: Candidates) -> str:
     """The package of the application where there is one, or one named like the folder."""
+    packages = {head for each in files.names if "." in each and (head := each.partition(".")[0]) in files.names}
     if len(packages) == 1:
         return packages.pop()
     name = slug(folder.name)

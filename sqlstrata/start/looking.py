@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -50,23 +49,14 @@ def _look(roots: list[Path], modules: list[str], say: Say) -> None:
         made[id(table)] = _running(roots) or made.get(id(table), "")
 
     event.listen(sa.Table, "after_parent_attach", note)
-    sys.path.insert(0, str(roots[0]))
-    apart = sorted({each.partition(".")[0] for each in modules if _spec(each.partition(".")[0]) is None})
-    sys.path[1:1] = map(str, roots[1:])
+    sys.path[:0] = map(str, roots)
     for name in modules:
         say({"importing": name})
         try:
             importlib.import_module(name)
         except BaseException as error:  # noqa: BLE001 - a user's module may raise anything
             say({"failed": name, "error": f"{type(error).__name__}: {error}".strip().rstrip(":")})
-    say({"found": list(_found(roots, made)), "apart": apart})
-
-
-def _spec(name: str) -> object:
-    try:
-        return importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
+    say({"found": list(_found(roots, made))})
 
 
 def _running(roots: list[Path]) -> str | None:

@@ -58,20 +58,23 @@ def models(folder: Path, seen: Discovery, name: str, *, live: bool = False, modu
     if slug(name) != name:
         raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
     made = first_on(seen.files, seen.found[0], name) if seen.found else first(folder, seen.files, name, BASE)
+    _require_importable(folder, seen, made.layout.package)
     stage = _stage(name, name.replace("_", " ").capitalize(), _LIVE if live else _enabled((made.module,)))
     return Models(made.layout, stage, made.texts, made.module, made.path)
 
 
 def _existing(folder: Path, seen: Discovery, *, live: bool) -> Models:
     made = layout([each for each in seen.found if each.tables], seen.files.names)
-    head = made.package.partition(".")[0]
-    if head in seen.apart and not any(
-        (folder / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")
-    ):
-        root = next(each for each in seen.files.roots[1:] if (each / head).is_dir() or (each / f"{head}.py").is_file())
-        message = f"The package {made.package} is in {shown(root)}, and cannot be imported from here."
-        raise WrongUse(message, hint=f"Run this in {shown(root)}, or install the package in this environment first.")
+    _require_importable(folder, seen, made.package)
     return Models(made, _stage("initial", "The first tables", _LIVE if live else _enabled(made.listed)), {})
+
+
+def _require_importable(folder: Path, seen: Discovery, package: str) -> None:
+    """Raise WrongUse where a package can neither be imported nor be installed."""
+    if seen.files.is_apart(package) and not any((folder / name).is_file() for name in _INSTALLABLE):
+        root = shown(seen.files.root_of(package))
+        message = f"The package {package} is in {root}, and cannot be imported from here."
+        raise WrongUse(message, hint=f"Run this in {root}, or install the package in this environment first.")
 
 
 def models_of(folder: Path, seen: Discovery, url: sa.URL, *, live: bool) -> tuple[Models, reverse.Reversed]:
@@ -80,6 +83,7 @@ def models_of(folder: Path, seen: Discovery, url: sa.URL, *, live: bool) -> tupl
         message = f"There are models already: {seen.found[0]} has {counted(len(seen.found[0].tables), 'table')}."
         raise WrongUse(message, hint="Leave out `--from-database`, or run this in another folder. Nothing was written.")
     made = first(folder, seen.files, "tables", reverse.BASE)
+    _require_importable(folder, seen, made.layout.package)
     found = reverse.reverse(url, f"{made.layout.package}.base")
     stage = _stage("initial", "The tables that there were", _LIVE if live else _enabled((made.module,)))
     return Models(made.layout, stage, {**made.texts, made.path: found.text}), found

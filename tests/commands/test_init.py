@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sqlstrata import commands
+from sqlstrata import commands, disk
 from sqlstrata.commands.init import Begun
 from sqlstrata.databases import creation
 from sqlstrata.errors import SchemaDiffers, Unreachable, WrongUse
@@ -458,6 +458,56 @@ def test_a_package_in_src_that_is_installed_is_found_there(inv: Inv, monkeypatch
     assert inv("rebuild").code == 0
 
 
+def test_a_package_in_src_without_models_gets_them_there(inv: Inv) -> None:
+    lay({"src/shop/__init__.py": "", "src/shop/main.py": "", "scripts/one.py": "", "pyproject.toml": ""})
+    assert (
+        inv("init")
+        .out.splitlines()[-1]
+        .startswith(
+            "Next: `pip install --editable .`, so that shop.models can be imported; then write your model in "
+            "src/shop/models/item.py; then `inv rebuild` writes"
+        )
+    )
+
+
+def test_a_file_that_cannot_be_read_is_named(inv: Inv) -> None:
+    lay({"app/__init__.py": ""})
+    Path("app/models.py").symlink_to("nowhere.py")
+    ran = inv("init")
+    assert ran.code == 2
+    assert "app/models.py:1: it cannot be read: No such file or directory. Fix that" in ran.err
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_whatever_file_stops_it_nothing_is_left(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while each file of ten is written."""
+    lay({".gitignore": "*.pyc\n"})
+    left, write = [number + 1], disk.write_whole  # the first is the draft of config.yaml
+
+    def interrupted(path: Path, content: bytes) -> None:
+        left[0] -= 1
+        write(path, content)
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(disk, "write_whole", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        init()
+    assert names() == {".gitignore"}
+    assert [path.name for path in Path().iterdir()] == [".gitignore"]
+    assert Path(".gitignore").read_text("utf-8") == "*.pyc\n"
+
+
+def test_another_place_for_the_plan_is_said_with_the_next_command(inv: Inv) -> None:
+    ran = inv("init", "--config", "shop/plan.yaml")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith(
+        "Next: write your model in shop/shop/models/item.py; then `inv rebuild --config shop/plan.yaml` writes"
+    )
+    assert inv("rebuild", "--config", "shop/plan.yaml").code == 0
+    assert tables("sqlite:///shop/shop.db") == ["item"]
+
+
 def test_without_models_live_is_possible_too(inv: Inv) -> None:
     assert inv("init", "--live").code == 0
     assert [each.live for each in read("config.yaml").stages] == [True]
@@ -525,7 +575,7 @@ def existing(url: str) -> str:
 
 
 def test_the_models_of_a_database_are_written_and_are_exactly_that(existing: str, inv: Inv) -> None:
-    ran = inv("init", "--modules", "--from-database", existing)
+    ran = inv("init", "--from-database", existing)
     assert (ran.code, ran.err) == (0, "")
     assert "The database is at stage initial, exactly.\n" in ran.out
     assert ran.out.splitlines()[-1] == (
@@ -574,7 +624,7 @@ def test_a_database_that_was_made_by_hand_is_exactly_its_models_too(url: str, in
     creation.create(url)
     kind = {"mysql": "mariadb"}.get(name := sa.make_url(url).get_backend_name(), name)
     execute(url, *BY_HAND[kind])
-    ran = inv("init", "--modules", "--from-database", url)
+    ran = inv("init", "--from-database", url)
     assert (ran.code, ran.err) == (0, ""), ran.out
     assert inv("rebuild", "--no-apply").code == 0
 
