@@ -25,7 +25,7 @@ from tests.servers import answering, anything
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
 PATH = re.compile(r"`([\w/]+\.(?:py|yaml))`")
-TIME = re.compile(r"\d+ ms")
+VARYING = re.compile(r"\b(\d+(?= ms\b)|[0-9a-f]{12})\b")
 
 
 @dataclass
@@ -104,7 +104,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def assert_shown(shown: list[str], output: str, command: str) -> None:
-    """The lines are in the output, in their order; times and the gaps that they make do not count."""
+    """The lines are in the output, in their order; times, ids and the gaps that they make do not count."""
     rest = plain(output)
     for line in map(plain, shown):
         _, found, rest = rest.partition(line)
@@ -112,7 +112,7 @@ def assert_shown(shown: list[str], output: str, command: str) -> None:
 
 
 def plain(text: str) -> str:
-    return "\n".join(" ".join(TIME.sub("… ms", line).split()) for line in text.splitlines())
+    return "\n".join(" ".join(VARYING.sub("…", line).split()) for line in text.splitlines())
 
 
 @pytest.fixture
