@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Exit, task
 
+from sqlstrata.asking import is_terminal, with_answers
 from sqlstrata.program import Command, program_name
 
 if TYPE_CHECKING:
@@ -95,12 +96,18 @@ Reading = Callable[["str | None", "Report"], object]
 
 
 def command(
-    *, progress: bool = False, iterable: Iterable[str] = (), reading: Reading | None = None, **help_: str
+    *,
+    progress: bool = False,
+    questions: bool = False,
+    iterable: Iterable[str] = (),
+    reading: Reading | None = None,
+    **help_: str,
 ) -> Callable[[Body], Command]:
     """Make a task of a function that takes the plan, a function for messages, and options of its own.
 
     The task has these options after `--config` and `--json`, and prints the function's result. `progress` shows each
-    stage while the work goes on. `reading` gives what the function takes instead of the plan.
+    stage while the work goes on. `reading` gives what the function takes instead of the plan. `questions`: on a
+    terminal, what the stages would have to allow is asked, and the command begins again with the answers.
     """
 
     def made(body: Body) -> Command:
@@ -108,12 +115,16 @@ def command(
             url = options.get("url")
             with ending(json, url if isinstance(url, str) else None) as report:
                 report.notes(_notes(url if isinstance(url, list) else [url] if url else []))
-                with report.progress() if progress else nullcontext(report.tell) as notify:
-                    plan = (reading or _plan)(config, report)
-                    if "wait" in options:
-                        options["wait"] = _seconds(options["wait"])
-                    result = body(plan, notify, **options)
-                report.show(result)
+                plan: Any = (reading or _plan)(config, report)
+                if "wait" in options:
+                    options["wait"] = _seconds(options["wait"])
+
+                def once(plan: Any) -> Result:
+                    with report.progress() if progress else nullcontext(report.tell) as notify:
+                        return body(plan, notify, **options)
+
+                asking = questions and not json and is_terminal()
+                report.show(with_answers(once, plan) if asking else once(plan))
 
         flags = _flags(run, body)
         run.__signature__ = flags  # type: ignore[attr-defined] # Invoke makes the flags of it

@@ -44,7 +44,8 @@ class SqlstrataError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        advice = f" {self.hint}" if self.hint else ""
+        between = "\n" if "\n" in self.message else " "
+        advice = f"{between}{self.hint}" if self.hint else ""
         return f"{place}{self.message}{advice}"
 
     def to_json(self) -> dict[str, object]:

@@ -53,7 +53,7 @@ class Report:
 
     def tell(self, sentence: str, stage: str) -> None:
         """Print a message on standard error; mere progress, which has a stage, is left out."""
-        if not stage:
+        if sentence and not stage:
             print(wrapped(masked(self._adapted(sentence)), sys.stderr), file=sys.stderr, flush=True)
 
     def notes(self, sentences: Iterable[str]) -> None:

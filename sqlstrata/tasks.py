@@ -7,7 +7,6 @@ tasks.py. Each task is a few lines over `sqlstrata.commands`. Nothing slow is im
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import invoke.main
 from invoke import Collection, Program, task
 
 import sqlstrata
+from sqlstrata.asking import asked, confirmed
 from sqlstrata.command import WAIT, command, ending, new_plan
 from sqlstrata.program import StrictProgram, program_name
 
@@ -60,6 +60,7 @@ def init(
 
 @command(
     progress=True,
+    questions=True,
     dry_run="show what would be written, but write nothing",
     no_apply="do not upgrade the development database",
     no_proof="skip the proof",
@@ -86,7 +87,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - each is a flag
         proof=not no_proof,
         generated_rows=generated_rows,
         force=force,
-        confirmed=_confirmed(yes),
+        confirmed=confirmed(notify, yes=yes),
         notify=notify,
         wait=wait,
     )
@@ -121,7 +122,7 @@ def up(
     yes: bool = False,
 ) -> Result:
     """Upgrade a database to the last stage, or to another."""
-    return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect, confirmed=_confirmed(yes))
+    return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect, confirmed=confirmed(notify, yes=yes))
 
 
 @command(progress=True, to="the stage to go down to, or `base` for an empty database")
@@ -169,29 +170,13 @@ def release(plan: Plan, notify: Notify, to: str | None = None) -> Result:
 @command(progress=True, wait="seconds to wait for a server that is starting (default: 60)", yes=_YES)
 def onboard(plan: Plan, notify: Notify, wait: float = WAIT, yes: bool = False) -> Result:
     """Create the development database, upgrade it with its rows, and show its tables. Again, it does nothing."""
-    return sqlstrata.onboard(plan, wait=wait, notify=notify, confirmed=_confirmed(yes))
+    return sqlstrata.onboard(plan, wait=wait, notify=notify, confirmed=confirmed(notify, yes=yes))
 
 
 @command(yes="do not ask for confirmation")
 def reset(plan: Plan, notify: Notify, yes: bool = False, wait: float = WAIT) -> Result:
     """Drop the development database and create it again, unless it is protected or not this project's."""
-    return sqlstrata.reset(plan, (lambda _: True) if yes else _asked, wait=wait, notify=notify)
-
-
-def _confirmed(yes: bool) -> Callable[[str], bool]:
-    """What answers a question about values that would be lost: the flag, else the terminal, else no."""
-    if yes:
-        return lambda _: True
-    return _asked if sys.stdin.isatty() and sys.stdout.isatty() else lambda _: False
-
-
-def _asked(question: str) -> bool:
-    """Ask on the terminal. Raises WrongUse, which names the flag, where there is none."""
-    from sqlstrata.errors import WrongUse
-
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise WrongUse(f"{question} There is no terminal to ask.", hint="Answer with `--yes`. Nothing was changed.")
-    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    return sqlstrata.reset(plan, (lambda _: True) if yes else asked, wait=wait, notify=notify)
 
 
 @command()

@@ -57,8 +57,10 @@ def progress(stages: Sequence[str], tell: Notify) -> Iterator[Notify]:
         if stage:
             bar.update(task, description=f"{doing}: {stage}", completed=_number(stages, stage), total=len(stages))
             bar.start()
-        else:
+        elif doing:
             tell(doing, "")
+        else:
+            bar.stop()
 
     try:
         yield show

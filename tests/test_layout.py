@@ -39,6 +39,7 @@ ROOMS = (
     "start",
     "replay",
     "commands",
+    "asking",
     "terminal",
     "output",
     "program",

@@ -9,7 +9,10 @@ from sqlstrata.folder import heal
 from sqlstrata.plan import Plan
 
 Notify = Callable[[str, str], None]
-"""Called with what is being done ("making", "up"…) and the stage; with a sentence, the stage is empty."""
+"""Called with what is being done ("making", "up"…) and the stage; with a sentence, the stage is empty.
+
+With neither, nothing is shown for the moment, because a question is asked.
+"""
 
 WAIT = 60.0
 """Seconds to wait for another run on the same database or folder."""

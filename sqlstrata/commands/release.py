@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlstrata import folder
-from sqlstrata.commands.editing import decoded
+from sqlstrata.commands.editing import edited
 from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import require_history
-from sqlstrata.commands.yaml_edit import with_keys
+from sqlstrata.commands.yaml_edit import with_value
 from sqlstrata.databases.lost import answering
-from sqlstrata.disk import together
-from sqlstrata.errors import WrongUse
-from sqlstrata.plan import Plan, read
+from sqlstrata.plan import Plan
 from sqlstrata.result import Line, listed
 from sqlstrata.revisions.generate import steps
-from sqlstrata.start.texts import scalar
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,12 @@ def release(plan: Plan, to: str | None = None, notify: Notify = silent) -> Relea
     return Released(tuple((plan.stages[index].name, revision) for index, revision in new.items()), last.name, plan.path)
 
 
-def _write(plan: Plan, revisions: dict[int, str]) -> None:
-    text, encoding = decoded(plan.path)
-    released = with_keys(text, {index: {"revision": scalar(revision)} for index, revision in revisions.items()})
+def _write(plan: Plan, revisions: Mapping[int, str]) -> None:
+    def change(text: str) -> str:
+        for index, revision in revisions.items():
+            text = with_value(text, ("stages", index, "revision"), revision, "name")
+        return text
+
     expected = [replace(each, revision=revisions.get(i, each.revision)) for i, each in enumerate(plan.stages)]
-    with together() as write:
-        write(plan.path, released.encode(encoding))
-        try:
-            is_right = list(read(plan.path).stages) == expected
-        except WrongUse:
-            is_right = False
-        if not is_right:
-            lines = ", ".join(f"`revision: {revision}` in {plan.stages[i].name}" for i, revision in revisions.items())
-            hint = f"Write them by hand: {lines}. Nothing was changed."
-            raise WrongUse(f"Cannot write the revisions into {plan.path.name}: the stages share text.", hint=hint)
+    by_hand = "; ".join(f"`revision: {revision}` in {plan.stages[i].name}" for i, revision in revisions.items())
+    edited(plan, change, lambda again: list(again.stages) == expected, by_hand)

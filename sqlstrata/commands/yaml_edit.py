@@ -18,7 +18,7 @@ def with_stage(
 
     `modules` are those that it turns on, after `off` were turned off; None for a live stage.
     """
-    node = _stages(text)
+    node: Any = _at(text, ("stages",))
     turns = {"disable": off, "enable": modules or ()}
     pairs = [("name", name), ("message", scalar(message))]
     pairs += [(key, f"[{', '.join(map(scalar, each))}]") for key, each in turns.items() if each]
@@ -41,14 +41,18 @@ def with_stage(
 
 def with_last_frozen(text: str) -> str:
     """Give the text with the last stage frozen, which was live. Nothing else changes."""
-    pairs = _stages(text).value[-1].value
+    pairs = _at(text, ("stages",)).value[-1].value
     key, value = next((key, value) for key, value in pairs if key.value == "live")
     return f"{text[: key.start_mark.index]}frozen: true{text[value.end_mark.index :]}"
 
 
+Value = str | Sequence[str] | Mapping[str, "Value"]
+_Path = tuple[str | int, ...]
+
+
 def with_frozen_stages(text: str, place: int, stages: Sequence[Mapping[str, object]]) -> str:
     """Give the text with more stages before the one at `place`, or at the end. Nothing else changes."""
-    node = _stages(text)
+    node: Any = _at(text, ("stages",))
     if node.flow_style:
         raise WrongUse(
             "The stages in config.yaml cannot be added to by a program.",
@@ -79,36 +83,66 @@ def with_top_key(text: str, key: str, value: str | Sequence[str]) -> str:
     return f"{text}{end}{key}: {new}{newline}"
 
 
-def with_keys(text: str, values: Mapping[int, Mapping[str, str]]) -> str:
-    """Give the text with more keys in some stages, behind the stage's name; `values` are YAML, by stage and key."""
-    stages = _stages(text).value
-    for index in sorted(values, reverse=True):  # from the end, so that the places before stay right
-        text = _with_keys(text, stages[index], values[index])
-    return text
+def with_value(text: str, path: _Path, value: Value, after: str | None = None) -> str:
+    """Give the text with a value at a path, such as ("stages", 1, "drop"), added to what is there already.
 
-
-def _with_keys(text: str, stage: yaml.MappingNode, values: Mapping[str, str]) -> str:
-    """The text with the keys; as it is where the stage has its name from elsewhere (`<<`)."""
-    named = next((pair for pair in stage.value if pair[0].value == "name"), None)
-    if named is None:
+    A new key comes behind the key `after`, or behind the last one; more items behind the items of a list, more entries
+    behind those of a mapping. Another value that is there is replaced. Nothing else changes.
+    """
+    *above, key = path
+    node = _at(text, tuple(above))
+    there = _child(node, key)
+    if there is None:
+        behind = None if after is None else _child(node, after)
+        return _added(text, node, f"{scalar(str(key))}: {_flow(value)}", behind)
+    if isinstance(value, Mapping) and isinstance(there, yaml.MappingNode):
+        for name, each in value.items():
+            text = with_value(text, (*path, name), each)
         return text
-    key, name = named
-    pairs = [f"{each}: {value}" for each, value in values.items()]
-    place = name.end_mark.index
-    if stage.flow_style:
-        return "".join([text[:place], *(f", {pair}" for pair in pairs), text[place:]])
-    end = text.find("\n", place)
-    place = len(text) if end < 0 else end + 1
-    newline = "\r\n" if "\r\n" in text else "\n"
-    added = "".join(f"{' ' * key.start_mark.column}{pair}{newline}" for pair in pairs)
-    return f"{text[:place]}{newline * (end < 0)}{added}{text[place:]}"
+    if not isinstance(value, str | Mapping) and isinstance(there, yaml.SequenceNode):
+        for item in value:
+            text = _added(text, _at(text, path), scalar(item), None)
+        return text
+    start, end = there.start_mark.index, there.end_mark.index
+    blank, line_end = " " * text[:start].endswith(":"), "\n" * text[start:end].endswith("\n")
+    return f"{text[:start]}{blank}{_flow(value)}{line_end}{text[end:]}"
 
 
-def _stages(text: str) -> yaml.SequenceNode:
-    """The node of `stages`. It is in every file that was read as a plan."""
-    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    found: yaml.SequenceNode = next(value for key, value in top.value if key.value == "stages")
+def _at(text: str, path: _Path) -> yaml.Node:
+    """The node at a path. It must be there."""
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key in path:
+        node = node.value[key] if isinstance(key, int) else _child(node, key)
+    found: yaml.Node = node
     return found
+
+
+def _child(node: Any, key: str | int) -> yaml.Node | None:  # noqa: ANN401 - the kinds of yaml.Node share no `value`
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _added(text: str, node: Any, added: str, behind: yaml.Node | None) -> str:  # noqa: ANN401 - the same
+    """Add an entry to a mapping, or an item to a list, behind one that is there, by default the last."""
+    parts = [each[1] if isinstance(each, tuple) else each for each in node.value]
+    before = behind or (parts[-1] if parts else None)
+    if node.flow_style or before is None:
+        place = node.start_mark.index + 1 if before is None else before.end_mark.index
+        return f"{text[:place]}{', ' * (before is not None)}{added}{text[place:]}"
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    line = max(_last_line(each) for each in _leaves(before)) + 1
+    lead = " " * node.start_mark.column + "- " * isinstance(node, yaml.SequenceNode)
+    if not lines[line - 1].endswith(("\n", "\r")):
+        lines[line - 1] += newline
+    return "".join([*lines[:line], f"{lead}{added}{newline}", *lines[line:]])
+
+
+def _flow(value: Value) -> str:
+    if isinstance(value, str):
+        return scalar(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{scalar(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+    return f"[{', '.join(map(scalar, value))}]"
 
 
 def _in_flow(text: str, node: yaml.SequenceNode, item: str) -> tuple[str, int]:

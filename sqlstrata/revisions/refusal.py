@@ -16,7 +16,13 @@ from sqlstrata.result import counted
 Value = str | Mapping[str, "Value"] | None
 
 
-def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
+class NotAllowed(Refused):
+    """Changes that the stages do not allow; `reasons` has why, by stage, key and name."""
+
+    reasons: Mapping[tuple[str, str, str], str]
+
+
+def refused(needs: Sequence[tuple[Stage, Need]]) -> NotAllowed:
     """One error for all needs. Each value to paste is complete: what the stage allows already, and what it must."""
     lines, values = [], []
     for stage in {stage.name: stage for stage, _ in needs}.values():
@@ -35,7 +41,9 @@ def refused(needs: Sequence[tuple[Stage, Need]]) -> Refused:
     reasons = "".join(f"\n  {stage.name}: {need.why}." for stage, need in needs)
     message = f"{counted(len(needs), 'change')} must be allowed in config.yaml:{reasons}"
     hint = "Check each one, and add the right lines to config.yaml:\n" + "\n".join(lines)
-    return Refused(message, hint=hint, needs=values)
+    error = NotAllowed(message, hint=hint, needs=values)
+    error.reasons = {(stage.name, need.key, need.name): need.why for stage, need in needs}
+    return error
 
 
 def _for_scripts(stage: Stage, need: Need, value: Value) -> dict[str, object]:

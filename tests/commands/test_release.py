@@ -100,7 +100,7 @@ def test_release_writes_nothing_where_stages_share_their_text(given: Inv, projec
     ran = given("release", "--json")
     assert ran.code == 2
     revision = ids(project)["pessoas"]
-    assert ran.error["message"] == "Cannot write the revisions into config.yaml: the stages share text."
+    assert ran.error["message"] == "Cannot write into config.yaml: its stages share text."
     assert ran.error["hint"] == f"Write them by hand: `revision: {revision}` in pessoas. Nothing was changed."
     assert project.config.read_text() == text
 
