@@ -102,8 +102,14 @@ def new_stage(
         again = read(plan.path)
         if again.stages[:-1] != plan.stages:
             raise WrongUse(f"Cannot find the end of `stages` in {plan.path.name}.", hint="Write the stage by hand.")
-        for _ in turns(again):  # undone where a module cannot be imported
-            pass
+        try:
+            for _ in turns(again):  # undone where a module cannot be imported
+                pass
+        except WrongUse as error:
+            if replaces:  # the place is in a module that stays
+                raise
+            message = f"The stage {name} is not added: {error.message}"
+            raise WrongUse(message, hint="Nothing was changed.") from error
     return NewStage(name, plan.path, line, modules, tuple(written), replaces=replaces)
 
 

@@ -63,11 +63,13 @@ def _await_server(url: sa.URL, wait: float, waiting: Callable[[str], None]) -> N
         try:
             database.connect(database.engine(addresses.server(url))).close()
         except Unreachable as error:
-            refusals += _listens(url)
+            is_refused = _listens(url)
+            refusals += is_refused
             if time.monotonic() >= end or refusals > _PATIENCE:
                 raise
             if not announced:
-                waiting(f"Waiting up to {wait:.0f} s for {addresses.address(url)}: {error.message}")
+                seconds = min(wait, _PATIENCE * _PAUSE) if is_refused else wait
+                waiting(f"Waiting up to {seconds:.0f} s for {addresses.address(url)}: {error.message}")
                 announced = True
             time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))
         else:

@@ -33,6 +33,7 @@ class Planned:
                     "message": revision.message,
                     "modules": list(stage.modules),
                     "revision": revision.id,
+                    "released": stage.revision is not None,
                     "changes": list(revision.changes),
                 }
                 for stage, revision in zip(self.stages, self.revisions, strict=True)
@@ -48,7 +49,7 @@ class Planned:
                 "→" if stage.name == self.at else "",
                 stage.name,
                 _turned(stage),
-                revision.id,
+                f"{revision.id} released" if stage.revision else revision.id,
                 changed(revision.changes, of=len(self.stages)),
             )
             for stage, revision in zip(self.stages, self.revisions, strict=True)
@@ -63,7 +64,9 @@ class Planned:
 
 
 def _turned(stage: Stage) -> str:
-    """What the stage turns off and on."""
+    """What the stage turns off and on, or where else its schema comes from."""
+    if stage.live or stage.frozen:
+        return "live" if stage.live else "frozen"
     return ", ".join([*(f"- {module}" for module in stage.disable), *(f"+ {module}" for module in stage.enable)])
 
 

@@ -195,7 +195,7 @@ def _reported(url: sa.URL, error: DBAPIError) -> Unreachable | WrongUse | Locked
     if server_kind(url) == "sqlite":
         return sqlite_file.unreachable(url, reason)
     if isinstance(error, (OperationalError, InterfaceError)):
-        hint = "Check that it is running and that the URL is right."
+        hint = "Check that it is running, and the user, password, host and port in the URL."
         return Unreachable(f"{where} cannot be reached: {reason}.", hint=hint)
     return WrongUse(f"{where} does not accept this URL: {reason}.", hint="Check its options.")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from sqlstrata.errors import WrongUse
+from sqlstrata.modules.definitions import tables_of
 from sqlstrata.nearest import nearest, nearest_hint
 from sqlstrata.sqlalchemy_versions import lacks
 
@@ -91,6 +93,11 @@ class Complaints:
 
     def fails(self, name: str, error: BaseException, hint: str) -> WrongUse:
         message = f"The module `{self.short(name)}` fails on import: {_last_line(error)}"
+        twice = self._defined_twice(error) if isinstance(error, sa.exc.InvalidRequestError) else None
+        if twice is not None:
+            table, other = twice
+            message = f"The module `{self.short(name)}` defines the table `{table}`, which `{other}` defines, too."
+            hint = f"{hint} Turn `{other}` off with `disable` in the same stage, or rename one of the tables."
         if lacks(error):
             hint = f"{hint} SQLAlchemy {sa.__version__} is installed; views (CreateView) need 2.1."
         return WrongUse(message, where=self._raised_at(error, name), hint=hint)
@@ -170,14 +177,32 @@ class Complaints:
         shown = path if relative.startswith(os.pardir) else given
         return shown if line is None else f"{shown}:{line}"
 
+    def _defined_twice(self, error: BaseException) -> tuple[str, str] | None:
+        """Give the table whose definition raised an error, and another module that is on and defines it, too."""
+        place = self._last_frame(error)
+        if place is None:
+            return None
+        path, line = place
+        tables = [table for table, lines in tables_of(Path(path)).items() if line in lines]
+        for module in self.finder.inits.on:
+            other = self.finder.sources.path(module)
+            if other and other != path and any(table in tables_of(Path(other)) for table in tables):
+                return tables[0], self.short(module)
+        return None
+
+    def _last_frame(self, error: BaseException) -> tuple[str, int] | None:
+        """Give the last place in an error's traceback that is in the user's files."""
+        files = self.finder.sources.files()
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in files]
+        return (frames[-1].filename, frames[-1].lineno or 1) if frames else None
+
     def _raised_at(self, error: BaseException, name: str) -> str:
         """Give the last place in an error's traceback that is in the user's files."""
         if isinstance(error, SyntaxError) and error.filename:
             return self._place(error.filename, error.lineno or 1)
-        files = self.finder.sources.files()
-        frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in files]
-        if frames:
-            return self._place(frames[-1].filename, frames[-1].lineno or 1)
+        frame = self._last_frame(error)
+        if frame is not None:
+            return self._place(*frame)
         found = self.finder.sources.find(name)
         return self._place(found.origin, 1) if found is not None and found.origin else name
 

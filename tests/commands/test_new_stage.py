@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sqlstrata import commands
 from sqlstrata.commands.yaml_edit import with_stage
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan import read
-from tests.commands.running import tree
+from tests.commands.running import PESSOAS, STAGES, Inv, tree
 from tests.projects import Project
 
 CONFIG = """\
@@ -176,3 +178,33 @@ def test_what_cannot_be_replaced_changes_nothing(local: Project, options: dict[s
         commands.new_stage(local.plan(), "novo", **options)  # type: ignore[arg-type]
     assert str(caught.value).endswith(message)
     assert tree(local.folder) == before
+
+
+def test_a_module_that_would_not_work_is_not_added_and_no_line_of_it_is_named(given: Inv, project: Project) -> None:
+    before = [(name, content) for name, (*_, content) in tree(project.folder).items()]
+    ran = given("new-stage", "nome", "--extends", "Pessoa", "--json")
+    assert ran.code == 2
+    assert ran.error["message"].startswith("The stage nome is not added: The module `nome` fails on import: ")
+    assert (ran.error["where"], ran.error["hint"]) == (None, "Nothing was changed.")
+    assert [(name, content) for name, (*_, content) in tree(project.folder).items()] == before
+
+
+TWICE = {
+    "a class": PESSOAS.replace("Pessoa", "Gente"),
+    "a table": "T = sa.Table('pessoas', Base.metadata, sa.Column('a', sa.Integer))\n",
+}
+
+
+@pytest.mark.parametrize("text", TWICE.values(), ids=list(TWICE))
+def test_two_modules_with_one_table_are_both_named(given: Inv, project: Project, text: str) -> None:
+    """The most common slip: a new version of a model is turned on, and the old one is not turned off."""
+    project.module("pessoas_v2", text)
+    project.configure(stages=[*STAGES, {"name": "v2", "enable": ["pessoas_v2"]}])
+    ran = given("stages", "--json")
+    assert ran.code == 2
+    assert ran.error["message"] == "The module `pessoas_v2` defines the table `pessoas`, which `pessoas` defines, too."
+    assert re.fullmatch(
+        r"It is turned on at .*config\.yaml:\d+:\d+\. Turn `pessoas` off with `disable` in the same stage, or rename one "
+        r"of the tables\.", ran.error["hint"],
+    )  # fmt: skip
+    assert re.fullmatch(r".*pessoas_v2\.py:\d+", ran.error["where"])

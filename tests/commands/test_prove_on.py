@@ -57,7 +57,7 @@ def test_a_server_that_cannot_be_reached_ends_in_8_with_the_line_to_write(given:
     ran = given("rebuild")
     assert ran.code == 8
     assert ran.err.endswith(
-        "Check that it is running and that the URL is right. To prove the history on another server, write "
+        "Check that it is running, and the user, password, host and port in the URL. To prove the history on another server, write "
         "`prove_on: [postgresql+psycopg://user@host/name]` in config.yaml; `inv rebuild --no-proof` proves nothing.\n"
     )
     assert tree(project.folder) == before

@@ -246,6 +246,7 @@ def test_a_drop_that_may_be_a_rename_offers_the_line(inv: Inv, refused: Project)
     ran = inv("rebuild", "--config", str(refused.config))
     line = "# if it is a rename, this line in place of the others: rename: {pessoas.idade: email}"
     assert line in ran.err
+    assert "\nCheck each one, and add the right lines to config.yaml:\n" in ran.err
 
 
 def test_going_down_past_what_cannot_be_undone_is_refused(given: Inv, project: Project) -> None:

@@ -61,6 +61,11 @@ def test_release_writes_the_ids_of_the_files_and_nothing_else(given: Inv, projec
     assert given("rebuild", "--json").json["written"] is False
 
 
+def test_stages_shows_what_is_released(given: Inv, released: Project) -> None:
+    assert re.search(rf"^→ +email +\+ email +{ids(released)['email']} released ", given("stages").out, re.MULTILINE)
+    assert [each["released"] for each in given("stages", "--json").json["stages"]] == [True, True, True]
+
+
 def test_release_goes_up_to_a_stage_and_a_second_one_goes_on(given: Inv, project: Project) -> None:
     given("rebuild")
     ran = given("release", "--to", "cidades")
