@@ -64,10 +64,12 @@ def _changed(plan: Plan, index: int, file: File, revision: Revision) -> Refused:
     stage = revision.stage
     old, new = (f"released/{file.name}", code(file.text)), (f"from the stages/{revision.filename}", code(revision.text))
     found = Difference(difference(old, new))
+    is_live = plan.stages[index].live
+    first = "Begin a new stage with the change" if is_live else "Undo the change and make it in a new stage"
     error = Refused(
         f"Stage {stage} is released as {revision.id}, and no longer does what it was released with.",
         where=plan.where("stages", index, "revision"),
-        hint=f"Undo the change and make it in a new stage (`inv new-stage NAME`), or remove `revision` from stage "
+        hint=f"{first} (`inv new-stage NAME`), or remove `revision` from stage "
         f"{stage}: then it gets a new id, and databases that have the released one need `inv adopt`.",
         stage=stage,
         revision=revision.id,

@@ -78,6 +78,23 @@ def test_freezing_the_live_stage_changes_no_byte_of_the_history(live: Project) -
     assert live.files() == before
 
 
+def test_a_released_live_stage_goes_on_in_a_new_stage(live: Project) -> None:
+    commands.rebuild(live.plan())
+    commands.release(live.plan())
+    released = live.files()
+    live.module("pessoas", FIRST.replace("60", "70"))
+    with pytest.raises(Refused) as error:
+        commands.rebuild(live.plan())
+    assert error.value.hint is not None
+    assert error.value.hint.startswith("Begin a new stage with the change (`inv new-stage NAME`), or remove `revision`")
+    commands.new_stage(live.plan(), "nome")
+    first, second = live.plan().stages
+    assert (first.frozen, first.revision is not None, second.live) == (True, True, True)
+    assert commands.rebuild(live.plan()).applied == ("nome",)
+    assert {name: live.files()[name] for name in released} == released
+    commands.check(live.plan())
+
+
 def test_check_names_a_frozen_file_that_differs(live: Project) -> None:
     commands.rebuild(live.plan())
     path = frozen(live, "inicio")

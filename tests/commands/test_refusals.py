@@ -15,6 +15,7 @@ from tests.commands.running import (
     MODULES,
     STAGES,
     Inv,
+    execute,
     rows,
     tree,
 )
@@ -422,3 +423,29 @@ def test_a_wrong_plan_is_reported_with_its_place(given: Inv, project: Project) -
     assert ran.code == 2
     assert re.match(rf"{re.escape(str(project.config))}:\d+:\d+: `enabel` is not a key of .+ `enable`", ran.err)
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("server_url", ["sqlite", "postgresql", "mariadb"], indirect=True)
+def test_a_value_that_an_enum_does_not_have_is_named_with_those_it_has(
+    inv: Inv, server_url: tuple[str, str], tmp_path: Path
+) -> None:
+    server, url = server_url
+    post = """
+        class Post(Base):
+            __tablename__ = "posts"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            status: Mapped[str] = mapped_column({type})
+    """
+    modules = {"texto": post.format(type="sa.String(20)"),
+               "lista": post.format(type='sa.Enum("published", "archived", name="estado")')}  # fmt: skip
+    stages = [{"name": "texto", "enable": ["texto"]},
+              {"name": "lista", "disable": ["texto"], "enable": ["lista"]}]  # fmt: skip
+    project = write(tmp_path / "p", modules, stages, url=url, prove_on=[server])
+    config = ["--config", str(project.config)]
+    assert inv("rebuild", *config).code == 0
+    assert inv("down", *config).code == 0
+    execute(url, "INSERT INTO posts (id, status) VALUES (1, 'draft'), (2, 'archived')")
+    ran = inv("up", *config, "--json")
+    assert ran.code == 6
+    assert "1 row is in the way, for example 'draft'" in ran.error["message"]
+    assert "status must be one of 'published', 'archived'" in ran.error["message"]
