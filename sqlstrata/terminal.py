@@ -12,7 +12,7 @@ from typing import TextIO
 from sqlstrata.columns import fitted, words_within
 from sqlstrata.result import Table
 
-_PAUSE = 10.0
+_PAUSE = 30.0
 """Seconds between two lines of progress where there is no terminal: short runs have none."""
 _BOLD, _RED = "1", "1;31"
 Notify = Callable[[str, str], None]

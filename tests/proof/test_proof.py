@@ -381,7 +381,7 @@ def proved(plan: Plan, made: tuple[Step, ...], server: str, lie: Lie | None = No
     revisions = tuple(planted(step, lie) for step in made)
     with staged(plan, revisions) as folder:
         prove(server, folder, made, heard.append)
-    return list(dict.fromkeys(heard))
+    return list(dict.fromkeys(filter(None, heard)))
 
 
 def planted(step: Step, lie: Lie | None) -> Revision:
