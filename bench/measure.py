@@ -100,9 +100,11 @@ STAGES, LONGEST = 300, 1000
 def rows(stages: int, longest: int, servers: Sequence[str]) -> Iterator[Row]:
     """What `inv bench` measures, on databases of the servers that the URLs name."""
     made, proved = Run(_grown(stages), "rebuild"), Run(_grown(stages), "prove")
+    given = Run(_grown(stages), "given")
     plain = Run(_grown(stages), "plain", (str(stages),))
     yield Row(f"rebuild --no-proof, {stages} stages", made, plain, "plain Alembic", (_faster(30),))
     yield Row(f"rebuild with the proof, {stages} stages", proved, plain, "plain Alembic", (_faster(12),))
+    yield Row(f"rebuild with the proof, {stages} stages", proved, given, "rebuild --no-rows", (_at_most(2),))
     quarter = longest // 4
     yield Row(
         f"rebuild with the proof, {longest} stages",

@@ -51,12 +51,12 @@ def downgrade():
 Work = Callable[[], None]
 
 
-def rebuild(folder: Path, *, proof: bool) -> Work:
+def rebuild(folder: Path, *, proof: bool, rows: bool = True) -> Work:
     """Ours: the whole history, written, and the development database upgraded."""
     from sqlstrata import commands
     from sqlstrata.plan import read
 
-    return lambda: _done(commands.rebuild(read(folder / "config.yaml"), proof=proof))
+    return lambda: _done(commands.rebuild(read(folder / "config.yaml"), proof=proof, generated_rows=rows))
 
 
 def make(folder: Path) -> Work:
@@ -245,6 +245,8 @@ def _work(what: str, folder: Path, words: list[str]) -> Work:
             return rebuild(folder, proof=False)
         case "prove":
             return rebuild(folder, proof=True)
+        case "given":
+            return rebuild(folder, proof=True, rows=False)
         case "plain" | "swap" | "django":
             return {"plain": plain, "swap": swap, "django": django}[what](folder, int(words[0]))
         case "process":

@@ -23,6 +23,7 @@ from sqlstrata.databases.maker import writing
 from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, Stage
+from sqlstrata.proof.agreement import Observed, Values, require_agreement
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
@@ -40,7 +41,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     dry_run: bool = False,
     apply_it: bool = True,
     proof: bool = True,
-    generated_rows: bool = False,
+    generated_rows: bool = True,
     force: bool = False,
     confirmed: Callable[[str], bool] = never,
     notify: Notify = silent,
@@ -48,7 +49,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
 ) -> Rebuilt:
     """Make the whole history, prove it, replace the revision files in one step, upgrade the development database.
 
-    It is proved on the `rows` of the plan and, with `generated_rows`, once more on rows made from the models.
+    It is proved on rows that are generated from the models, unless `generated_rows` is False, and on those of the plan.
     Where anything is refused or fails before the files are replaced, nothing has been touched. Raises WrongUse,
     Refused, HistoryDiffers (files were edited by hand, without `force`), MigrationFailed, Unreachable, SchemaDiffers
     and Locked.
@@ -74,12 +75,16 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
         changes = _changes(plan, revisions, force=force)
         if mirrors:
             note = once(messages(notify))
+            observed: dict[str, Values] = {}
             with staged(plan, revisions) as place, placed(plan):
                 for mirror in mirrors:
                     swept(mirror.server)
                     where = addresses.address(sa.make_url(mirror.server))
+                    seen = Observed() if len(mirrors) > 1 else None
                     with _advised(mirror.server):
-                        prove(mirror.server, place, made, clock.during(f"proving on {where}"), mirror, note)
+                        prove(mirror.server, place, made, clock.during(f"proving on {where}"), mirror, note, seen)
+                    observed |= {} if seen is None else {where: seen.values}
+                require_agreement(observed)
     proved_on = tuple(addresses.address(sa.make_url(server)) for server in plan.prove_on) if proof else ()
     found = Rebuilt(
         versions,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SqlstrataError, accepted
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, read
+from sqlstrata.proof.agreement import Observed, Values, require_agreement
 from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.prove import prove
+from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
 from sqlstrata.result import Line, Table
 from sqlstrata.revisions.generate import steps
@@ -107,11 +108,22 @@ def verify(plan: Plan, urls: Sequence[str] = (), notify: Notify = silent) -> Ver
             for run in runs:
                 run.process.kill()  # nothing happens to those that have ended
                 run.process.wait()
-    found = Verified(tuple(step.stage.name for step in made), outcomes)
+    found = Verified(tuple(step.stage.name for step in made), _agreed(outcomes, runs))
     failures = [f"{server.address}: {server.error['message']}" for server in found.servers if server.error is not None]
     for sentence in failures[1:]:  # the first is the error that is raised
         notify(sentence, "")
     return accepted(found)
+
+
+def _agreed(servers: tuple[Server, ...], runs: Sequence[_Run]) -> tuple[Server, ...]:
+    """The servers; where all have proved the history and make different values, the last one gets that as its error."""
+    if any(server.error is not None for server in servers):
+        return servers
+    try:
+        require_agreement({run.address: run.values for run in runs})
+    except SqlstrataError as error:
+        return *servers[:-1], replace(servers[-1], error=error.to_json())
+    return servers
 
 
 class _Run:
@@ -119,6 +131,7 @@ class _Run:
 
     def __init__(self, plan: Plan, url: sa.URL, address: str, notify: Notify) -> None:
         self.address, self.notify = address, notify
+        self.values: Values = {}
         self.process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-c", _WORK],
             stdin=subprocess.PIPE,
@@ -141,26 +154,30 @@ class _Run:
                 report = json.loads(line)
                 if "begun" in report:
                     self.notify(f"proving on {self.address}", report["begun"])
+                elif "said" in report:
+                    self.notify(f"{self.address}: {report['said']}", "")
                 else:
                     found |= report
             trace = process.stderr.read()
         if process.returncode and "error" not in found:
             found["error"] = {"code": 1, "message": f"The process ended: {masked(trace.strip())}"}
+        self.values = found.pop("values", {})
         return Server(self.address, **found)
 
 
 def work(config: str, url: str) -> None:
     """Prove on one server, reporting to `_Run` on standard output: this runs in the other process."""
     plan = read(Path(config))
-    clock = Clock(lambda _, stage: _report(begun=stage))
+    clock, seen = Clock(lambda _, stage: _report(begun=stage)), Observed()
     try:
         swept(url)
-        with answering(), Mirror(url) as mirror, placed(plan):
-            prove(url, plan.migrations, steps(plan, mirror.show), clock.during("proving"), mirror)
+        with answering(), Mirror(url, copies=True) as mirror, placed(plan):
+            note = once(lambda sentence: _report(said=sentence))
+            prove(url, plan.migrations, steps(plan, mirror.show), clock.during("proving"), mirror, note, seen)
     except SqlstrataError as error:
         _report(error=error.to_json())
     finally:
-        _report(seconds=clock.seconds)
+        _report(seconds=clock.seconds, values=seen.values)
 
 
 def _report(**values: object) -> None:

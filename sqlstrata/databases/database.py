@@ -24,6 +24,7 @@ from sqlstrata.databases.lost import is_forbidden, is_in_use, watch, words
 from sqlstrata.databases.rights import remedy
 from sqlstrata.databases.version import require_library, require_version
 from sqlstrata.errors import Locked, Unreachable, WrongUse
+from sqlstrata.operations.session import settle
 from sqlstrata.plan import options as url_options
 from sqlstrata.servers import kind_of
 
@@ -107,6 +108,7 @@ def _open(url: sa.URL, dialect: sa.Dialect, _: object, arguments: list[Any], opt
     try:
         require_version(server_kind(url), made, address(url))
         require_named(server_kind(url), made, url)
+        settle(dialect.name, made)
     except BaseException:
         made.close()
         raise

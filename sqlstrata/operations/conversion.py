@@ -147,19 +147,18 @@ def back_on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str 
     """A condition that is true where the value survives conversion in both directions; None where all do."""
     pair = family(old.type), family(new.type)
     there = on_sqlite(value, old, new)
+    exact = f"{value} COLLATE BINARY"  # in the column's own collation two texts may be equal
     match pair:
         case ("string" | "enum", "string") if isinstance(new.type, sa.String) and new.type.length:
             return f"length({value}) <= {new.type.length}"
         case ("string", "integer" | "float" | "numeric"):
-            return f"CAST({there} AS TEXT) = {value}"
+            return f"CAST({there} AS TEXT) = {exact}"
         case ("numeric" | "float", "numeric") if isinstance(new.type, sa.Numeric) and new.type.scale is not None:
             return f"round({value}, {new.type.scale}) = {value}"
         case ("numeric" | "float", "integer") | ("integer", "numeric" | "float"):
             return f"{there} = {value}"
         case ("integer", "boolean"):
             return f"{value} IN (0, 1)"
-        case ("string", "boolean"):
-            return f"{value} IN ('true', 'false')"
         case ("binary", "string"):
             return f"CAST({there} AS BLOB) = {value} AND instr({value}, x'00') = 0"
         case ("date", "datetime"):
@@ -167,7 +166,7 @@ def back_on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str 
         case ("datetime", "date"):
             return f"{value} IN (date({value}) || ' 00:00:00.000000', date({value}) || ' 00:00:00', date({value}))"
         case ("string", "date"):
-            return f"date({value}) IS {value}"
+            return f"date({value}) IS {exact}"
         case ("string", "datetime"):
             return f"substr({value}, 1, 19) IS strftime('%Y-%m-%d %H:%M:%S', {value})"
         case ("string", "time"):
@@ -175,6 +174,9 @@ def back_on_sqlite(value: str, old: sa.Column[Any], new: sa.Column[Any]) -> str 
         case ("string", "uuid"):
             return f"length({there}) = 32 AND {there} NOT GLOB '*[^0-9a-f]*'"
         case ("string", "json"):
-            return f"json_valid({value})"
+            # A column of type JSON stores what looks like a number as one.
+            number = f"CAST(CAST({value} AS NUMERIC) AS TEXT) = {exact}"
+            kept = f"json_type({value}) NOT IN ('integer', 'real') OR {number}"
+            return f"CASE WHEN json_valid({value}) THEN {kept} END"
         case _:
             return None

@@ -27,6 +27,7 @@ from .driver import say
 from .lock import TABLE
 from .models import Models, last_stage
 from .orphans import Orphans
+from .session import setting, settle, settled
 
 
 def run() -> None:
@@ -50,7 +51,8 @@ def run() -> None:
         if connection.in_transaction():
             _run_inside(config, connection)
         else:
-            _run_alone(config, connection)
+            with settled(connection):
+                _run_alone(config, connection)
 
 
 def url(config: Config) -> str:
@@ -72,7 +74,7 @@ def _connected(config: Config) -> Iterator[sa.Connection]:
     if isinstance(given, sa.Connection):
         yield given
         return
-    engine = given if isinstance(given, sa.Engine) else sa.create_engine(url(config), poolclass=sa.NullPool)
+    engine = given if isinstance(given, sa.Engine) else _made(url(config))
     with _transactional(engine), engine.connect() as connection:
         if connection.dialect.name != "sqlite":
             yield connection
@@ -84,6 +86,13 @@ def _connected(config: Config) -> Iterator[sa.Connection]:
         finally:
             connection.rollback()
             driver.isolation_level = was
+
+
+def _made(url: str) -> sa.Engine:
+    """An engine whose connections have the settings of `session`."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    sa.event.listen(engine, "connect", lambda made, _: settle(engine.dialect.name, made), insert=True)
+    return engine
 
 
 @contextmanager
@@ -214,6 +223,9 @@ def _write_sql(config: Config) -> None:
         **_version_table(config),
     )
     written = context.get_context()
+    settings = setting(written.dialect.name)
+    if settings is not None:
+        written.impl.static_output(f"{settings};\n")
     if written.dialect.name == "sqlite":
         written.impl.static_output("PRAGMA foreign_keys = OFF;\n")
     elif written.dialect.name == "postgresql" and written.version_table_schema:

@@ -164,7 +164,8 @@ class Writer:
         """A text as an SQL literal."""
         processor = sa.String().literal_processor(self.dialect)  # type: ignore[no-untyped-call]
         assert processor is not None
-        return str(processor(text))
+        literal = str(processor(text))
+        return literal.replace("\\", "\\\\") if self.server == "mariadb" else literal
 
 
 def expression(writer: Writer, text: str | sa.ColumnClause[object]) -> str:

@@ -165,12 +165,13 @@ def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], o
     labels = getattr(new.type, "enums", None)
     if family(new.type) == "enum" and labels:
         values = ", ".join(writer.value(label) for label in labels)
-        text = f"{name}::text" if writer.server == "postgresql" else name
-        return f"{name} IS NOT NULL AND {text} NOT IN ({values})"
+        return f"{name} IS NOT NULL AND {_exact(writer, name)} NOT IN ({values})"
     if writer.type(old) == writer.type(new):
         return None
     if (family(old.type), family(new.type)) == ("integer", "boolean"):
         return f"{name} NOT IN (0, 1)"
+    if (family(old.type), family(new.type)) == ("string", "boolean"):
+        return f"{name} IS NOT NULL AND {_exact(writer, name)} NOT IN ('true', 'false')"
     if writer.server == "sqlite":
         survives = back_on_sqlite(name, old, new)
         return None if survives is None else f"{name} IS NOT NULL AND NOT coalesce(({survives}), 0)"
@@ -185,13 +186,12 @@ def _lost_on_postgresql(writer: Writer, name: str, old: sa.Column[Any], new: sa.
     if "json" in kinds:
         return f"{name} IS NOT NULL AND ({there}) IS NULL"  # fails where it is not JSON
     back = on_postgresql(f"({there})", new, old, writer.type(old).partition(" COLLATE ")[0])
-    if kinds == ("string", "boolean"):
-        return f"{name} IS NOT NULL AND {name} NOT IN ('true', 'false')"
     if kinds == ("string", "uuid"):
-        return f"lower({name}) IS DISTINCT FROM {back}"
+        return f"lower({_exact(writer, name)}) IS DISTINCT FROM {back}"
     if kinds == ("string", "string") and isinstance(new.type, sa.String) and new.type.length:
         return f"length({name}) > {new.type.length}"
-    return f"{name} IS DISTINCT FROM {back}"
+    exact = _exact(writer, name) if kinds[0] == "string" else name
+    return f"{exact} IS DISTINCT FROM {back}"
 
 
 def _lost_on_mariadb(
@@ -210,6 +210,17 @@ def _lost_on_mariadb(
     writer.run(f"UPDATE IGNORE {_TRIAL} SET b = a")  # what does not fit is found below
     writer.run(f"UPDATE IGNORE {_TRIAL} SET c = b")
     return f"BINARY {name} IN (SELECT BINARY a FROM {_TRIAL} WHERE NOT (BINARY a <=> BINARY c))"
+
+
+def _exact(writer: Writer, name: str) -> str:
+    """A text column, to be compared letter by letter: in its own collation two values may be equal."""
+    match writer.server:
+        case "sqlite":
+            return f"{name} COLLATE BINARY"
+        case "postgresql":
+            return f'{name}::text COLLATE "C"'
+        case _:
+            return f"CONVERT({name} USING utf8mb4) COLLATE utf8mb4_nopad_bin"
 
 
 _TRIAL = "_strata_trial"

@@ -130,7 +130,7 @@ def changed_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
     All of them where the models have triggers, which may change any table.
     """
     found = named_by_sql(stage, dialect, *schemas)
-    if not _data(stage, dialect):
+    if not data_of(stage, dialect):
         return found
     pointing = {key: table.targets() for schema in schemas for key, table in schema.tables.items()}
     if any(schema.statements for schema in schemas):
@@ -143,24 +143,34 @@ def changed_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
 
 def named_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
     """Tables that the stage's own SQL names."""
-    words = {word for text in _data(stage, dialect) for word in _words(text)}
+    words = words_of(data_of(stage, dialect))
     keys = {key for schema in schemas for key in schema.tables} if words else set[str]()
-    return {key for key in keys if words.issuperset(_words(key.rpartition(".")[2]))}
+    return {key for key in keys if words.issuperset(words_of([key.rpartition(".")[2]]))}
 
 
 def own_texts(stage: Stage, dialect: str) -> list[str]:
     """All SQL that the stage itself says: its data, and how it fills and casts. Each text is on one line."""
+    return [*data_of(stage, dialect), *expressions_of(stage, dialect)]
+
+
+def data_of(stage: Stage, dialect: str) -> list[str]:
+    """The stage's `data`, both ways, each statement on one line."""
+    return [_line(text) for text in (*stage.upgrade.on(dialect), *stage.downgrade_sql.on(dialect))]
+
+
+def expressions_of(stage: Stage, dialect: str) -> list[str]:
+    """How the stage fills and casts, each expression on one line."""
     casts = [way for cast in stage.cast.values() for way in (cast.up, cast.down) if way is not None]
-    texts = [text for each in (*stage.fill.values(), *casts) for text in each.on(dialect)]
-    return [" ".join(text.split()).rstrip("; ") for text in (*_data(stage, dialect), *texts)]
+    return [_line(text) for each in (*stage.fill.values(), *casts) for text in each.on(dialect)]
 
 
-def _data(stage: Stage, dialect: str) -> list[str]:
-    return [*stage.upgrade.on(dialect), *stage.downgrade_sql.on(dialect)]
+def _line(text: str) -> str:
+    return " ".join(text.split()).rstrip("; ")
 
 
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
+def words_of(texts: Iterable[str]) -> set[str]:
+    """The words in SQL, in small letters."""
+    return {word for text in texts for word in re.findall(r"\w+", text.lower())}
 
 
 def computed(schema: Schema, keys: Iterable[str]) -> set[str]:

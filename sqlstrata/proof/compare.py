@@ -19,22 +19,27 @@ _NAME = re.compile(r'"((?:[^"]|"")+)"|`((?:[^`]|``)+)`|([^\W\d][\w$]*)')
 
 def compare(walk: Walk, move: Move) -> frozenset[str]:
     """Compare after a move; give the keys of all tables that it may have changed. Raises NotProved."""
-    before, after = walk.schema(move.index - 1), walk.schema(move.index)
-    if move.direction == "up":
-        walk.neighbours.learn(before, after)
-    changed = walk.expected[move.index].names
+    changing = walk.expected[move.index].names
     names = None
-    if changed is not None and not (move.direction == "up" and _is_due(walk, move.index)):
-        names = named(walk) | changed
+    if changing is not None and not (move.direction == "up" and _is_due(walk, move.index)):
+        names = named(walk) | changing
     found = differences(walk.expected_after(move, names), snapshot(walk.connection, walk.schemas, names, walk.read))
     if found:
         raise differing(walk.steps[move.index].stage.name, walk.label(move), walk.server, found)
-    return frozenset(before.tables.keys() | after.tables.keys()) if names is None else with_rows(walk, move, names)
+    return touched(walk, move, names)
 
 
-def with_rows(walk: Walk, move: Move, names: frozenset[str]) -> frozenset[str]:
-    """The keys of the tables with these names, and of those that point at them and have rows."""
+def changed(walk: Walk, move: Move) -> frozenset[str]:
+    """The keys of all tables that a move may have changed, without comparing anything."""
+    names = walk.expected[move.index].names
+    return touched(walk, move, None if names is None else named(walk) | names)
+
+
+def touched(walk: Walk, move: Move, names: frozenset[str] | None) -> frozenset[str]:
+    """The keys of the tables with these names, and of those that point at them and have rows; of all for None."""
     tables = walk.schema(move.index - 1).tables.keys() | walk.schema(move.index).tables.keys()
+    if names is None:
+        return frozenset(tables)
     pointing = {key for key in walk.neighbours.pointing(names) if walk.rows.rows.get(key)}
     return frozenset((names | pointing) & tables)
 

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -20,8 +21,9 @@ from alembic import command
 
 from sqlstrata.migrate.apply import configuration
 from sqlstrata.operations.failures import blames_values
+from sqlstrata.proof.agreement import Observed
 from sqlstrata.proof.carried import altered, changed_by_sql, computed, lost, named_by, named_by_sql, own_texts
-from sqlstrata.proof.compare import named, with_rows
+from sqlstrata.proof.compare import compare, named, touched
 from sqlstrata.proof.drive import Stop, drive, refuses
 from sqlstrata.proof.emptying import empty, pointing_at
 from sqlstrata.proof.filling import ROWS, Filling
@@ -33,9 +35,10 @@ from sqlstrata.schema.values import Schema, Table
 from sqlstrata.snapshot import Rows, differences, snapshot
 
 Notify = Callable[[str], None]
-REMARK = ", with generated rows"
 BORDERS, PLAIN, NONE = range(3)
 """The rows that a stage is carried out with."""
+_ROUNDS = 3
+"""How often rows are taken out for one move; one round is enough unless questions stop for each other's reasons."""
 _MOST_POINTING = 5
 """Tables that point at those of a stage, and are filled as well."""
 
@@ -46,12 +49,13 @@ class Generated:
 
     tables: the models' tables after the stage, and before it; filled: for which definition each table was filled;
     strange: tables with rows that a stage has made itself; after: the rows after the way up; rows: with which rows to
-    carry out the stages for which that is not BORDERS.
+    carry out the stages for which that is not BORDERS; observed: where to note what becomes of values, if anywhere.
     """
 
     walk: Walk
     note: Callable[[str, str], None]
     rows: dict[int, int]
+    observed: Observed | None = None
     tables: dict[str, sa.Table] = field(default_factory=dict)
     tables_before: dict[str, sa.Table] = field(default_factory=dict)
     filled: dict[str, Table] = field(default_factory=dict)
@@ -63,24 +67,29 @@ class Generated:
         """Learn which tables the stage changes, and how they look after it."""
         before, after = self.walk.schema(index - 1), self.walk.schema(index)
         stage = self.walk.steps[index].stage
-        differ = self.walk.neighbours.learn(before, after)
-        self.changing = frozenset({*differ, *stage.rename, *named_by_sql(stage, self.walk.server, before, after)})
+        differing = self.walk.begin(index)
+        self.changing = frozenset({*differing, *stage.rename, *named_by_sql(stage, self.walk.server, before, after)})
         self.tables_before = self.tables
         new = {**self.tables, **self.walk.expected[index].tables}
         self.tables = {key: table for key, table in new.items() if key in after.tables}
 
 
 def prove_generated(
-    walk: Walk, position: Move, rows: dict[int, int], notify: Notify, note: Callable[[str, str], None]
+    walk: Walk,
+    position: Move,
+    rows: dict[int, int],
+    notify: Notify,
+    note: Callable[[str, str], None],
+    observed: Observed | None = None,
 ) -> Move | None:
     """Carry out all moves from this one on. Gives the one to go on with in another scratch database, if any.
 
     rows: how the stages are to be carried out, and what is learned of that. `note` gets the key of each table that
     cannot be filled, and a sentence about it. Raises NotProved.
     """
-    made = Generated(walk, note, rows)
+    made = Generated(walk, note, rows, observed)
     _catch_up(made, position.index)
-    resumed = False
+    resumed, rounds = False, Counter[Move]()
     while True:
         moves = _moves(made, position, notify, resumed=resumed)
         stop = drive(walk, moves, position, lambda move, error: _may_stop(made, move, error))
@@ -89,7 +98,8 @@ def prove_generated(
         position, resumed = stop[0], True
         if refuses(stop[1]):
             _require_untouched(made, position)
-            if remove_stopping(walk, position):
+            rounds[position] += 1
+            if rounds[position] <= _ROUNDS and remove_stopping(walk, position):
                 _read_again(made, position)
                 continue
         if rows.get(position.index, BORDERS) == NONE:
@@ -121,8 +131,13 @@ def _moves(made: Generated, position: Move, notify: Notify, *, resumed: bool) ->
                 notify(walk.steps[index].stage.name)
                 _prepare(made, index)
             resumed = False
+            sides = (made.tables_before, made.tables) if direction != "down" else (made.tables, made.tables_before)
+            if made.observed is not None:
+                made.observed.begin(walk, move, sides[0])
             yield move
             _check(made, move)
+            if made.observed is not None:
+                made.observed.end(walk, move, sides[1])
         made.filled = {key: table for key, table in made.filled.items() if key not in made.changing}
 
 
@@ -175,16 +190,17 @@ def _check(made: Generated, move: Move) -> None:
     """After a move: every row is there with its values. Raises NotProved."""
     walk, index = made.walk, move.index
     before, after = walk.schema(index - 1), walk.schema(index)
-    touched = with_rows(walk, move, named(walk) | made.changing)
+    compare(walk, move)
+    near = touched(walk, move, named(walk) | made.changing)
     if move.direction == "down":
-        held = _as_before(made, index, walk.rows.held(touched))
-        require_restored(walk, index, touched)
+        held = _as_before(made, index, walk.rows.held(near))
+        require_restored(walk, index, near)
         _require(made, move, held, walk.rows.rows, _altered(made, index))
         return
     numbers = {key: len(found) for key, found in walk.rows.rows.items()}
-    require_kept(walk, move, touched)
+    require_kept(walk, move, near)
     made.strange |= {
-        key for key in touched & after.tables.keys() if len(walk.rows.rows.get(key, ())) > numbers.get(key, 0)
+        key for key in near & after.tables.keys() if len(walk.rows.rows.get(key, ())) > numbers.get(key, 0)
     }
     if move.direction == "up":
         other = {key for key, table in after.tables.items() if before.tables.get(key) is not table}
@@ -292,9 +308,9 @@ def _require_untouched(made: Generated, move: Move) -> None:
     found = differences(expected, snapshot(walk.connection, walk.schemas, names, walk.read))
     if found:
         raise differing(walk.steps[move.index].stage.name, f"{walk.label(move)}, refused", walk.server, found)
-    touched = with_rows(walk, move, names)
-    held = walk.rows.held(touched)
-    walk.rows.read(walk.connection, walk.schema(move.index - (not down)), touched, walk.schemas)
+    near = touched(walk, move, names)
+    held = walk.rows.held(near)
+    walk.rows.read(walk.connection, walk.schema(move.index - (not down)), near, walk.schemas)
     difference = lost(held, walk.rows.rows, {}, set())
     if difference is not None:
         raise differing(

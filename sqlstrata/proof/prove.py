@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,19 +12,19 @@ from alembic.script import ScriptDirectory
 
 from sqlstrata.databases.database import connect
 from sqlstrata.migrate.apply import configuration
+from sqlstrata.proof.agreement import Observed
 from sqlstrata.proof.carried import Carried
-from sqlstrata.proof.compare import compare
-from sqlstrata.proof.drive import drive, refuses
-from sqlstrata.proof.generated import REMARK, prove_generated
-from sqlstrata.proof.mirror import Mirror
-from sqlstrata.proof.refusal import prove_refusal
-from sqlstrata.proof.rows import insert_rows, new_tables, require_kept, require_restored
-from sqlstrata.proof.walk import Move, Walk
+from sqlstrata.proof.generated import prove_generated
+from sqlstrata.proof.given import prove_given
+from sqlstrata.proof.mirror import Expected, Mirror
+from sqlstrata.proof.verdict import NotProved
+from sqlstrata.proof.walk import REMARK, Move, Walk
 from sqlstrata.revisions.generate import Step
 from sqlstrata.schema.part import Neighbours
 from sqlstrata.scratch.bracket import scratch
 
 Notify = Callable[[str], None]
+Walking = AbstractContextManager[Walk]
 
 
 def once(report: Notify) -> Callable[[str, str], None]:
@@ -49,67 +50,49 @@ def prove(
     notify: Notify,
     mirror: Mirror | None = None,
     note: Callable[[str, str], None] = ignore,
+    observed: Observed | None = None,
 ) -> None:
     """Prove a folder of revisions on a server; `notify` gets each stage's name when it is its turn, and "" at the end.
 
     1. The mirror has made every stage with `create_all`. It gets them while the history is generated; without one, the
        models are imported again for it.
     2. In an empty scratch database each stage goes up, through the folder's env.py. The database must match the mirror,
-       and have all rows that it had before. The stage's development rows are inserted.
+       and have all rows that it had before.
     3. It goes down. The database must match the stage before, with all of its rows. It goes up again, and must match.
-    4. A downgrade that refuses because of rows must have changed nothing; in another scratch database the stage goes
-       up, down and up again without rows. The next stages go on in the first one.
-    5. Where the mirror has copies of the tables, all of it is done with generated rows, too (see `generated`): `note`
-       gets each table that cannot be filled, and a sentence about it.
+    4. The rows are generated (see `generated`): `note` gets each table that cannot be filled, and a sentence about it.
+       Where a plan has rows of its own, all stages are run once more with these, and those that change a table with
+       rows are undone and repeated as well (see `given`). If the mirror has no copies of the tables, which generated
+       rows need, there are only the plan's.
+       `observed`, if given, gets what becomes of values, to be compared with another server's (see `agreement`).
+    5. What fails with generated rows may fail without them, too: then that is the error.
 
     Raises NotProved with the differences, or with the statement that failed; WrongUse where the mirror could not be
     made; Unreachable. Only scratch databases are changed.
     """
     with _mirrored(server, steps, mirror) as complete:
-        with _walking(migrations, steps, complete) as walk:
-            _prove_given(walk, notify)
-            notify("")
+        script = ScriptDirectory.from_config(configuration(migrations))
+        walking = partial(_walking, complete, steps, complete.expected(), migrations, script)
         if complete.copies and steps:
-            rows: dict[int, int] = {}
-            position: Move | None = Move(0, "up")
-            while position is not None:
-                with _walking(migrations, steps, complete, REMARK) as walk:
-                    position = prove_generated(walk, position, rows, notify, note)
+            try:
+                _prove_generated(walking, notify, note, observed)
+            except NotProved:
+                with walking() as walk:
+                    prove_given(walk, notify)
+                raise
+        if not complete.copies or any(step.stage.rows for step in steps):
+            with walking() as walk:
+                prove_given(walk, notify, compared=complete.copies)
+    notify("")
 
 
-def _prove_given(walk: Walk, notify: Notify) -> None:
-    """Prove on the development rows."""
-    start = 0
-    while start < len(walk.steps):
-        stop = drive(
-            walk,
-            _moves(walk, start, notify),
-            Move(start, "up"),
-            lambda move, error: move.direction == "down" and refuses(error),
-        )
-        if stop is None:
-            return
-        prove_refusal(walk, stop[0].index)
-        start = stop[0].index + 1
-
-
-def _moves(walk: Walk, start: int, notify: Notify) -> Iterator[Move]:
-    """The moves of all stages from this one on, with the checks after each."""
-    for index, step in enumerate(walk.steps[start:], start):
-        up, down, again = (Move(index, direction) for direction in ("up", "down", "up again"))
-        notify(step.stage.name)
-        walk.rows.begin()
-        yield up
-        touched = compare(walk, up)
-        require_kept(walk, up, touched)
-        insert_rows(walk, index, step.stage.rows.keys())
-        if step.stage.reversible:
-            yield down
-            require_restored(walk, index, compare(walk, down) | touched)
-            yield again
-            touched |= compare(walk, again)
-            walk.rows.read(walk.connection, step.schema, touched, walk.schemas)
-            insert_rows(walk, index, new_tables(walk, index))
+def _prove_generated(
+    walking: Callable[[str], Walking], notify: Notify, note: Callable[[str, str], None], observed: Observed | None
+) -> None:
+    rows: dict[int, int] = {}
+    position: Move | None = Move(0, "up")
+    while position is not None:
+        with walking(REMARK) as walk:
+            position = prove_generated(walk, position, rows, notify, note, observed)
 
 
 @contextmanager
@@ -125,8 +108,14 @@ def _mirrored(server: str, steps: Sequence[Step], mirror: Mirror | None) -> Iter
 
 
 @contextmanager
-def _walking(migrations: Path, steps: Sequence[Step], mirror: Mirror, remark: str = "") -> Iterator[Walk]:
-    expected = mirror.expected()
+def _walking(
+    mirror: Mirror,
+    steps: Sequence[Step],
+    expected: Sequence[Expected],
+    migrations: Path,
+    script: ScriptDirectory,
+    remark: str = "",
+) -> Iterator[Walk]:
     with scratch(mirror.server, mirror.schemas) as database, connect(database.engine) as connection:
         statements: list[str] = []
 
@@ -142,7 +131,7 @@ def _walking(migrations: Path, steps: Sequence[Step], mirror: Mirror, remark: st
             mirror.schemas,
             connection,
             migrations,
-            ScriptDirectory.from_config(configuration(migrations)),
+            script,
             statements,
             Carried(),
             Neighbours(),

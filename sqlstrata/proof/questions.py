@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType
 
@@ -32,19 +33,16 @@ def remove_stopping(walk: Walk, move: Move) -> bool:
     """Take out as few rows as possible, so that no question stops the move. False where that was not possible."""
     schema = walk.schema(move.index if move.direction == "down" else move.index - 1)
     asked = list(_questions(walk, move))
-    stopping = [each for each in asked if each.table in schema.tables and not _passes(walk, move, [each])]
+    passes = _asking(walk, move)
+    stopping = [each for each in asked if each.table in schema.tables and not passes([each])]
     for key in dict.fromkeys(each.table for each in stopping):
-        if not _remove(walk, move, schema, key, [each for each in asked if each.table == key]):
+        own = [each for each in asked if each.table == key]
+        unwanted = _unwanted(walk, schema, key, partial(passes, own))
+        removed = (bool(unwanted) and take_out(walk, schema, key, unwanted)) or empty(walk, schema, [key])
+        walk.connection.commit()
+        if not removed:
             return False
     return bool(stopping)
-
-
-def _remove(walk: Walk, move: Move, schema: Schema, key: str, asked: Sequence[Question]) -> bool:
-    unwanted = _unwanted(walk, move, schema, key, asked)
-    done = unwanted is not None and take_out(walk, schema, key, unwanted)
-    done = done or empty(walk, schema, [key])
-    walk.connection.commit()
-    return done
 
 
 def _questions(walk: Walk, move: Move) -> Iterator[Question]:
@@ -66,50 +64,59 @@ def _is_question(call: ast.Call) -> bool:
     return ast.unparse(call.func).startswith("op.require_")
 
 
-def _passes(walk: Walk, move: Move, asked: Sequence[Question]) -> bool:
-    """Whether no question stops the revision, as the rows are now."""
+def _asking(walk: Walk, move: Move) -> Callable[[Sequence[Question]], bool]:
+    """A function that asks questions: none of them stops the revision, as the rows are now."""
     names = walk.script.get_revision(walk.steps[move.index].revision.id).module.__dict__
-    try:
-        with walk.connection.begin_nested(), Operations.context(MigrationContext.configure(walk.connection)):
-            for each in asked:
-                exec(each.code, dict(names))  # noqa: S102 - the revision's own text
-    except CommandError as error:
-        if not refuses(error):
-            raise
-        return False
-    except sa.exc.SQLAlchemyError:
-        return True  # the revision itself will show it
-    return True
+    context = MigrationContext.configure(walk.connection)
+
+    def passes(asked: Sequence[Question]) -> bool:
+        try:
+            with walk.connection.begin_nested(), Operations.context(context):
+                for each in asked:
+                    exec(each.code, dict(names))  # noqa: S102 - the revision's own text
+        except CommandError as error:
+            if not refuses(error):
+                raise
+            return False
+        except sa.exc.SQLAlchemyError:
+            return True  # the revision itself will show it
+        return True
+
+    return passes
 
 
-def _unwanted(walk: Walk, move: Move, schema: Schema, key: str, asked: Sequence[Question]) -> Rows | None:
-    """Those rows of the table that may not be there; None where that cannot be found out.
+def _unwanted(walk: Walk, schema: Schema, key: str, passes: Callable[[], bool]) -> Rows:
+    """Those rows of the table that may not be there; none where that cannot be found out.
 
-    The rows come one after the other, and each that stops the revision is unwanted.
+    Rows come in groups; one that stops the revision comes by halves.
     """
     table = schema.tables[key]
-    held = list(rows(walk.connection, [key], walk.schemas)[key])
     if not table.primary_key or (walk.server == "postgresql" and key in table.targets()):
-        return None
+        return []
     around = [each for each in pointing_at(schema, [key]) if each != key]
-    if around and not empty(walk, schema, around):  # until the end of the trials
-        return None
-    unwanted = list(held)
-    for row in held:
-        trial = [each for each in unwanted if each is not row]
-        if _passes_without(walk, move, table, trial, asked):
-            unwanted = trial
+    in_circle = key in pointing_at(schema, around)
+    if around and not in_circle and not empty(walk, schema, around):  # until the end of the trials
+        return []
+    out = list(rows(walk.connection, [key], walk.schemas)[key])
+    groups = [list(out)]
+    while groups:
+        group = groups.pop()
+        trial = [each for each in out if not any(each is row for row in group)]
+        if _passes_without(walk, table, trial, passes):
+            out = trial
+        elif len(group) > 1:
+            groups += [group[len(group) // 2 :], group[: len(group) // 2]]
     walk.connection.rollback()
-    return unwanted
+    return out
 
 
-def _passes_without(walk: Walk, move: Move, table: Table, others: Rows, asked: Sequence[Question]) -> bool:
+def _passes_without(walk: Walk, table: Table, others: Rows, passes: Callable[[], bool]) -> bool:
     trial = walk.connection.begin_nested()
     try:
         if others:
             with keys_off(walk):
                 walk.connection.execute(deletion(table, others))
-        return _passes(walk, move, asked)
+        return passes()
     except sa.exc.SQLAlchemyError:
         return False
     finally:

@@ -28,13 +28,22 @@ class NotProved(MigrationFailed):
 
 def differing(stage: str, direction: str, server: str, found: Sequence[Difference]) -> NotProved:
     """The error for a database that differs from the stage's models, with the differences as a short table."""
+    return _different(stage, direction, f"{server} does not match its models", _UNTOUCHED, found)
+
+
+def disagreeing(stage: str, direction: str, servers: tuple[str, str], found: Sequence[Difference]) -> NotProved:
+    """The error for a stage whose SQL does not mean the same on two servers."""
+    what = f"{servers[0]} and {servers[1]} make different values of the same row"
+    hint = f"Write the stage's SQL so that it means the same on both, or for each server. {_UNTOUCHED}"
+    return _different(stage, direction, what, hint, found)
+
+
+def _different(stage: str, direction: str, what: str, hint: str, found: Sequence[Difference]) -> NotProved:
     head = ("stage", "direction", "table", "what", "expected", "found")
     lines = [(stage, direction, *("-" if each is None else str(each) for each in difference)) for difference in found]
-    message = f"Stage {stage} is not proved: {direction}, {server} does not match its models.\n"
+    message = f"Stage {stage} is not proved: {direction}, {what}.\n"
     details = [{"stage": stage, "direction": direction, **each._asdict()} for each in found]
-    return NotProved(
-        f"{message}{indent(columns(head, lines), '  ')}\n", hint=_UNTOUCHED, differences=details, stage=stage
-    )
+    return NotProved(f"{message}{indent(columns(head, lines), '  ')}\n", hint=hint, differences=details, stage=stage)
 
 
 def failed(stage: str, direction: str, server: str, error: Exception, place: str | None) -> NotProved:

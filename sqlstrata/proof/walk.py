@@ -16,6 +16,9 @@ from sqlstrata.schema.part import Neighbours
 from sqlstrata.schema.values import Schema
 from sqlstrata.snapshot import Read, Snapshot
 
+REMARK = ", with generated rows"
+"""What messages add to the direction of a move with such rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -52,6 +55,11 @@ class Walk:
     def label(self, move: Move) -> str:
         """The direction of a move, for messages."""
         return f"{move.direction}{self.remark}"
+
+    def begin(self, index: int) -> set[str]:
+        """Begin a stage: learn its foreign keys, and what the rows are before it; give the tables that it changes."""
+        self.rows.begin()
+        return self.neighbours.learn(self.schema(index - 1), self.schema(index))
 
     def schema(self, index: int) -> Schema:
         """The schema of a stage; -1 is before the first one."""
