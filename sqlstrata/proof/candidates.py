@@ -14,6 +14,7 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from sqlstrata.proof.values import borders, named, plain
+from sqlstrata.schema.types import stored_as
 
 Row = dict[str, Any]
 _MOST_TRIED = 150
@@ -62,7 +63,7 @@ class Candidates:
             place = number + seed
             if attempt and name in self.bound:
                 place = crc32(f"{seed} {number} {attempt}".encode())
-            elif plainly or attempt > _TRIES_OF_BOUND:
+            elif plainly or attempt > (_TRIES_OF_BOUND if self.bound else 0):
                 values = [each for each in values if not is_null(each)][:_PLAIN]  # noqa: PLW2901
             found[name] = values[place % len(values)]
         return found
@@ -119,15 +120,16 @@ def _is_given(column: sa.Column[Any], dialect: sa.Dialect) -> bool:
 
 
 def _accepted(column: sa.Column[Any], dialect: sa.Dialect, values: Iterable[object]) -> Iterator[object]:
-    """The values that the column's type, perhaps one of the project's own, can turn into what the driver takes."""
+    """The values that the column's type, perhaps one of the project's own, can turn into what fits the column."""
     process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    longest = getattr(stored_as(column.type, dialect.name), "length", None)
     for value in values:
         try:
-            if process is not None:
-                process(value)
+            sent = value if process is None else process(value)
         except Exception:  # noqa: BLE001, S112 - a type of the project's may raise anything
             continue
-        if value is not None:
+        fits = not (isinstance(sent, str | bytes) and isinstance(longest, int) and len(sent) > longest)
+        if value is not None and fits:
             yield value
 
 

@@ -59,6 +59,9 @@ def _pointing(schema: Schema) -> dict[str, list[str]]:
 def deletion(table: Table, unwanted: Sequence[Mapping[str, object]]) -> sa.Delete:
     """DELETE for rows of a table that has a primary key."""
     target = sa.table(table.name, *(sa.column(name) for name in table.primary_key), schema=table.schema)
+    if len(table.primary_key) == 1:
+        (name,) = table.primary_key
+        return sa.delete(target).where(target.c[name].in_([row[name] for row in unwanted]))
     rows_ = [sa.and_(*(target.c[name] == row[name] for name in table.primary_key)) for row in unwanted]
     return sa.delete(target).where(sa.or_(*rows_))
 

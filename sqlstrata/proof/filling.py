@@ -4,15 +4,15 @@
 2. Tables that its foreign keys point to come before it, and the keys get values of rows that are there; NULL now and
    then where they may be NULL. Of tables that point at each other, and of one that points at itself, the first half of
    the rows come without these keys where that is possible.
-3. The rows go in at once. Where the server refuses them, one after the other, each in a savepoint: other values are
-   tried, first of the columns that a CHECK names. A row that fits with none is left out.
+3. The rows go in at once, in a savepoint. Where the server refuses them, they do by halves; a single one with other
+   values, first of the columns that a CHECK names. A row that fits with none is left out.
 """
 
 from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -33,12 +33,16 @@ Answer = Callable[[sa.exc.SQLAlchemyError], None]
 
 @dataclass
 class Filling:
-    """One filling of tables on a connection: `tables` are the models' by key; `reasons` why a table stayed short."""
+    """One filling of tables on a connection: `tables` are the models' by key; `reasons` why a table stayed short.
+
+    `known`, what earlier fillings have found out about each table's rows, saves attempts.
+    """
 
     connection: sa.Connection
     tables: Mapping[str, sa.Table]
     answer: Answer
     plainly: bool = False
+    known: dict[str, dict[int, int]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -86,28 +90,55 @@ class _Rows:
         """What columns with rules hold in the rows that the server took."""
         self.parents: dict[ForeignKey, list[Sequence[object]]] = {}
         self.seen: dict[tuple[str, ...], set[object]] = {}
+        self.known = filling.known.setdefault(self.key, {})
+        """The attempt in which the server took a row, where that was not the first one."""
+        self.hopeless = False
+        """Whether no values at all fit."""
 
     def insert(self, start: int, end: int) -> None:
         """Insert the rows with these numbers."""
         self.parents = {key: self._values(key.target, key.target_columns) for key in self.candidates.keys}
         self._remember()
-        rows = [row for number in range(start, end) if (row := self._row(number, 0)) is not None]
-        if not rows or self._refused(rows) is not None:
-            self._remember()
-            self._one_by_one(start, end)
-        else:
+        self._insert(start, end)
+
+    def _insert(self, start: int, end: int) -> None:
+        """Insert them at once, or by halves, or the only one with other values."""
+        if self.hopeless:
+            return
+        seen = {names: set(found) for names, found in self.seen.items()}
+        rows = list(self._rows(start, end))
+        if rows and self._refused(rows) is None:
             self.filling.counts[self.key] += len(rows)
+            return
+        self.seen = seen
+        if end - start == 1:
+            self._insert_one(start)
+        elif start < end:
+            middle = (start + end) // 2
+            self._insert(start, middle)
+            self._insert(middle, end)
+
+    def _rows(self, start: int, end: int) -> Iterator[Row]:
+        """Those of these rows that have values, which count as taken."""
+        for number in range(start, end):
+            row = self._row(number, self.known.get(number, 0))
+            if row is not None:
+                self._note(row)
+                yield row
 
     @property
     def key(self) -> str:
         return self.candidates.table.key
 
-    def _one_by_one(self, start: int, end: int) -> None:
-        for number in range(start, end):
-            none_yet = not self.filling.counts[self.key]
-            attempts = (self._row(number, each) for each in range(_FIRST_ATTEMPTS if none_yet else _ATTEMPTS))
-            if not any(row is not None and self._taken(row) for row in attempts) and none_yet and start == 0:
+    def _insert_one(self, number: int) -> None:
+        none_yet = not self.filling.counts[self.key]
+        tried = self.known.get(number, 0)
+        for attempt in range(_FIRST_ATTEMPTS if none_yet else _ATTEMPTS):
+            row = None if attempt == tried else self._row(number, attempt)
+            if row is not None and self._taken(row):
+                self.known[number] = attempt
                 return
+        self.hopeless = none_yet and number == 0
 
     def _taken(self, row: Row) -> bool:
         reason = self._refused([row])
@@ -162,8 +193,6 @@ class _Rows:
             span *= max(1, len(parents))
         if not all(self._make_unique(row, names) for names in self.candidates.uniques):
             return None
-        if attempt == 0:
-            self._note(row)
         return row
 
     def _point(self, row: Row, key: ForeignKey, parents: list[Sequence[object]], place: int) -> bool:

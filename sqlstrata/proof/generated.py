@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import sqlalchemy as sa
 from alembic import command
@@ -48,8 +49,9 @@ class Generated:
     """What is known while a history goes through a scratch database with generated rows.
 
     tables: the models' tables after the stage, and before it; filled: for which definition each table was filled;
-    strange: tables with rows that a stage has made itself; after: the rows after the way up; rows: with which rows to
-    carry out the stages for which that is not BORDERS; observed: where to note what becomes of values, if anywhere.
+    known: what Filling knows of each; strange: tables with rows that a stage has made itself; after: the rows after the
+    way up; rows: with which rows to carry out the stages for which that is not BORDERS; observed: where to note what
+    becomes of values, if anywhere.
     """
 
     walk: Walk
@@ -59,6 +61,7 @@ class Generated:
     tables: dict[str, sa.Table] = field(default_factory=dict)
     tables_before: dict[str, sa.Table] = field(default_factory=dict)
     filled: dict[str, Table] = field(default_factory=dict)
+    known: dict[str, dict[int, int]] = field(default_factory=dict)
     strange: set[str] = field(default_factory=set)
     changing: frozenset[str] = frozenset()
     after: Rows = field(default_factory=dict)
@@ -164,7 +167,8 @@ def _fill(made: Generated, index: int, schema: Schema, tables: dict[str, sa.Tabl
         walk.connection.commit()
         return
     present = {key for key, found in walk.rows.rows.items() if found}
-    filling = Filling(walk.connection, tables, lambda error: require_answer(error, walk.url), plainly=rows == PLAIN)
+    answer = partial(require_answer, url=walk.url)
+    filling = Filling(walk.connection, tables, answer, rows == PLAIN, {} if rows == PLAIN else made.known)
     filled = filling.fill(keys, present)
     walk.connection.commit()
     walk.rows.read(walk.connection, schema, filled, walk.schemas)

@@ -56,7 +56,7 @@ def _text(value: str) -> str:
         return _moment(dt.datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         pass
-    return _shortened(repr("".join(each if each.isascii() else each.casefold() for each in text)))
+    return _shortened(repr("".join(each if each.isascii() else each.lower() for each in text)))
 
 
 def _shortened(text: str) -> str:
