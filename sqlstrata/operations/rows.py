@@ -6,7 +6,8 @@ on MariaDB, where each statement commits. Names are those before the revision. O
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -209,7 +210,22 @@ def _lost_on_mariadb(
     writer.run(f"INSERT INTO {_TRIAL} (a) SELECT {name} FROM {writer.table(table, schema)}")
     writer.run(f"UPDATE IGNORE {_TRIAL} SET b = a")  # what does not fit is found below
     writer.run(f"UPDATE IGNORE {_TRIAL} SET c = b")
-    return f"BINARY {name} IN (SELECT BINARY a FROM {_TRIAL} WHERE NOT (BINARY a <=> BINARY c))"
+    lost = ["NOT (BINARY a <=> BINARY c)", *_beyond("a", writer.type(new)), *_beyond("b", writer.type(old))]
+    return f"BINARY {name} IN (SELECT BINARY a FROM {_TRIAL} WHERE {' OR '.join(lost)})"
+
+
+def _beyond(name: str, type_: str) -> Iterator[str]:
+    """The condition for a value that MariaDB would cut down to the largest or smallest of a type."""
+    whole = re.match(r"(TINY|SMALL|MEDIUM|BIG|)INT(?:EGER)?\b(.*)", type_, re.IGNORECASE)
+    decimal = re.match(r"(?:NUMERIC|DECIMAL)\((\d+)(?:, *(\d+))?\)", type_, re.IGNORECASE)
+    if whole:
+        size, unsigned = 2 ** _BITS[whole[1].upper()], "UNSIGNED" in whole[2].upper()
+        yield f"{name} < {0 if unsigned else -size // 2} OR {name} >= {size if unsigned else size // 2}"
+    elif decimal:
+        yield f"abs({name}) >= {10 ** (int(decimal[1]) - int(decimal[2] or 0))}"
+
+
+_BITS = {"TINY": 8, "SMALL": 16, "MEDIUM": 24, "": 32, "BIG": 64}
 
 
 def _exact(writer: Writer, name: str) -> str:
