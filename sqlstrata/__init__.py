@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlstrata.commands.adopt import adopt
+    from sqlstrata.commands.audit import audit
     from sqlstrata.commands.check import check
     from sqlstrata.commands.down import down
     from sqlstrata.commands.eject import eject
     from sqlstrata.commands.identify import identify
-    from sqlstrata.commands.import_alembic import alembic_project, import_alembic
+    from sqlstrata.commands.import_alembic import import_alembic
     from sqlstrata.commands.init import init
     from sqlstrata.commands.new_stage import new_stage
     from sqlstrata.commands.onboard import onboard
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sqlstrata.commands.verify import verify
     from sqlstrata.errors import SqlstrataError
     from sqlstrata.plan import Plan, Stage, find, read
+    from sqlstrata.replay.project import alembic_project
     from sqlstrata.revisions.generate import history
     from sqlstrata.revisions.revision import Revision
 
@@ -36,14 +38,15 @@ _ELSEWHERE = {
     **dict.fromkeys(("Plan", "Stage", "find", "read"), "sqlstrata.plan"),
     "Revision": "sqlstrata.revisions.revision",
     "SqlstrataError": "sqlstrata.errors",
+    "alembic_project": "sqlstrata.replay.project",
     "history": "sqlstrata.revisions.generate",
 }
 """Where the names are that are not commands."""
 
 __all__ = [
-    "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "alembic_project", "check", "down", "eject", "find",
-    "history", "identify", "import_alembic", "init", "new_stage", "onboard", "read", "rebuild", "release", "reset",
-    "sql", "stages", "status", "up", "verify",
+    "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "alembic_project", "audit", "check", "down", "eject",
+    "find", "history", "identify", "import_alembic", "init", "new_stage", "onboard", "read", "rebuild", "release",
+    "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip
 
 

@@ -231,8 +231,32 @@ def import_alembic(  # noqa: PLR0913, PLR0917 - each is a flag
     python: str | None = None,
 ) -> Result:
     """Write stages from an existing Alembic history, keeping its ids; say what they leave out."""
-    project = sqlstrata.alembic_project(plan, from_, script_location, python, env)
+    project = sqlstrata.alembic_project(from_, script_location, python, env)
     return sqlstrata.import_alembic(plan, project, at, url, accept_missing=accept_missing, notify=notify)
+
+
+@command(
+    progress=True,
+    reading=new_plan,
+    iterable=["env"],
+    from_="the alembic.ini of the history (default: alembic.ini here)",
+    script_location="the folder with its env.py, where there is no alembic.ini",
+    url="a server for the scratch database (default: SQLite)",
+    python="the Python that has the project's libraries (default: this one)",
+    env="NAME=VALUE that its env.py reads; may be given several times",
+)
+def audit(
+    _: Path,
+    notify: Notify,
+    env: list[str],
+    from_: str | None = None,
+    script_location: str | None = None,
+    url: str | None = None,
+    python: str | None = None,
+) -> Result:
+    """Try an existing Alembic history, revision by revision, up and down on generated rows. Read-only."""
+    project = sqlstrata.alembic_project(from_, script_location, python, env)
+    return sqlstrata.audit(project, url or "sqlite://", notify=notify)
 
 
 namespace = Collection.from_module(sys.modules[__name__])

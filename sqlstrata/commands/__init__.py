@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sqlstrata.commands.adopt import adopt
+from sqlstrata.commands.audit import audit
 from sqlstrata.commands.check import check
 from sqlstrata.commands.down import down
 from sqlstrata.commands.eject import eject
 from sqlstrata.commands.identify import identify
-from sqlstrata.commands.import_alembic import alembic_project, import_alembic
+from sqlstrata.commands.import_alembic import import_alembic
 from sqlstrata.commands.init import init
 from sqlstrata.commands.new_stage import new_stage
 from sqlstrata.commands.onboard import onboard
@@ -21,6 +22,6 @@ from sqlstrata.commands.up import up
 from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "adopt", "alembic_project", "check", "down", "eject", "identify", "import_alembic", "init", "new_stage",
+    "adopt", "audit", "check", "down", "eject", "identify", "import_alembic", "init", "new_stage",
     "onboard", "rebuild", "release", "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip

@@ -10,13 +10,11 @@ What the revisions do to rows is told; rows that they bring on an empty database
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.config import Config
 
 from sqlstrata.commands import differences as shown_differences
 from sqlstrata.commands.editing import decoded
@@ -86,27 +84,6 @@ class Imported:
         yield "Next: `inv rebuild`, which makes and proves the short history. The old files stay where they are."
 
 
-def alembic_project(
-    plan: Plan, ini: str | None, script_location: str | None, python: str | None, environment: Sequence[str]
-) -> Project:
-    """The Alembic project that a command names; `environment` has texts like NAME=VALUE. Raises WrongUse."""
-    place = None if script_location is not None and ini is None else Path.cwd() / (ini or "alembic.ini")
-    if place is not None and not place.is_file():
-        message = f"There is no {shown(place)}."
-        raise WrongUse(message, hint="Name it with `--from`, or its folder with `--script-location`.")
-    scripts = script_location or (Config(str(place)).get_main_option("script_location") if place is not None else None)
-    if scripts is not None and Path(scripts).resolve() == plan.migrations:
-        message = f"{scripts} is this project's own history."
-        raise WrongUse(message, hint="Name the other one with `--from`, or its folder with `--script-location`.")
-    pairs = [each.partition("=") for each in environment]
-    for name, equals, _ in pairs:
-        if not (name and equals):
-            raise WrongUse(f"`--env {name}` has no value.", hint="Write it as in `--env NAME=VALUE`.")
-    folder = Path.cwd() if place is None else place.parent
-    values = {name: value for name, _, value in pairs}
-    return Project(folder, place, script_location, python or sys.executable, values)
-
-
 @answering()
 def import_alembic(
     plan: Plan,
@@ -126,6 +103,9 @@ def import_alembic(
     """
     there = addresses.parsed(plan.database.url if url is None else url)
     plan.require_server(there.get_backend_name())
+    if project.scripts == plan.migrations:
+        message = f"{shown(plan.migrations)} is this project's own history."
+        raise WrongUse(message, hint="Name the other one with `--from`, or its folder with `--script-location`.")
     history = project.history()
     known = {stage.revision for stage in plan.stages}
     wanted = tuple(each for each in chosen(history, at) if each.id not in known)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.config import Config
 
 from sqlstrata.disk import shown
 from sqlstrata.errors import MigrationFailed, WrongUse
@@ -63,6 +64,12 @@ class Project:
     script_location: str | None = None
     python: str = sys.executable
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scripts(self) -> Path | None:
+        """The folder with its env.py."""
+        named = self.script_location or (Config(str(self.ini)).get_main_option("script_location") if self.ini else None)
+        return None if named is None else (self.folder / named).resolve()
 
     def history(self) -> tuple[Old, ...]:
         """All revisions, the first one first, each after its parents.
@@ -127,6 +134,23 @@ class Project:
             )
         answer: dict[str, Any] = json.loads(ran.stdout)
         return answer
+
+
+def alembic_project(
+    ini: str | None, script_location: str | None, python: str | None, environment: Sequence[str]
+) -> Project:
+    """The Alembic project that a command names; `environment` has texts like NAME=VALUE. Raises WrongUse."""
+    place = None if script_location is not None and ini is None else Path.cwd() / (ini or "alembic.ini")
+    if place is not None and not place.is_file():
+        message = f"There is no {shown(place)}."
+        raise WrongUse(message, hint="Name it with `--from`, or its folder with `--script-location`.")
+    pairs = [each.partition("=") for each in environment]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise WrongUse(f"`--env {name}` has no value.", hint="Write it as in `--env NAME=VALUE`.")
+    folder = Path.cwd() if place is None else place.parent
+    values = {name: value for name, _, value in pairs}
+    return Project(folder, place, script_location, python or sys.executable, values)
 
 
 def chosen(history: Sequence[Old], names: Sequence[str]) -> tuple[Old, ...]:
