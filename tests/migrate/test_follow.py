@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,11 @@ import sqlalchemy as sa
 import yaml
 
 from sqlstrata import commands
-from sqlstrata.databases import database, ownership
-from sqlstrata.errors import Protected, Refused, SchemaDiffers
+from sqlstrata.databases import database, ownership, removal
+from sqlstrata.errors import MigrationFailed, Protected, Refused, SchemaDiffers
 from sqlstrata.migrate.follow import Followed
 from tests.projects import Project, write
+from tests.servers import answering, anything
 
 PESSOAS = """
     class Pessoa(Base):
@@ -251,3 +253,28 @@ def test_a_database_of_another_alembic_history_keeps_its_revision(live: Project)
         with pytest.raises(SchemaDiffers, match=r"at revision abc123 of another Alembic history, .*one\.py"):
             command(live.plan())
     assert rows(live, "(SELECT 1 AS id, version_num FROM alembic_version)")[0]["version_num"] == "abc123"
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_what_was_interrupted_is_gone_on_with(tmp_path: Path, kind: str) -> None:
+    made = sa.make_url(answering(kind)).set(database=f"strata_test_{secrets.token_hex(6)}")
+    project = begun(tmp_path, made.render_as_string(hide_password=False))
+    edited(project, PESSOAS.replace("String(60)", "String(80)") + CIDADES)
+
+    def fail(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
+        if connection.engine.url.database == made.database and statement.startswith("ALTER TABLE pessoas"):
+            message = "cut"
+            raise sa.exc.OperationalError(statement, None, Exception(message))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", fail)
+    try:
+        with pytest.raises(MigrationFailed, match="cut"):
+            commands.rebuild(project.plan())
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", fail)
+    try:
+        assert commands.rebuild(project.plan()).taken is not None
+        commands.status(project.plan())
+        assert [row["nome"] for row in rows(project)] == ["Ana", "Rui"]
+    finally:
+        removal.drop(made, anything)
