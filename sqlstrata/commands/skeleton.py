@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from {module} import {base}
 
 
-class {model}({base}):
+class {model}({parent}):
     """{title}."""
 
     __tablename__ = "{table}"
@@ -31,7 +32,7 @@ from sqlmodel import Field
 from {module} import {base}
 
 
-class {model}({base}, table=True):
+class {model}({parent}, table=True):
     """{title}."""
 
     __tablename__ = "{table}"
@@ -45,7 +46,7 @@ import sqlalchemy as sa
 
 from {module} import {base}
 
-{table} = sa.Table("{table}", {base}, sa.Column("id", sa.Integer, primary_key=True))
+{table} = sa.Table("{table}", {parent}, sa.Column("id", sa.Integer, primary_key=True))
 """
 _COLUMN = """\
 from __future__ import annotations
@@ -76,10 +77,11 @@ def skeleton(plan: Plan, folder: Path, module: str, extends: str | None) -> str:
         return f'"""{title}: {found.name} gets a column."""\n\n' + _COLUMN.format(
             module=f"{plan.models.package}.{found.module}", model=found.name, column=_column(name, found)
         )
-    base = plan.models.base_attribute
-    return f'"""{title}."""\n\n' + _kind(plan, folder).format(
+    template, parent = _kind(plan, folder)
+    return f'"""{title}."""\n\n' + template.format(
         module=_base(plan, folder),
-        base=base,
+        base=parent.partition(".")[0],
+        parent=parent,
         model="".join(part.capitalize() for part in name.split("_")),
         title=title,
         table=name,
@@ -97,21 +99,30 @@ def _path(folder: Path, module: str) -> Path:
     return folder.joinpath(*module.split(".")).with_suffix(".py")
 
 
-def _kind(plan: Plan, folder: Path) -> str:
-    """The template that suits the base. Nothing is imported: its module is parsed."""
+def _kind(plan: Plan, folder: Path) -> tuple[str, str]:
+    """The template that suits the base, and what a model in it extends. Nothing is imported: its module is parsed."""
     beside = _path(plan.folder, plan.models.base_module)
     path = beside if _base(plan, folder) == plan.models.base_module else _path(folder, plan.models.base_module)
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ClassDef) and node.name == plan.models.base_attribute:
-            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
-            return _SQLMODEL if "SQLModel" in bases else _DECLARATIVE
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+    text, base = path.read_text(encoding="utf-8") if path.exists() else "", plan.models.base_attribute
+    made = {each for node in ast.walk(ast.parse(text)) for each in _made_of(node, base)}
+    if "SQLModel" in made:
+        return _SQLMODEL, base
+    if made & {"MetaData", "metadata"}:
+        return _METADATA, base
+    return _DECLARATIVE, f"{base}.Model" if "SQLAlchemy" in made else base  # Flask-SQLAlchemy's
+
+
+def _made_of(node: ast.AST, name: str) -> Iterator[str]:
+    """What a statement that binds a name makes it of: the last names of its bases, of what it calls or imports."""
+    match node:
+        case ast.ClassDef(name=found) if found == name:
+            yield from (ast.unparse(base).rpartition(".")[2] for base in node.bases)
+        case ast.Assign() | ast.AnnAssign() if node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if plan.models.base_attribute in {ast.unparse(target) for target in targets}:
-                made = ast.unparse(node.value).partition("(")[0].rpartition(".")[2]
-                return _METADATA if made in {"MetaData", "metadata"} else _DECLARATIVE
-    return _DECLARATIVE
+            if name in {ast.unparse(target) for target in targets}:
+                yield ast.unparse(node.value).partition("(")[0].rpartition(".")[2]
+        case ast.ImportFrom():
+            yield from (alias.name for alias in node.names if (alias.asname or alias.name) == name)
 
 
 def _column(name: str, found: _Class) -> str:

@@ -70,6 +70,10 @@ class Candidates:
         has = (each for each in self.roots if (each / head).is_dir() or (each / f"{head}.py").is_file())
         return next(has, self.roots[0])
 
+    def is_package(self, name: str) -> bool:
+        """Whether a name is that of a folder, and not of a module."""
+        return self.root_of(name).joinpath(*name.split(".")).is_dir()
+
     def is_apart(self, package: str) -> bool:
         """Whether a package can be imported neither from the folder nor from the environment."""
         head = package.partition(".")[0]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlstrata.errors import WrongUse
+from sqlstrata.start.candidates import Candidates
 from sqlstrata.start.discovery import Found
 
 
@@ -22,21 +23,26 @@ class Layout:
     patterns: tuple[str, ...] = ()
 
 
-def layout(found: Sequence[Found], names: Iterable[str]) -> Layout:
-    """Give the layout of bases that have tables; `names` are all modules of the folder.
+def layout(found: Sequence[Found], files: Candidates, *, live: bool) -> Layout:
+    """Give the layout of bases that have tables, for the live way of working or that by modules.
 
     Raises WrongUse where the modules that define the tables are in no package together.
     """
     defining = sorted({module for each in found for module in each.tables.values() if module})
     package = _common([*defining, *(each.module for each in found)]) or _common(defining)
+    if not files.is_package(package) and "." in package:
+        package = package.rpartition(".")[0]
     if not package:
         raise WrongUse(
             f"The tables are defined in {len(defining)} modules that are in no package: {', '.join(defining)}.",
             hint="Move them into one package, and run this again.",
         )
+    if not live and not files.is_package(package):
+        message = f"The models are in one module, {package}; `--modules` needs a package, with a module for each step."
+        raise WrongUse(message, hint="Leave out `--modules`, or make it a package.")
     listed = tuple(_inside(package, module) for module in defining)
     bases = tuple(f"{_inside(package, each.module)}:{each.attribute}" for each in found)
-    others = {_inside(package, each) for each in names if _is_in(package, each)}
+    others = {_inside(package, each) for each in files.names if _is_in(package, each)}
     only_tables = others - {"__init__"} <= {*listed, *(base.partition(":")[0] for base in bases)}
     is_for_models = "." in package or len(listed) > 1 or listed == ("__init__",)
     return Layout(package, bases, listed, () if only_tables and is_for_models else _patterns(listed))

@@ -64,7 +64,7 @@ def models(folder: Path, seen: Discovery, name: str, *, live: bool = False, modu
 
 
 def _existing(folder: Path, seen: Discovery, *, live: bool) -> Models:
-    made = layout([each for each in seen.found if each.tables], seen.files.names)
+    made = layout([each for each in seen.found if each.tables], seen.files, live=live)
     _require_importable(folder, seen, made.package)
     return Models(made, _stage("initial", "The first tables", _LIVE if live else _enabled(made.listed)), {})
 

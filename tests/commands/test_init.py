@@ -377,7 +377,7 @@ APPS = {
             "shop/tables.py": "import sqlalchemy as sa\n\nmeta = sa.MetaData()\nitems = sa.Table('items', meta, "
             "sa.Column('id', sa.Integer, primary_key=True))\n"
         },
-        *("shop.tables", ("__init__:meta",), (), ("items",)),
+        *("shop", ("tables:meta",), ("tables", "tables.*"), ("items",)),
     ),
     "two bases": App(
         {
@@ -414,6 +414,26 @@ def test_an_application_s_models_are_found_and_live(name: str, inv: Inv) -> None
     assert inv("new-stage", "next").code == 0
     assert inv("rebuild").code == 0
     assert not Path("app.db").exists()
+
+
+def test_one_module_is_no_package_for_the_modules_way(inv: Inv) -> None:
+    lay(APPS["one file"].files)
+    ran = inv("init", "--modules")
+    assert (ran.code, ran.err) == (
+        2,
+        "The models are in one module, models; `--modules` needs a package, with a module for each step. Leave out "
+        "`--modules`, or make it a package.\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["FastAPI", "a package of models", "Flask, a package", "SQLModel", "two bases"])
+def test_in_the_modules_way_the_next_stage_is_a_module(name: str, inv: Inv) -> None:
+    lay(APPS[name].files)
+    assert inv("init", "--modules").code == 0
+    assert inv("rebuild").code == 0
+    assert inv("new-stage", "next").code == 0
+    assert inv("rebuild").code == 0
+    assert tables("sqlite:///blog.db") == sorted([*APPS[name].tables, "next"])
 
 
 def test_several_bases_are_reported(inv: Inv) -> None:
