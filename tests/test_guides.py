@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
+from sqlstrata import commands
 from sqlstrata.databases import creation, removal
-from tests.commands.running import rows
+from tests.commands.running import PESSOAS, rows
+from tests.projects import write
 from tests.servers import answering, anything
 
 ROOT = Path(__file__).parents[1]
@@ -66,7 +69,7 @@ class Walk:
         path.write_text(content.replace(old, new), encoding="utf-8")
 
     def run_all(self, text: str) -> None:
-        for command, *shown in commands(text):
+        for command, *shown in shown_commands(text):
             if command.startswith("export "):
                 name, _, value = command.removeprefix("export ").partition("=")
                 self.environment[name] = self.placed(value)
@@ -84,15 +87,15 @@ class Walk:
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         first, *rest = command.split()
-        program = {"sqlstrata": ["-m", "sqlstrata"], "flask": ["-m", "flask"], "alembic": ["-m", "alembic"]}[first]
+        assert first in {"sqlstrata", "flask", "pytest"}
         dropped = {"CONFIG", "SQLSTRATA_CONFIG", "DATABASE_URL"}
         environment = {name: value for name, value in os.environ.items() if name not in dropped} | self.environment
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(self.folder)])
-        words = [sys.executable, *program, *rest]
+        words = [sys.executable, "-m", first, *rest]
         return subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def commands(text: str) -> Iterator[list[str]]:
+def shown_commands(text: str) -> Iterator[list[str]]:
     """Each command of a block, and the lines that are shown under it."""
     found: list[str] = []
     for line in text.splitlines():
@@ -150,3 +153,21 @@ print(*[user["first_name"] for user in client.get("/users").json])
     environment = {**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(walk.folder)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("Ada Alan Grace\n", 0), done.stderr
+
+
+def test_the_tests_of_the_guide_pass_and_find_a_hand_edit(tmp_path: Path) -> None:
+    made = write(tmp_path / "p", {"pessoas": PESSOAS}, [{"name": "pessoas", "enable": ["pessoas"]}])
+    commands.rebuild(made.plan())
+    walk = Walk(made.folder, {})
+    walk.follow((ROOT / "docs" / "ci.md").read_text(encoding="utf-8"))
+    revision = made.versions / "0001_pessoas.py"
+    revision.write_text(revision.read_text("utf-8").replace("length=50", "length=51"), encoding="utf-8")
+    done = walk.run("pytest --quiet")
+    assert (done.returncode, "HistoryDiffers" in done.stdout) == (1, True)
+
+
+def test_the_hook_of_the_guide_is_that_of_the_repository() -> None:
+    (shown,) = re.findall(r"```text\n(repos:.*?)```", (ROOT / "docs" / "ci.md").read_text(encoding="utf-8"), re.DOTALL)
+    (hook,) = yaml.safe_load(shown)["repos"][0]["hooks"]
+    (ours,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert hook.items() <= ours.items()
