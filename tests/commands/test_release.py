@@ -95,19 +95,32 @@ def test_release_keeps_comments_and_layout(given: Inv, project: Project, newline
     assert given("check").code == 0
 
 
-def test_release_writes_nothing_where_stages_share_their_text(given: Inv, project: Project) -> None:
+def test_a_stage_that_has_its_name_from_elsewhere_gets_the_id_at_its_end(given: Inv, project: Project) -> None:
     head = yaml.safe_load(project.config.read_text())
-    head.pop("stages")
     head["stages"] = [{"name": "pessoas", "enable": ["pessoas"]}]
     text = yaml.safe_dump(head, sort_keys=False).replace("name: pessoas", "<<: &a {name: pessoas}")
     project.config.write_text(text)
     assert given("rebuild").code == 0
-    ran = given("release", "--json")
+    assert given("release").code == 0
+    assert project.config.read_text() == f"{text}  revision: {ids(project)['pessoas']}\n"
+    assert given("check").code == 0
+
+
+def test_release_writes_nothing_where_stages_share_their_text(given: Inv, project: Project) -> None:
+    """The second stage would have the id of the first, too."""
+    head = yaml.safe_load(project.config.read_text())
+    head.pop("stages")
+    more = "x-more: &more {name: pessoas, enable: [pessoas]}\n"
+    stages = "stages:\n- {<<: *more}\n- {<<: *more, name: cidades, enable: [cidades]}\n"
+    project.config.write_text(more + yaml.safe_dump(head) + stages)
+    assert given("rebuild").code == 0
+    before = project.config.read_bytes()
+    ran = given("release", "--to", "pessoas", "--json")
     assert ran.code == 2
-    revision = ids(project)["pessoas"]
     assert ran.error["message"] == "Cannot write into config.yaml: its stages share text."
+    revision = ids(project)["pessoas"]
     assert ran.error["hint"] == f"Write them by hand: `revision: {revision}` in pessoas. Nothing was changed."
-    assert project.config.read_text() == text
+    assert project.config.read_bytes() == before
 
 
 def test_only_what_is_on_disk_is_released(given: Inv, project: Project) -> None:
