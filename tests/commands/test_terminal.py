@@ -107,7 +107,7 @@ def test_an_error_is_red_and_broken_between_words(project: Project) -> None:
 def test_lines_to_paste_are_not_broken(project: Project) -> None:
     project.module("menos", "from modelos.pessoas import Pessoa\n")
     project.configure(stages=[STAGES[0], {"name": "menos", "disable": ["pessoas"], "enable": ["cidades"]}])
-    seen = at_terminal(project, "rebuild", columns=30)
+    seen = at_terminal(project, "check", columns=30)
     assert seen.code == 6
     assert "    # if it is a rename, this line in place of the others: rename: {pessoas: cidades}" in seen.lines
 
