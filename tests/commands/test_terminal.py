@@ -34,14 +34,16 @@ class Seen:
 
 
 def at_terminal(project: Project, *words: str, columns: int = 80, **environ: str) -> Seen:
-    """Run `sqlstrata WORDS…` with all three streams at one terminal."""
+    """Run `sqlstrata WORDS…` with its output and its errors at one terminal; nobody is there to be asked."""
     command = [sys.executable, "-m", "sqlstrata", *words]
     there, side = pty.openpty()
     known = {
         name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "CONFIG", "SQLSTRATA_CONFIG"}
     }
     known |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": str(columns), **environ}
-    with subprocess.Popen(command, stdin=side, stdout=side, stderr=side, env=known, cwd=project.folder) as run:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=side, stderr=side, env=known, cwd=project.folder
+    ) as run:
         os.close(side)
         sent = b""
         with suppress(OSError):  # Linux says so when the last writer has gone
