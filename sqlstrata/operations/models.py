@@ -11,6 +11,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +33,9 @@ def last_stage(config: Config) -> Models | None:
 
     plan = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     folder, package = str(Path(path).resolve().parent), plan["models"]["package"]
+    if plan["stages"][-1].get("frozen"):
+        names = [stage["name"] for stage in plan["stages"]]
+        return Models([_frozen(Path(folder, plan.get("frozen", "stages")), names)], plan.get("not_ours", []))
     if folder not in sys.path:
         sys.path.insert(0, folder)
     if config.cmd_opts is None and find_spec(package.partition(".")[0]) is None:
@@ -51,6 +55,20 @@ def last_stage(config: Config) -> Models | None:
         import_module(_full(package, module))
     found = [_metadata(module, attribute) for module, (_, attribute) in zip(bases, places, strict=True)]
     return Models([each for each in found if each is not None], plan.get("not_ours", []))
+
+
+def _frozen(folder: Path, names: list[str]) -> sa.MetaData:
+    """The tables of frozen stages, of which each file has those that it changes."""
+    tables: dict[str, sa.Table] = {}
+    for name in names:
+        file = run_path(str(folder / f"{name}.py"))
+        for gone in file.get("gone", ()):
+            tables.pop(gone, None)
+        tables |= file["metadata"].tables
+    made = sa.MetaData()
+    for table in tables.values():
+        table.to_metadata(made)
+    return made
 
 
 def _full(package: str, module: str) -> str:

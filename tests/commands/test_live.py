@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,18 @@ def test_a_missing_frozen_file_is_named(live: Project) -> None:
     live.configure(stages=[{"name": "inicio", "frozen": True}])
     with pytest.raises(WrongUse, match=r"config\.yaml:\d+:\d+: The frozen stage `inicio` has no file .*inicio\.py"):
         commands.check(live.plan())
+
+
+def test_alembic_check_knows_the_tables_of_frozen_stages(live: Project) -> None:
+    commands.rebuild(live.plan())
+    commands.new_stage(live.plan(), "nome")
+    live.module("pessoas", SECOND)
+    live.configure(stages=[{"name": "inicio", "frozen": True}, {"name": "nome", "live": True, "drop": ["pessoas.nome"],
+                            "fill": {"pessoas.nome_completo": "''"}}])  # fmt: skip
+    commands.rebuild(live.plan())
+    live.configure(stages=[{"name": "inicio", "frozen": True}, {"name": "nome", "frozen": True, "drop": ["pessoas.nome"],
+                            "fill": {"pessoas.nome_completo": "''"}}])  # fmt: skip
+    ran = subprocess.run(
+        [sys.executable, "-m", "alembic", "check"], cwd=live.folder, capture_output=True, text=True, check=False
+    )
+    assert "No new upgrade operations detected." in ran.stdout, ran.stderr
