@@ -32,7 +32,7 @@ from sqlstrata.scratch.clear import clear
 from tests.servers import SERVERS, answering
 
 LONG = int(os.environ.get("STRATA_VALUES", "0"))
-NUMBERS = {"sqlite": 40, "postgresql": 12, "mariadb": 12}
+NUMBERS = {"sqlite": 30, "postgresql": 12, "mariadb": 6}
 Row = dict[str, Any]
 Value = Callable[[Row], Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -360,4 +360,4 @@ def plan(kind: str, chain: Chain) -> Plan:
     stages = tuple(turn.stage for turn in chain.turns())
     marks = Marks("config.yaml", Mark(1, 1, "", {}))
     models = Models("models", (Base("base", "Base"),))
-    return Plan(nowhere, nowhere, Database(url), models, nowhere, (url,), stages, marks)
+    return Plan(nowhere, nowhere, Database(url), models, nowhere, nowhere, (url,), stages, marks)
