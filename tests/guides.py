@@ -29,7 +29,7 @@ from sqlstrata.databases import creation, removal
 from tests.servers import SERVERS, answering, anything
 
 ROOT = Path(__file__).parents[1]
-REFERENCES = {"bench.md", "changes.md", "safety.md"}
+REFERENCES = {"bench.md", "changes.md", "reference.md", "safety.md"}
 GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in REFERENCES]
 HOME = "/home/ada/work"
 """The folder that a guide starts in, as it shows it."""

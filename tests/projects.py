@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -278,3 +279,13 @@ def shop(folder: Path, *, url: str = "sqlite:///dev.db", prove_on: Sequence[str]
     made = write(folder, SHOP, SHOP_STAGES, url=url, servers=tuple(KINDS), prove_on=prove_on, package="loja")
     (folder / "loja" / "cadastro" / "__init__.py").touch()
     return made
+
+
+def clone(folder: Path) -> Path:
+    """Copy what a clone of the repository has, the package and the example, before any command; give the folder."""
+    root = Path(__file__).parents[1]
+    for name in ("tasks.py", "config.yaml", "alembic.ini"):
+        shutil.copy(root / name, folder / name)
+    for name in ("sqlstrata", "project", "migrations"):
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder

@@ -11,7 +11,8 @@ from sqlstrata.tasks import namespace
 from tests import guides
 from tests.commands.running import rows
 
-DOCUMENTS = {path.stem: path.read_text(encoding="utf-8") for path in [guides.ROOT / "README.md", *guides.GUIDES]}
+OTHERS = [guides.ROOT / "README.md", guides.ROOT / "docs" / "reference.md"]
+DOCUMENTS = {path.stem: path.read_text(encoding="utf-8") for path in [*OTHERS, *guides.GUIDES]}
 
 
 def test_there_are_guides() -> None:

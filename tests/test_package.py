@@ -31,8 +31,8 @@ from tests.servers import answering, anything
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "tasks.py", "config.yaml", "alembic.ini")
 FOLDERS = ("sqlstrata", "project", "bench", "tests", "migrations")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-TASKS = next(each for each in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "sqlstrata.tasks" in each)
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+TASKS = next(each for each in re.findall(r"```python\n(.*?)```", REFERENCE, re.DOTALL) if "sqlstrata.tasks" in each)
 PROGRAMS = ("sqlstrata", "python -m sqlstrata", "inv")
 
 MODULES = {
