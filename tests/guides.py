@@ -195,7 +195,7 @@ def is_as_shown(shown: str, output: str) -> bool:
 
 def _plain(output: str) -> str:
     output = re.sub(r"\b[0-9a-f]{12}\b", "ID", output)
-    output = re.sub(r"\b\d+(\.\d+)? m?s\b", "TIME", output)
+    output = re.sub(r"\b\d+(\.\d+)? ?m?s\b", "TIME", output)
     return re.sub(r"\s+", " ", output).strip()
 
 
