@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sqlstrata.tasks import namespace
 from tests import guides
@@ -91,6 +92,14 @@ def test_every_link_leads_somewhere(name: str) -> None:
         if heading:
             heads = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
             assert heading in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}, target
+
+
+def test_the_hook_of_the_guide_is_that_of_the_repository() -> None:
+    """Which .pre-commit-hooks.yaml has."""
+    shown = next(block.text for block in guides.blocks(DOCUMENTS["ci"]) if block.text.startswith("repos:"))
+    (hook,) = yaml.safe_load(shown)["repos"][0]["hooks"]
+    (ours,) = yaml.safe_load((guides.ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert hook.items() <= ours.items()
 
 
 def test_an_output_is_compared_but_for_what_differs_each_time() -> None:
