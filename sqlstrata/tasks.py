@@ -155,10 +155,17 @@ def identify(plan: Plan, notify: Notify, url: str | None = None) -> Result:
     return sqlstrata.identify(plan, url, notify)
 
 
-@command()
-def adopt(plan: Plan, notify: Notify, url: str | None = None, protect: bool = False, wait: float = WAIT) -> Result:
+@command(progress=True, as_is="write a frozen stage of this name first: the database as it is, before the last stage")
+def adopt(
+    plan: Plan,
+    notify: Notify,
+    url: str | None = None,
+    protect: bool = False,
+    as_is: str | None = None,
+    wait: float = WAIT,
+) -> Result:
     """Write the revision of the stage that has exactly this schema into a database that was created elsewhere."""
-    return sqlstrata.adopt(plan, url, protect=protect, wait=wait, notify=notify)
+    return sqlstrata.adopt(plan, url, protect=protect, as_is=as_is, wait=wait, notify=notify)
 
 
 @command(to="the last stage to release (default: the last of all)")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlstrata import commands
 from sqlstrata.databases import database
 from sqlstrata.errors import Refused, WrongUse
+from tests.commands.running import Inv
 from tests.projects import Project, write
 
 PESSOAS = """
@@ -51,14 +52,15 @@ def test_a_drifted_database_becomes_a_stage_and_goes_on_to_the_models(live: Proj
         assert connection.execute(sa.text("SELECT nome FROM pessoas")).scalars().all() == ["Ana"]
 
 
-def test_it_is_one_step_where_the_last_stage_needs_no_leave(tmp_path: Path) -> None:
+def test_it_is_one_step_where_the_last_stage_needs_no_leave(tmp_path: Path, inv: Inv) -> None:
     url = f"sqlite:///{tmp_path / 'dev.db'}"
     project = write(tmp_path / "projeto", {"pessoas": PESSOAS}, [{"name": "agora", "live": True}], url=url)
     commands.rebuild(project.plan())
     with database.connect(database.engine(url)) as connection:
         connection.execute(sa.text("CREATE INDEX por_nome ON pessoas (nome)"))
         connection.commit()
-    assert commands.adopt(project.plan(), as_is="antes").stage == "antes"
+    ran = inv("adopt", "--as-is", "antes", "--json", "--config", str(project.config))
+    assert (ran.code, ran.json["stage"]) == (0, "antes")
     assert commands.up(project.plan()) == ("agora",)
     commands.status(project.plan())
 
