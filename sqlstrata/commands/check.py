@@ -84,6 +84,8 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     remedy = "" if wrong is None else folder.remedy(folder.read(plan.migrations / "versions"))
     proved = folder.is_proved(plan.migrations)
     found = Checked(wrong or drift, unlisted(plan), remedy, proved, drifted=drift is not None)
+    if (left := folder.frozen_left(plan)) is not None:
+        notify(left, "")
     if found.unlisted:
         notify(f"Warning: no stage turns on {', '.join(found.unlisted)}.", "")
     return accepted(found)

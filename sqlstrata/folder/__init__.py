@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlstrata.folder.comparison import Cause, Change, Mismatch, changes, compare, difference
 from sqlstrata.folder.files import File, foreign, read
-from sqlstrata.folder.frozen import frozen_edited, frozen_mismatch, frozen_written, require_frozen
+from sqlstrata.folder.frozen import frozen_edited, frozen_left, frozen_mismatch, frozen_written, require_frozen
 from sqlstrata.folder.lock import heal, locked
 from sqlstrata.folder.replacement import Replaced, replace, require_ours, write
 from sqlstrata.folder.runnable import edited_place, remedy, require_runnable
@@ -32,6 +32,7 @@ __all__ = [
     "environment_mismatch",
     "foreign",
     "frozen_edited",
+    "frozen_left",
     "frozen_mismatch",
     "frozen_written",
     "heal",

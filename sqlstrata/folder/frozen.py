@@ -43,6 +43,15 @@ def frozen_mismatch(plan: Plan, made: Sequence[Step]) -> Mismatch | None:
     return Mismatch(step.stage.name, "models", shown(path), difference((f"on disk/{path.name}", text), given))
 
 
+def frozen_left(plan: Plan) -> str | None:
+    """Give a sentence about files in the folder of frozen stages that no stage names; None without any."""
+    named = {path_of(plan, stage.name).name for stage in plan.stages}
+    left = [path for path in sorted(plan.frozen.glob("*.py")) if path.name not in named]
+    if not left or not any(stage.frozen or stage.live for stage in plan.stages):
+        return None
+    return f"Warning: no stage has the file {', '.join(map(shown, left))}. Remove it if the stage is gone for good."
+
+
 def require_frozen(plan: Plan) -> None:
     """Raise HistoryDiffers where a frozen file was edited by hand."""
     found = frozen_edited(plan)

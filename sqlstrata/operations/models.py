@@ -29,6 +29,8 @@ def last_stage(config: Config) -> Models | None:
     command = getattr(config.cmd_opts, "cmd", [None])[0]
     if not path or (config.cmd_opts is not None and getattr(command, "__name__", "") not in {"check", "revision"}):
         return None
+    if not Path(path).exists():  # the folder goes on without the program
+        return None
     import yaml
 
     plan = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

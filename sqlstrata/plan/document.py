@@ -94,7 +94,7 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         beside = sorted(p.name for p in path.parent.glob("*.y*ml"))
-        near = f"The folder has {', '.join(beside)}" if beside else "Write one"
+        near = f"The folder has {', '.join(beside)}" if beside else "`sqlstrata init` writes one"
         message = "There is no such configuration file."
         raise WrongUse(message, where=str(path), hint=f"{near}; `--config` names another.") from None
     except IsADirectoryError:

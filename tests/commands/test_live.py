@@ -180,3 +180,13 @@ def test_alembic_check_knows_the_tables_of_frozen_stages(live: Project) -> None:
         [sys.executable, "-m", "alembic", "check"], cwd=live.folder, capture_output=True, text=True, check=False
     )
     assert "No new upgrade operations detected." in ran.stdout, ran.stderr
+
+
+def test_check_names_a_frozen_file_that_no_stage_has(live: Project) -> None:
+    commands.rebuild(live.plan())
+    (live.folder / "stages" / "velha.py").write_text("")
+    said: list[str] = []
+    commands.check(live.plan(), lambda sentence, _: said.append(sentence))
+    assert len(said) == 1
+    assert said[0].startswith("Warning: no stage has the file ")
+    assert "velha.py. Remove it" in said[0]

@@ -327,7 +327,10 @@ def test_a_file_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongUse) as caught:
         plan.read(Path("config.yaml"))
-    assert str(caught.value) == "config.yaml: There is no such configuration file. Write one; `--config` names another."
+    assert (
+        str(caught.value)
+        == "config.yaml: There is no such configuration file. `sqlstrata init` writes one; `--config` names another."
+    )
 
 
 def test_the_files_beside_one_that_is_not_there_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
