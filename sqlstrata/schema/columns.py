@@ -133,6 +133,7 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         keywords["quote"] = "True"
     keywords |= dict(dialect_options(column, dialects))
     created = CreateColumn(column)
+    types = type_texts(column.type, dialects, column)
     element = element_as(column.type, "postgresql" if "postgresql" in dialects else dialects[0])
     native = "postgresql" in dialects and is_made_by_itself(element)
     return Column(
@@ -140,8 +141,8 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         rest=tuple(rest),
         keywords=tuple(keywords.items()),
         ddl=on_each(partial(ddl, created), dialects),
-        types=type_texts(column.type, dialects, column),
-        kinds={name: family(stored_as(column.type, name)) for name in dialects},
+        types=types,
+        kinds={name: _kind(column.type, name, types[name]) for name in dialects},
         nullable=bool(column.nullable),
         default=defaults,
         computed=value,
@@ -152,6 +153,14 @@ def _described(table: sa.Table, column: sa.Column[Any], dialects: tuple[str, ...
         checks=bool(checks),
         default_value={name: text for name in dialects if (text := _literal(column, name)) is not None},
     )
+
+
+def _kind(type_: sa.types.TypeEngine[Any], name: str, text: str | None) -> str:
+    """The family of a type on one dialect; for a class of the user's that is in none, its name on the server."""
+    stored = stored_as(type_, name)
+    found = family(stored)
+    is_users = found == type(stored).__name__ and not type(stored).__module__.startswith("sqlalchemy.")
+    return text if is_users and text is not None else found
 
 
 def _scalar(column: sa.Column[Any]) -> object:

@@ -24,6 +24,7 @@ from sqlstrata.source import Call, Chain, Source, call, flat, quoted
 Type = sa.types.TypeEngine[Any]
 
 _DIALECT_MODULES = {"postgresql": postgresql, "mysql": mysql, "sqlite": sqlite}
+_ABSTRACT = {sa.types.TypeEngine, sa.types.TypeDecorator, sa.types.UserDefinedType}
 
 
 def type_texts(type_: Type, dialects: Iterable[str], column: sa.Column[Any] | None = None) -> dict[str, str | None]:
@@ -81,7 +82,7 @@ def _is(candidate: Source, wanted: Texts) -> bool:
 def stored_as(type_: Type, name: str) -> Type:
     """The type that stores the values on one dialect, without variants and decorators."""
     found: Type = variants(type_).get(name, type_)
-    while isinstance(found, sa.TypeDecorator) and _module(found) is None:
+    while isinstance(found, sa.TypeDecorator) and _module(type(found)) is None:
         found = found.load_dialect_impl(dialect(name))
     return found
 
@@ -92,23 +93,27 @@ def element_as(type_: Type, name: str) -> object:
     return getattr(stored, "item_type", stored)
 
 
-def _module(type_: Type) -> str | None:
+def _module(cls: type) -> str | None:
     """The module from which a revision imports this class: `sa`, a dialect's, or none."""
-    cls = type(type_)
     if cls.__module__.startswith("sqlalchemy.dialects."):
         name = cls.__module__.split(".")[2]
         return name if hasattr(_DIALECT_MODULES.get(name), cls.__name__) else None
-    if cls.__module__.startswith("sqlalchemy.") and getattr(sa.types, cls.__name__, None) is cls:
+    is_public = cls.__module__.startswith("sqlalchemy.") and getattr(sa.types, cls.__name__, None) is cls
+    if is_public and cls not in _ABSTRACT:
         return "sa" if getattr(sa, cls.__name__, None) is cls else "sa.types"
     return None
 
 
 def _own_name(type_: Type, dialects: Collection[str]) -> Source | None:
-    """`sa.String(length=50)`: the class with those arguments that are not its defaults."""
-    module = _module(type_)
-    if module is None:
+    """`sa.String(length=50)`: the class with those arguments that are not its defaults.
+
+    For a class of a driver, or one of the user's, it is the nearest class that SQLAlchemy has a name for.
+    """
+    named = ((module, cls) for cls in type(type_).__mro__ if (module := _module(cls)) is not None)
+    found = next(named, None)
+    if found is None:
         return None
-    name = f"{module}.{type(type_).__name__}"
+    name = f"{found[0]}.{found[1].__name__}"
     if isinstance(type_, sa.Enum):
         return _enum(type_, name, dialects)
     if isinstance(type_, mysql.SET):

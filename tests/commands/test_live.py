@@ -190,3 +190,45 @@ def test_check_names_a_frozen_file_that_no_stage_has(live: Project) -> None:
     assert len(said) == 1
     assert said[0].startswith("Warning: no stage has the file ")
     assert "velha.py. Remove it" in said[0]
+
+
+def test_types_of_drivers_and_of_the_user_can_be_frozen(live: Project) -> None:
+    """A decorator often asks the dialect for its own class; it is written as the one that SQLAlchemy has a name for."""
+    live.module(
+        "pessoas",
+        """
+        from sqlalchemy.dialects import postgresql
+
+
+        class Guid(sa.types.TypeDecorator):
+            impl = sa.CHAR
+            cache_ok = True
+
+            def load_dialect_impl(self, dialect):
+                return dialect.type_descriptor(postgresql.UUID() if dialect.name == "postgresql" else sa.CHAR(32))
+
+
+        class Ponto(sa.types.UserDefinedType):
+            cache_ok = True
+
+            def get_col_spec(self, **_):
+                return "POINT"
+
+
+        class Email(sa.String):
+            pass
+
+
+        class Pessoa(Base):
+            __tablename__ = "pessoas"
+            id: Mapped[str] = mapped_column(Guid(), primary_key=True)
+            onde: Mapped[str | None] = mapped_column(Ponto())
+            email: Mapped[str | None] = mapped_column(Email(80))
+        """,
+    )
+    live.configure(servers=["sqlite", "postgresql"], stages=[{"name": "inicio", "live": True}])
+    commands.rebuild(live.plan(), apply_it=False)
+    text = frozen(live, "inicio").read_text()
+    assert 'sa.CHAR(length=32).with_variant(sa.UUID(), "postgresql")' in text
+    assert 'type_on(sqlite="POINT", postgresql="POINT")' in text
+    assert "sa.String(length=80)" in text
