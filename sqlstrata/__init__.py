@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlstrata.commands.eject import eject
     from sqlstrata.commands.identify import identify
     from sqlstrata.commands.import_alembic import import_alembic
+    from sqlstrata.commands.import_git import import_git
     from sqlstrata.commands.init import init
     from sqlstrata.commands.new_stage import new_stage
     from sqlstrata.commands.onboard import onboard
@@ -45,8 +46,8 @@ _ELSEWHERE = {
 
 __all__ = [
     "Plan", "Revision", "SqlstrataError", "Stage", "adopt", "alembic_project", "audit", "check", "down", "eject",
-    "find", "history", "identify", "import_alembic", "init", "new_stage", "onboard", "read", "rebuild", "release",
-    "reset", "sql", "stages", "status", "up", "verify",
+    "find", "history", "identify", "import_alembic", "import_git", "init", "new_stage", "onboard", "read", "rebuild",
+    "release", "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip
 
 

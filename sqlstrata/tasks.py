@@ -266,6 +266,44 @@ def audit(
     return sqlstrata.audit(project, url or "sqlite://", notify=notify)
 
 
+@command(
+    progress=True,
+    iterable=["at", "models", "root", "base", "stub", "env"],
+    at="a git ref that becomes a stage; may be given several times, in the stages' order",
+    tags="a pattern of tags, such as 'v*', sorted as versions",
+    models="where the models are in the repository; several for several times (default: where they are now)",
+    root="a folder in the repository that modules are imported from, such as src; may be given several times",
+    base="module:attribute of a base, where it is not as in config.yaml; may be given several times",
+    python="an interpreter that can import the old models; its SQLAlchemy may be 1.3 or later (default: this one)",
+    stub="a module to replace by an empty one; may be given several times",
+    stand_ins="a folder with modules that come before all others",
+    env="NAME=VALUE that the old models read; may be given several times",
+    repository="the repository (default: that of config.yaml)",
+)
+def import_git(  # noqa: PLR0913, PLR0917 - each is a flag
+    plan: Plan,
+    notify: Notify,
+    at: list[str],
+    models: list[str],
+    root: list[str],
+    base: list[str],
+    stub: list[str],
+    env: list[str],
+    tags: str | None = None,
+    python: str | None = None,
+    stand_ins: str | None = None,
+    repository: str | None = None,
+) -> Result:
+    """Write stages from the models at git refs, where their schema changed."""
+    from sqlstrata.past.models import importing
+    from sqlstrata.past.place import Options
+
+    options = Options(tuple(models), tuple(root), tuple(base))
+    way = importing(python, stub, stand_ins, env)
+    place = None if repository is None else Path(repository)
+    return sqlstrata.import_git(plan, at, tags=tags, options=options, importing=way, repository=place, notify=notify)
+
+
 namespace = Collection.from_module(sys.modules[__name__])
 
 # `inv` runs this object, and parses the words for the commands after it has loaded tasks.py.

@@ -38,6 +38,7 @@ ROOMS = (
     "proof",
     "start",
     "replay",
+    "past",
     "commands",
     "asking",
     "terminal",

@@ -9,6 +9,7 @@ from sqlstrata.commands.down import down
 from sqlstrata.commands.eject import eject
 from sqlstrata.commands.identify import identify
 from sqlstrata.commands.import_alembic import import_alembic
+from sqlstrata.commands.import_git import import_git
 from sqlstrata.commands.init import init
 from sqlstrata.commands.new_stage import new_stage
 from sqlstrata.commands.onboard import onboard
@@ -22,6 +23,6 @@ from sqlstrata.commands.up import up
 from sqlstrata.commands.verify import verify
 
 __all__ = [
-    "adopt", "audit", "check", "down", "eject", "identify", "import_alembic", "init", "new_stage",
+    "adopt", "audit", "check", "down", "eject", "identify", "import_alembic", "import_git", "init", "new_stage",
     "onboard", "rebuild", "release", "reset", "sql", "stages", "status", "up", "verify",
 ]  # fmt: skip

@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-from sqlstrata.errors import WrongUse
 from sqlstrata.start.texts import scalar
 
 
@@ -54,14 +53,11 @@ def with_frozen_stages(text: str, place: int, stages: Sequence[Mapping[str, obje
     """Give the text with more stages before the one at `place`, or at the end. Nothing else changes."""
     node: Any = _at(text, ("stages",))
     if node.flow_style:
-        raise WrongUse(
-            "The stages in config.yaml cannot be added to by a program.",
-            hint="Write `stages:` as a list with a line for each stage.",
-        )
+        return _before_in_flow(text, node, place, stages)
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = text.splitlines(keepends=True)
     at = node.value[place].start_mark.line if place < len(node.value) else _end(lines, node)
-    while place < len(node.value) and at > node.start_mark.line and lines[at - 1].lstrip().startswith("#"):
+    while place < len(node.value) and lines[at - 1].lstrip().startswith("#"):
         at -= 1
     dash = " " * node.start_mark.column
     added: list[str] = []
@@ -69,6 +65,19 @@ def with_frozen_stages(text: str, place: int, stages: Sequence[Mapping[str, obje
         dumped = yaml.safe_dump([dict(stage)], allow_unicode=True, sort_keys=False, width=10**9)
         added += [f"{dash}{line}{newline}" for line in dumped.splitlines()] + [newline]
     return "".join([*lines[:at], *added, *lines[at:]])
+
+
+def _before_in_flow(text: str, node: Any, place: int, stages: Sequence[Mapping[str, object]]) -> str:  # noqa: ANN401 - the same
+    """The same in `stages: [{…}, {…}]`."""
+    items = [
+        yaml.safe_dump(dict(stage), allow_unicode=True, sort_keys=False, width=10**9, default_flow_style=True).strip()
+        for stage in stages
+    ]
+    if place == len(node.value):
+        at = node.value[-1].end_mark.index
+        return f"{text[:at]}, {', '.join(items)}{text[at:]}"
+    at = node.value[place].start_mark.index
+    return f"{text[:at]}{', '.join(items)}, {text[at:]}"
 
 
 def with_top_key(text: str, key: str, value: str | Sequence[str]) -> str:

@@ -75,6 +75,12 @@ def following(folder: Path, url: sa.URL) -> Path:
     return folder / NAME / f"{_schemas(folder, url)}.migrations"
 
 
+def trees(folder: Path) -> Path:
+    """The folder of the git trees whose models were read, each by its hash; git ignores it. Raises WrongUse."""
+    _ignore(folder)
+    return folder / NAME / "trees"
+
+
 def _schemas(folder: Path, url: sa.URL) -> str:
     is_file = url.get_backend_name() == "sqlite" and url.database
     name = _relative(folder, str(url.database)) if is_file else url.set(password=None).render_as_string()
@@ -92,12 +98,19 @@ def _relative(folder: Path, file: str) -> str:
 
 def _write(folder: Path, name: str, text: str, *, replace: bool = True) -> None:
     """Write one of the files; git ignores the folder from its first file on."""
-    place = folder / NAME / name
-    ignored = place.with_name(".gitignore")
+    _ignore(folder)
+    _whole(folder / NAME / name, text, replace=replace)
+
+
+def _ignore(folder: Path) -> None:
+    ignored = folder / NAME / ".gitignore"
+    if not ignored.exists():
+        _whole(ignored, "*\n")
+
+
+def _whole(place: Path, text: str, *, replace: bool = True) -> None:
     try:
         place.parent.mkdir(exist_ok=True)
-        if not ignored.exists():
-            write_whole(ignored, b"*\n")
         write_whole(place, text.encode(), replace=replace)
     except OSError as error:
         message = f"{place} cannot be written: {error.strerror}."

@@ -70,6 +70,13 @@ def freeze(plan: Plan, stage: str, before: Schema, after: Schema, models: sa.Met
     return _text(stage, [*gone, *dropped], parts)
 
 
+def with_helpers(statements: Iterable[str]) -> str:
+    """The text of a file of these statements, which may use all that a frozen file may."""
+    imports = f"from sqlalchemy.dialects import {', '.join(_DIALECTS)}\nfrom sqlalchemy.ext.compiler import compiles\n"
+    head = ("import sqlalchemy as sa", imports, *_HELPERS.values(), "metadata = sa.MetaData()")
+    return "\n".join([*head, *statements, ""])
+
+
 def require_readable(plan: Plan, text: str, schema: Schema) -> None:
     """Raise WrongUse where the text, after the frozen stages of the plan, does not define this schema."""
     accumulated = frozen.Accumulated(Extensions(plan.extensions).created_by)
@@ -78,16 +85,25 @@ def require_readable(plan: Plan, text: str, schema: Schema) -> None:
         if stage.frozen:
             accumulated.add(frozen.read(plan, index), frozen.path_of(plan, stage.name))
     path = frozen.path_of(plan, last.name)
-    found = describe(accumulated.add(text, path), described=Described(plan.dialects))
-    for name in ("tables", "enums", "sequences", "statements"):
-        wanted, made = getattr(schema, name), getattr(found, name)
-        for key in (*wanted, *made):
-            if wanted.get(key) != made.get(key):
-                raise WrongUse(
-                    f"Stage {last.name} cannot be frozen: {name.removesuffix('s')} {key} of the models is "
-                    f"{_shown(wanted.get(key))}, and frozen it would be {_shown(made.get(key))}.",
-                    hint="Write this part of the model in plain SQLAlchemy.",
-                )
+    require_same(last.name, schema, describe(accumulated.add(text, path), described=Described(plan.dialects)))
+
+
+def require_same(stage: str, wanted: Schema, found: Schema) -> None:
+    """Raise WrongUse where a stage's frozen files do not define the schema that they were written from."""
+    for part, key in differing(wanted, found):
+        raise WrongUse(
+            f"Stage {stage} cannot be frozen: {part.removesuffix('s')} {key} of the models is "
+            f"{_shown(getattr(wanted, part).get(key))}, and frozen it would be "
+            f"{_shown(getattr(found, part).get(key))}.",
+            hint="Write this part of the model in plain SQLAlchemy.",
+        )
+
+
+def differing(one: Schema, other: Schema) -> Iterator[tuple[str, str]]:
+    """What differs between two schemas: `tables`, `enums`, `sequences` or `statements`, and the name of one."""
+    for part in ("tables", "enums", "sequences", "statements"):
+        wanted, made = getattr(one, part), getattr(other, part)
+        yield from ((part, key) for key in dict.fromkeys((*wanted, *made)) if wanted.get(key) != made.get(key))
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,1 @@
+"""The past of a project: schemas of earlier models, read from git."""
