@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ ROOT = Path(__file__).parent
 @task(help={"args": "further words for pytest, for example --args='-k proof'"})
 def test(_: Context, args: str = "") -> None:
     """Run the tests. Where no server answers, the tests that need it are skipped; with CI set they fail."""
-    _run("-m", "pytest", "-n", "auto", *args.split())
+    workers = 2 * (os.cpu_count() or 1)  # half of the time they wait for servers and for other processes
+    _run("-m", "pytest", "-n", str(workers), *args.split())
 
 
 @task(help={"fix": "repair what can be repaired"})

@@ -182,7 +182,7 @@ def _made(
                 text = freeze(plan, name, before, schema, found.metadata)
                 metadata = accumulated.add(text, frozen.path_of(plan, name))
                 missing = _require_exact(connection, metadata, ran, old, accepted)
-                inserts, left = seeds(rows, found, connection.dialect)
+                inserts, left = seeds(rows, found, connection.dialect.name)
             entry: dict[str, object] = {
                 "name": name,
                 "message": old.message or name,

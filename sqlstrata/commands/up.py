@@ -79,7 +79,8 @@ def _back_in_history(
     plan: Plan, known: Sequence[File], confirmed: Callable[[str], bool], wait: float, notify: Notify
 ) -> None:
     """Take the development database along, where its revision is gone from the history."""
-    with existing(plan, None, wait=wait) as connection:
+    there = chosen(plan, None)
+    with database.reporting(there), existing(plan, None, wait=wait) as connection:
         revision = apply.revision_of(connection, plan)
     if revision is None or stage_of(revision, known) is not None:
         return

@@ -143,7 +143,16 @@ def changed_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
 
 def named_by_sql(stage: Stage, dialect: str, *schemas: Schema) -> set[str]:
     """Tables that the stage's own SQL names."""
-    words = words_of(data_of(stage, dialect))
+    return _named(data_of(stage, dialect), *schemas)
+
+
+def read_by_expressions(stage: Stage, dialect: str, schema: Schema) -> set[str]:
+    """Tables that the stage's `fill` and `cast` name: what they read must be there."""
+    return _named(expressions_of(stage, dialect), schema)
+
+
+def _named(texts: Iterable[str], *schemas: Schema) -> set[str]:
+    words = words_of(texts)
     keys = {key for schema in schemas for key in schema.tables} if words else set[str]()
     return {key for key in keys if words.issuperset(words_of([key.rpartition(".")[2]]))}
 

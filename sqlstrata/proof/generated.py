@@ -21,9 +21,18 @@ import sqlalchemy as sa
 from alembic import command
 
 from sqlstrata.migrate.apply import configuration
-from sqlstrata.operations.failures import blames_values
+from sqlstrata.operations.failures import blames_values, code_of
 from sqlstrata.proof.agreement import Observed
-from sqlstrata.proof.carried import altered, changed_by_sql, computed, lost, named_by, named_by_sql, own_texts
+from sqlstrata.proof.carried import (
+    altered,
+    changed_by_sql,
+    computed,
+    lost,
+    named_by,
+    named_by_sql,
+    own_texts,
+    read_by_expressions,
+)
 from sqlstrata.proof.compare import compare, named, touched
 from sqlstrata.proof.drive import Stop, drive, refuses
 from sqlstrata.proof.emptying import empty, pointing_at
@@ -148,11 +157,12 @@ def _moves(made: Generated, position: Move, notify: Notify, *, resumed: bool) ->
 
 
 def _prepare(made: Generated, index: int) -> None:
-    """Fill the tables that the stage changes, and some that point at them."""
+    """Fill the tables that the stage changes or reads, and some that point at them."""
     walk, before = made.walk, made.walk.schema(index - 1)
     made.follow(index)
     near = sorted(walk.neighbours.pointing(made.changing) - made.changing)[:_MOST_POINTING]
-    keys = {key for key in (*made.changing, *near) if key in before.tables}
+    read = read_by_expressions(walk.steps[index].stage, walk.server, before)
+    keys = {key for key in (*made.changing, *near, *read) if key in before.tables}
     stale = {key for key in keys if walk.rows.rows.get(key) and made.filled.get(key) is not before.tables[key]}
     around = pointing_at(before, stale)
     if around and made.strange.isdisjoint(around) and empty(walk, before, around):
@@ -265,10 +275,14 @@ def _may_stop(made: Generated, move: Move, error: Exception) -> bool:
     texts = own_texts(made.walk.steps[move.index].stage, made.walk.server)
     if not texts or not isinstance(error, sa.exc.DBAPIError) or not blames_values(error):
         return False
-    if isinstance(error, sa.exc.IntegrityError):
+    if isinstance(error, sa.exc.IntegrityError) or code_of(error) == _NULL_STAYS:
         return made.rows.get(move.index, BORDERS) == BORDERS
     statement = " ".join((error.statement or "").replace("%%", "%").split())
     return any(text in statement for text in texts)
+
+
+_NULL_STAYS = 1265
+"""MariaDB's number for a NULL in a column that becomes NOT NULL."""
 
 
 def _read_again(made: Generated, move: Move) -> None:

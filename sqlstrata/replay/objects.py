@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlstrata.dialects import quoted
 
 Event = tuple[str, str]
-"""When it is created, `before_create` or `after_create` of the tables, and the statement."""
+"""When it is executed, before or after the tables are created or dropped, and the statement."""
 
 
 def objects(connection: sa.Connection) -> Iterator[Event]:
@@ -116,9 +116,9 @@ def _postgresql(connection: sa.Connection) -> Iterator[Event]:
     for query in (_VIEW_INDEXES, _RULES, _TRIGGERS):
         yield from ((after, text.rstrip(";")) for (text,) in rows(query))
     for name, forced in rows(_SECURED):
-        yield after, f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
-        if forced:
-            yield after, f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"
+        for word, back in (("ENABLE", "DISABLE"), ("FORCE", "NO FORCE"))[: 1 + bool(forced)]:
+            yield after, f"ALTER TABLE {name} {word} ROW LEVEL SECURITY"
+            yield "before_drop", f"ALTER TABLE {name} {back} ROW LEVEL SECURITY"
     for name, table, permissive, command, roles, using, checked in rows(_POLICIES):
         text = f"CREATE POLICY {name} ON {table}{'' if permissive else ' AS RESTRICTIVE'} FOR {command} TO {roles}"
         text += f" USING ({using})" if using else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sqlstrata import dialects
 from sqlstrata.replay import objects
 from sqlstrata.start.reflection import reflected
 
@@ -56,13 +57,14 @@ def _tidied(dialect: sa.Dialect, column: sa.Column[Any]) -> None:
         column.type = generic
 
 
-def seeds(before: Rows, after: State, dialect: sa.Dialect) -> tuple[list[str], list[str]]:
+def seeds(before: Rows, after: State, on: str) -> tuple[list[str], list[str]]:
     """The INSERTs of rows that are in a database after a revision and were not before, and what they leave out.
 
-    Rows that were changed or removed are left out, and values that have no literal.
+    on: SQLAlchemy's name of the server. Rows that were changed or removed are left out, and values without a literal.
     """
     made: list[str] = []
     left: list[str] = []
+    dialect = dialects.dialect(on)
     for table in after.metadata.sorted_tables:
         was, now = before.get(table.key, ()), after.rows.get(table.key, ())
         common = {name for row in was for name in row} & set(table.columns.keys())

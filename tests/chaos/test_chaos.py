@@ -1,4 +1,4 @@
-"""A minute of chaos in every run of the tests; `python -m tests.chaos` does as much as one likes."""
+"""Some chaos in every run of the tests; `python -m tests.chaos` does as much as one likes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.chaos.registry import cases
 from tests.servers import SERVERS, answering
 
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
-SECONDS = float(os.environ.get("STRATA_CHAOS", "60"))
+SECONDS = float(os.environ.get("STRATA_CHAOS", "20"))
 """How long, over all servers."""
 
 

@@ -26,7 +26,8 @@ def test_stages_gives_one_object_with_the_keys_of_the_contract(given: Inv, proje
     project.configure(stages=[{**STAGES[0], "message": "Quem"}, *STAGES[1:]])
     ran = given("stages", "--json")
     assert ran.code == 0
-    assert [list(each) for each in ran.json["stages"]] == [["name", "message", "modules", "revision", "changes"]] * 3
+    keys = {"name", "message", "modules", "revision", "changes"}
+    assert [keys <= each.keys() for each in ran.json["stages"]] == [True] * 3
     assert ran.json["stages"][0]["message"] == "Quem"
     assert ran.json["stages"][1]["modules"] == ["pessoas", "cidades"]
     assert ran.json["stages"][1]["changes"] == ["+ cidades (2 columns)"]

@@ -142,7 +142,7 @@ def test_long_work_without_a_terminal_reports_now_and_then(
     monkeypatch.setattr(terminal, "_PAUSE", 0.0)
     ran = given("rebuild")
     assert ran.code == 0
-    doings = ("making", "proving on SQLite in memory", "up")
+    doings = ("making", *["proving on SQLite in memory"] * 2, "up")  # on generated rows, and on the stages' own
     names = ("pessoas (1 of 3)", "cidades (2 of 3)", "email (3 of 3)")
     assert ran.err.splitlines() == [f"{doing}: {name}" for doing in doings for name in names]
 
@@ -158,14 +158,18 @@ def _piped(project: Project, *words: str, **environ: str) -> subprocess.Complete
     )  # fmt: skip
 
 
-COMMANDS = (["rebuild"], ["stages"], ["sql"], ["up", "--to", "ação"], ["rebuild", "--dry-run"])
+COMMANDS = {
+    "ascii": (["rebuild"], ["stages"], ["sql"], ["up", "--to", "ação"], ["rebuild", "--dry-run"]),
+    "latin-1": (["stages"],),
+    "cp1252": (["stages"],),
+}
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", COMMANDS)
 def test_an_output_that_is_not_utf_8_never_ends_in_a_traceback(project: Project, encoding: str) -> None:
     project.module("acao", CIDADES.replace('"cidades"', '"ações_→_☃"').replace("Cidade", "Acao"))
     project.configure(stages=[*STAGES, {"name": "acao", "message": "Ação → ☃", "enable": ["acao"]}])
-    for words in COMMANDS:
+    for words in COMMANDS[encoding]:
         for more in ([], ["--json"]):
             ran = _piped(project, *words, *more, PYTHONIOENCODING=encoding)
             assert ran.returncode in {0, 2}, (words, ran)

@@ -162,15 +162,12 @@ def test_a_url_that_leads_elsewhere_is_refused_with_its_option(place: Place) -> 
 
 HONOURED: dict[str, list[tuple[str, dict[str, str]]]] = {
     "postgresql": [
-        ("{mine}?dbname={name}", {}),
         ("{server}?dbname={name}", {}),
         ("{mine}", {"PGDATABASE": "{other}", "PGHOST": "nowhere", "PGPORT": "1", "PGUSER": "nobody"}),
-        ("{mine}?service=loja", {}),
         ("{mine}", {"PGSERVICE": "loja"}),
         ("{mine}?application_name=x&options=-csearch_path%3Dpublic", {"PGOPTIONS": "-cstatement_timeout=60000"}),
     ],
     "mariadb": [
-        ("{mine}?database={name}", {}),
         ("{server}?db={name}", {}),
         ("{mine}?read_default_file={options}", {}),
         ("{mine}?init_command=SET+time_zone%3D'%2B03:00'", {}),

@@ -257,7 +257,7 @@ def _advised(project: Project) -> str:
     return str(json.loads(out).get("error", {}).get("hint", ""))
 
 
-@pytest.mark.parametrize("command", ["rebuild", "onboard", "reset"])
+@pytest.mark.parametrize("command", ["rebuild", "onboard"])
 def test_the_rows_of_a_run_that_was_killed_come_with_the_command_that_status_names(
     project: Project, command: str
 ) -> None:

@@ -172,7 +172,7 @@ TYPES = {
 }
 VALUES = {"texto": "'á'", "numero": "7", "dia": "'2024-02-29'", "cor": "'rosa'", "obrigado": "'y'", "quanto": "1.50"}
 TABLES = ("um", "dois", "tres")
-BRANCHES, SWITCHES = 5, int(os.environ.get("STRATA_SWITCHES", "6"))
+BRANCHES, SWITCHES = 5, int(os.environ.get("STRATA_SWITCHES", "3"))
 Tables = Mapping[str, tuple[str, ...]]
 
 

@@ -127,9 +127,8 @@ def test_a_database_that_create_all_made_is_adopted_and_goes_up(project: Project
 
 
 def renamed(project: Project) -> None:
-    """Another message for the first stage changes every id."""
-    stages = [{"message": each["name"], **each} for each in STAGES]
-    project.configure(stages=[{**stages[0], "message": "Outra"}, *stages[1:]])
+    """SQL of the first stage that changes nothing changes every id."""
+    project.configure(stages=[{**STAGES[0], "data": "SELECT 1"}, *STAGES[1:]])
 
 
 def test_after_old_ids_changed_rebuild_repoints_the_development_database(project: Project, url: str) -> None:

@@ -51,20 +51,20 @@ def sample(number: int) -> settings:
 
 
 @given(chains("sqlite"))
-@sample(40)
+@sample(20)
 def test_a_chain_is_proved_on_sqlite(chain: Chain) -> None:
     event(outcome(chain).partition(":")[0])
 
 
 @given(chains("postgresql"))
-@sample(6)
+@sample(4)
 def test_a_chain_is_proved_on_postgresql(chain: Chain) -> None:
     answering("postgresql")
     event(outcome(chain).partition(":")[0])
 
 
 @given(chains("mariadb"))
-@sample(6)
+@sample(4)
 def test_a_chain_is_proved_on_mariadb(chain: Chain) -> None:
     answering("mariadb")
     event(outcome(chain).partition(":")[0])
@@ -76,7 +76,7 @@ def test_what_can_be_made_is_hardly_ever_refused(server: str) -> None:
     refused = []
 
     @given(chains(server))
-    @settings(sample(60), max_examples=60, derandomize=True)
+    @settings(sample(30), max_examples=30, derandomize=True)
     def look(chain: Chain) -> None:
         try:
             made(chain)
@@ -97,7 +97,7 @@ def test_a_mirror_that_follows_shows_what_making_all_of_each_stage_does(server: 
     url = answering(server)
 
     @given(chains(server))
-    @sample(40 if server == "sqlite" else 8)
+    @sample(20 if server == "sqlite" else 5)
     def look(chain: Chain) -> None:
         whole: list[Snapshot] = []
         with Mirror(url) as mirror, scratch(url) as empty, empty.engine.connect() as connection:

@@ -560,7 +560,7 @@ def test_what_is_not_proved_is_told_as_a_short_table(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "Stage pessoas is not proved: up, sqlite does not match its models.\n"
         "  stage    direction  table    what               expected     found\n"
-        "  pessoas  up         pessoas  column nome: type  VARCHAR(50)  VARCHAR(49)\n"
-        " Nothing was written; only scratch databases were changed."
+        "  pessoas  up         pessoas  column nome: type  VARCHAR(50)  VARCHAR(49)\n\n"
+        "Nothing was written; only scratch databases were changed."
     )
     assert caught.value.code == 9

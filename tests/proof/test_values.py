@@ -32,7 +32,7 @@ from sqlstrata.scratch.clear import clear
 from tests.servers import SERVERS, answering
 
 LONG = int(os.environ.get("STRATA_VALUES", "0"))
-NUMBERS = {"sqlite": 30, "postgresql": 12, "mariadb": 6}
+NUMBERS = {"sqlite": 20, "postgresql": 6, "mariadb": 4}
 Row = dict[str, Any]
 Value = Callable[[Row], Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]

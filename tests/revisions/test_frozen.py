@@ -34,7 +34,8 @@ def nothing(_: sa.MetaData) -> None:
 @pytest.mark.parametrize("number", range(len(POSSIBLE)))
 def test_a_frozen_stage_gives_back_the_schema_and_the_revision(number: int) -> None:
     case, outcome = POSSIBLE[number]
-    for servers in {outcome.servers, *((each,) for each in outcome.servers)}:
+    alone = [(each,) for each in outcome.servers] if number % 5 == 0 else []
+    for servers in {outcome.servers, *alone}:
         stages = [{"name": "before"}, {"name": "after", **case.stage}]
         plan = changes.plan(stages, [changes.ADDRESSES[each] for each in servers])
         accumulated, texts = Accumulated(nothing), []
