@@ -159,7 +159,7 @@ def _made_of(plan: Plan, texts: Mapping[str, bytes]) -> str:
 
 def _parts(plan: Plan, texts: Mapping[str, bytes]) -> Iterator[bytes]:
     yield sys.version.encode()
-    yield from (f"{name} {version(name)}".encode() for name in _PACKAGES)
+    yield from _versions()
     yield from _program()
     yield plan.path.read_bytes()
     yield repr([plan.models, *(replace(stage, modules=()) for stage in plan.stages)]).encode()  # as it was read
@@ -167,6 +167,12 @@ def _parts(plan: Plan, texts: Mapping[str, bytes]) -> Iterator[bytes]:
     for name, text in texts.items():
         yield name.encode()
         yield text
+
+
+@cache
+def _versions() -> tuple[bytes, ...]:
+    """The versions of the libraries; asked once, because Python keeps each look into a folder that has changed."""
+    return tuple(f"{name} {version(name)}".encode() for name in _PACKAGES)
 
 
 @cache

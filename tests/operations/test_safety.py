@@ -36,7 +36,7 @@ from tests.servers import answering
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
-KILLS = int(os.environ.get("STRATA_KILLS", "6"))
+KILLS = int(os.environ.get("STRATA_KILLS", "3"))
 """How often a run is killed, on each server and in each test; some hundreds in a long run."""
 
 MODULES = {

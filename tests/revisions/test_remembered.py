@@ -107,7 +107,7 @@ def test_whatever_has_changed_has_it_made_again(project: Project, change: Callab
 
 def test_another_version_or_another_server_has_it_made_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(remembered, "version", lambda _: "0")
+        patch.setattr(remembered, "_versions", lambda: (b"0",))
         with pytest.raises(AssertionError, match="made again"):
             commands.check(project.plan())
     project.configure(prove_on=["${WHERE}"])
