@@ -13,7 +13,7 @@ from tests.chaos.registry import cases
 from tests.servers import SERVERS, answering
 
 SEED = int(os.environ.get("STRATA_SEED", "20240229"))
-SECONDS = float(os.environ.get("STRATA_CHAOS", "20"))
+SECONDS = float(os.environ.get("STRATA_CHAOS", "12"))
 """How long, over all servers."""
 
 
