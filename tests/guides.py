@@ -31,7 +31,7 @@ from tests.servers import SERVERS, answering, anything
 ROOT = Path(__file__).parents[1]
 REFERENCES = {"bench.md", "changes.md", "reference.md", "safety.md"}
 GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in REFERENCES]
-HOME = "/home/ada/work"
+HOME = "/path/to/project"
 """The folder that a guide starts in, as it shows it."""
 _SERVER = re.compile(r"postgresql\+psycopg://localhost/(\w+)")
 _BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
