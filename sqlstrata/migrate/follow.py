@@ -182,26 +182,23 @@ class _Following:
         accumulated = Accumulated(Extensions(plan.extensions).created_by)
         self.metadata = accumulated.add(str(form["text"]), Path("the kept schema"))
         self.place = local.following(plan.folder, self.url)
-        self.renamed: dict[str, str] = {}
 
     def way(self) -> Way:
         before, after = _described(self.own, self.metadata), _described(self.own, self.made[-1].metadata)
         renames = self.form["renames"]
         assert isinstance(renames, list)
-        found = way(self.revision, before, after, self.plan.stages, renames, self.own.dialects)
-        self.renamed = dict(found.stage.rename)
-        return found
+        return way(self.revision, before, after, self.plan.stages, renames, self.own.dialects)
 
     def run(self, found: Way, lost: Sequence[str], wait: float, waiting: Notify) -> Followed:
         """Try the way on a scratch database, and go it."""
         self._write(found)
-        self._try()
+        self._try(found)
         last = self.made[-1]
         form = _form(self.plan, self.url, last.metadata)
         local.remember_schemas(self.plan.folder, self.url, {self.revision: self.form, found.revision.id: form})
         with apply.connected(self.plan, wait=wait) as connection:
             self._up(connection, wait, waiting)
-            self._insert_rows(connection)
+            self._insert_rows(connection, found)
             apply.stamp(connection, self.plan, last.revision.id, wait, waiting)
             local.remember_schemas(self.plan.folder, self.url, {last.revision.id: form})
             different = compare(connection, last.metadata, self.plan.foreign)
@@ -239,7 +236,7 @@ class _Following:
         for name, text in texts.items():
             write_new(versions / name, text.encode())
 
-    def _try(self) -> None:
+    def _try(self, found: Way) -> None:
         """Raise SchemaDiffers, with nothing changed, where the way does not lead to the last stage's schema."""
         last = self.made[-1]
         schemas = sorted({table.schema for table in self.metadata.tables.values() if table.schema})
@@ -252,11 +249,11 @@ class _Following:
                 self.metadata.create_all(there)
             there.commit()
             self._up(there, 60, apply.silent)
-            self._insert_rows(there)
-            found = compare(there, last.metadata, self.plan.foreign)
-        if found:
+            self._insert_rows(there, found)
+            different = compare(there, last.metadata, self.plan.foreign)
+        if different:
             message = f"There is no way from the development database's schema to that of stage {last.stage.name}: "
-            message += "; ".join(f"{each.table}: {each.what}" for each in found)
+            message += "; ".join(f"{each.table}: {each.what}" for each in different)
             hint = "Nothing was changed in the database. `inv reset` makes it anew, without its rows."
             raise SchemaDiffers(f"{message}.", hint=hint)
 
@@ -265,10 +262,10 @@ class _Following:
         own = replace(self.plan, migrations=self.place, stages=stages)
         apply.up(connection, own, NAME, apply.silent, wait=wait, waiting=waiting)
 
-    def _insert_rows(self, connection: sa.Connection) -> None:
+    def _insert_rows(self, connection: sa.Connection, found: Way) -> None:
         """Insert the development rows of the tables that are new, as far as the last stage has their columns."""
         metadata = self.made[-1].metadata
-        new = metadata.tables.keys() - self.metadata.tables.keys() - set(self.renamed.values())
+        new = metadata.tables.keys() - self.metadata.tables.keys() - set(found.stage.rename.values())
         for stage in self.plan.stages:
             for name, rows in stage.rows.items():
                 if name in new and all(column in metadata.tables[name].columns for row in rows for column in row):

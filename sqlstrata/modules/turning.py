@@ -71,13 +71,14 @@ def as_imported(plan: Plan) -> sa.MetaData | None:
 
     Raises WrongUse where it fails.
     """
+    finder = _finder(plan)
+    with finder.turn(frozenset()):
+        tree = finder.sources.text(finder.sources.path(plan.models.package)).tree
+    if not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)):
+        return None
     stages, last = _Stages(plan), len(plan.stages) - 1
-    sources = stages.finder.sources
     try:
         with stages.importing(("__init__",)):
-            tree = sources.text(sources.path(plan.models.package)).tree
-            if not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)):
-                return None
             stages.finder.inits.listed = frozenset()  # no module is off
             stages.import_module(plan.models.package, "An application that imports it fails, too.", last)
             metadata = joined(list(stages.bases(last)))
