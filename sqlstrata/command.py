@@ -156,6 +156,16 @@ def _plan(config: str | None, report: Report) -> Plan:
     return plan
 
 
+def variables(texts: Iterable[str]) -> dict[str, str]:
+    """The variables that `--env NAME=VALUE` gives. Raises WrongUse."""
+    from sqlstrata.errors import WrongUse
+
+    pairs = [each.partition("=") for each in texts]
+    if not all(name and is_set for name, is_set, _ in pairs):
+        raise WrongUse("`--env` needs a name and a value.", hint="Write it as in `--env NAME=VALUE`.")
+    return {name: value for name, _, value in pairs}
+
+
 def new_plan(config: str | None, _: Report) -> Path:
     """The config.yaml to write: in the working directory, and in no folder above."""
     from sqlstrata.plan.finding import NAME

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import invoke.main
 from invoke import Collection, Program, task
 
 import sqlstrata
 from sqlstrata.asking import asked, confirmed
-from sqlstrata.command import WAIT, command, ending, new_plan
+from sqlstrata.command import WAIT, command, ending, new_plan, variables
 from sqlstrata.program import StrictProgram, program_name
 
 if TYPE_CHECKING:
@@ -215,15 +215,21 @@ def new_stage(
     )
 
 
+_PROJECT: dict[str, Any] = {
+    "from_": "the alembic.ini of the existing history (default: alembic.ini here)",
+    "script_location": "the folder with its env.py, where there is no alembic.ini",
+    "python": "the Python that has the project's libraries (default: this one)",
+    "env": "NAME=VALUE that its env.py reads; may be given several times",
+}
+"""The options that say which Alembic project is meant."""
+
+
 @command(
     progress=True,
     iterable=["at", "env", "accept_missing"],
-    from_="the alembic.ini of the existing history (default: alembic.ini here)",
-    script_location="the folder with its env.py, where there is no alembic.ini",
+    **_PROJECT,
     at="a revision that becomes a stage; may be given several times (default: the last one)",
     url="a server for the scratch database (default: that of the development database)",
-    python="the Python that has the project's libraries (default: this one)",
-    env="NAME=VALUE that its env.py reads; may be given several times",
     accept_missing="a kind of thing that the stages may leave out, such as `view`; may be given several times",
 )
 def import_alembic(  # noqa: PLR0913, PLR0917 - each is a flag
@@ -238,7 +244,7 @@ def import_alembic(  # noqa: PLR0913, PLR0917 - each is a flag
     python: str | None = None,
 ) -> Result:
     """Write stages from an existing Alembic history, keeping its ids; say what they leave out."""
-    project = sqlstrata.alembic_project(from_, script_location, python, env)
+    project = sqlstrata.alembic_project(from_, script_location, python, variables(env))
     return sqlstrata.import_alembic(plan, project, at, url, accept_missing=accept_missing, notify=notify)
 
 
@@ -246,11 +252,8 @@ def import_alembic(  # noqa: PLR0913, PLR0917 - each is a flag
     progress=True,
     reading=new_plan,
     iterable=["env"],
-    from_="the alembic.ini of the history (default: alembic.ini here)",
-    script_location="the folder with its env.py, where there is no alembic.ini",
+    **_PROJECT,
     url="a server for the scratch database (default: SQLite)",
-    python="the Python that has the project's libraries (default: this one)",
-    env="NAME=VALUE that its env.py reads; may be given several times",
 )
 def audit(
     _: Path,
@@ -262,7 +265,7 @@ def audit(
     python: str | None = None,
 ) -> Result:
     """Try an existing Alembic history, revision by revision, up and down on generated rows. Read-only."""
-    project = sqlstrata.alembic_project(from_, script_location, python, env)
+    project = sqlstrata.alembic_project(from_, script_location, python, variables(env))
     return sqlstrata.audit(project, url or "sqlite://", notify=notify)
 
 
@@ -299,7 +302,7 @@ def import_git(  # noqa: PLR0913, PLR0917 - each is a flag
     from sqlstrata.past.place import Options
 
     options = Options(tuple(models), tuple(root), tuple(base))
-    way = importing(python, stub, stand_ins, env)
+    way = importing(python, stub, stand_ins, variables(env))
     place = None if repository is None else Path(repository)
     return sqlstrata.import_git(plan, at, tags=tags, options=options, importing=way, repository=place, notify=notify)
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import re
 
-from sqlstrata.commands.editing import decoded
+from sqlstrata.commands.editing import with_frozen
 from sqlstrata.commands.progress import WAIT, Notify, healed, silent
 from sqlstrata.commands.rebuild import rebuild
 from sqlstrata.commands.target import chosen, existing
-from sqlstrata.commands.yaml_edit import with_frozen_stages
 from sqlstrata.databases import sqlite_file
-from sqlstrata.disk import shown, together
+from sqlstrata.disk import shown
 from sqlstrata.errors import SchemaDiffers, SqlstrataError, WrongUse
 from sqlstrata.migrate.identity import compare
 from sqlstrata.migrate.place import fitting
-from sqlstrata.modules import frozen
-from sqlstrata.modules.extensions import Extensions
+from sqlstrata.modules.frozen import path_of
 from sqlstrata.plan import Plan, read
 from sqlstrata.replay.state import state
-from sqlstrata.revisions.frozen import freeze
+from sqlstrata.revisions.frozen import Frozen, freeze
 from sqlstrata.revisions.generate import steps
 from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
@@ -38,10 +36,7 @@ def write_as_is(plan: Plan, name: str, url: str | None, *, wait: float = WAIT, n
     plan.require_server(chosen(plan, url).get_backend_name())
     _require_possible(plan, name)
     made = steps(plan)
-    accumulated = frozen.Accumulated(Extensions(plan.extensions).created_by)
-    before = made[-2].schema if len(made) > 1 else describe(accumulated.add(_EMPTY, plan.path))
-    for index, stage in enumerate(plan.stages[:-1]):
-        accumulated.add(frozen.read(plan, index), frozen.path_of(plan, stage.name))
+    stages = Frozen(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)
         fit = fitting(connection, plan, made)
@@ -50,42 +45,29 @@ def write_as_is(plan: Plan, name: str, url: str | None, *, wait: float = WAIT, n
             raise WrongUse(f"The database's schema is that of stage {fit.stage} already.", hint=hint)
         found = state(connection, plan.foreign)
         schema = describe(found.metadata, described=Described(plan.dialects))
-        text = freeze(plan, name, before, schema, found.metadata)
-        different = compare(connection, accumulated.add(text, frozen.path_of(plan, name)), plan.foreign)
+        text = freeze(plan, name, stages.schema, schema, found.metadata)
+        different = compare(connection, stages.add(name, text), plan.foreign)
     if different:
         listed = "; ".join(f"{each.table}: {each.what}" for each in different)
         message = f"A frozen stage cannot hold all of this database: {listed}."
         raise SchemaDiffers(message, hint="Nothing was written. `not_ours` leaves out what is somebody else's.")
-    _write(plan, name, text)
+    with_frozen(plan, [{"name": name, "message": "A database as it was", "frozen": True}], [text])
     again = read(plan.path)
     try:
         rebuild(again, apply_it=False, notify=notify, wait=wait)
     except SqlstrataError as error:
-        error.message += f" Stage {name} is written, in {plan.path.name} and {shown(frozen.path_of(plan, name))}."
+        error.message += f" Stage {name} is written, in {plan.path.name} and {shown(path_of(plan, name))}."
         error.hint = f"{error.hint or ''} Then `inv rebuild --no-apply` and `inv adopt` go on.".strip()
         raise
     return again
 
 
-_EMPTY = "import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n"
-
-
 def _require_possible(plan: Plan, name: str) -> None:
     if not plan.stages[-1].live:
-        message = "A stage of a database as it is comes before a live stage, and the last stage is none."
+        message = "`--as-is` puts a stage before a live one, and the last stage is not live."
         raise WrongUse(message, where=plan.where("stages", len(plan.stages) - 1))
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in {stage.name for stage in plan.stages}:
         raise WrongUse(f"`{name}` cannot be the name of a new stage.", hint="Use a to z, 0 to 9 and _, a letter first.")
-    path = frozen.path_of(plan, name)
+    path = path_of(plan, name)
     if path.exists():
         raise WrongUse(f"{shown(path)} exists already.", hint="Move it away, or use another name.")
-
-
-def _write(plan: Plan, name: str, text: str) -> None:
-    config, encoding = decoded(plan.path)
-    entry = {"name": name, "message": "A database as it was", "frozen": True}
-    with together() as write:
-        write(frozen.path_of(plan, name), text.encode())
-        write(plan.path, with_frozen_stages(config, len(plan.stages) - 1, [entry]).encode(encoding))
-        if [stage.name for stage in read(plan.path).stages][-2:] != [name, plan.stages[-1].name]:
-            raise WrongUse(f"Cannot find the stages in {plan.path.name}.", hint="Write the stage by hand.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from sqlstrata.commands.yaml_edit import with_frozen_stages
 from sqlstrata.disk import together
 from sqlstrata.errors import WrongUse
+from sqlstrata.modules.frozen import path_of
 from sqlstrata.plan import Plan, read
 
 
@@ -32,6 +34,37 @@ def edited(plan: Plan, change: Callable[[str], str], is_right: Callable[[Plan], 
             hint = f"Write them by hand: {by_hand}. Nothing was changed."
             raise WrongUse(f"Cannot write into {plan.path.name}: its stages share text.", hint=hint)
         return again
+
+
+def with_frozen(
+    plan: Plan,
+    entries: Sequence[Mapping[str, object]],
+    texts: Sequence[str],
+    change: Callable[[str], str] | None = None,
+) -> tuple[Path, ...]:
+    """Add frozen stages behind those that there are, with their files; give what was written, config.yaml last.
+
+    `entries` are the stages as config.yaml has them, `texts` their files'; `change` edits config.yaml besides. All is
+    written together, or nothing. Raises WrongUse.
+    """
+    text, encoding = decoded(plan.path)
+    place = sum(stage.frozen for stage in plan.stages)
+    text = with_frozen_stages(text, place, entries)
+    paths = [path_of(plan, str(each["name"])) for each in entries]
+    with together() as write:
+        for path, content in zip(paths, texts, strict=True):
+            write(path, content.encode())
+        write(plan.path, (text if change is None else change(text)).encode(encoding))
+        again = read(plan.path).stages
+        end = place + len(entries)
+        new = [{"name": stage.name, "message": stage.message, "frozen": stage.frozen} for stage in again[place:end]]
+        wanted = [{key: each[key] for key in ("name", "message", "frozen")} for each in entries]
+        if (new, again[:place], again[end:]) != (wanted, plan.stages[:place], plan.stages[place:]):
+            raise WrongUse(
+                f"Cannot find the end of the frozen stages in {plan.path.name}.",
+                hint="Write `stages` as a list with one stage below the other.",
+            )
+    return (*paths, plan.path)
 
 
 def _read(plan: Plan) -> Plan | None:

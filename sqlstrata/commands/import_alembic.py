@@ -17,29 +17,27 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sqlstrata.commands import differences as shown_differences
-from sqlstrata.commands.editing import decoded
+from sqlstrata.commands.editing import with_frozen
 from sqlstrata.commands.progress import Notify, silent
-from sqlstrata.commands.yaml_edit import with_frozen_stages, with_top_key
+from sqlstrata.commands.yaml_edit import with_top_key
 from sqlstrata.databases import addresses, database
 from sqlstrata.databases.lost import answering
-from sqlstrata.disk import shown, together
+from sqlstrata.disk import shown
 from sqlstrata.errors import SchemaDiffers, WrongUse
 from sqlstrata.migrate.identity import compare
-from sqlstrata.modules import frozen
-from sqlstrata.modules.extensions import Extensions
-from sqlstrata.plan import Plan, read
+from sqlstrata.modules.frozen import path_of
+from sqlstrata.plan import Plan
 from sqlstrata.plan.values import VersionTable
 from sqlstrata.replay.project import Old, Project, Ran, chosen
 from sqlstrata.replay.state import Rows, State, seeds, state
 from sqlstrata.replay.steps import DataStep, data_steps
 from sqlstrata.result import Line, counted
-from sqlstrata.revisions.frozen import freeze
+from sqlstrata.revisions.frozen import Frozen, freeze
 from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
-from sqlstrata.schema.values import Schema
 from sqlstrata.scratch.bracket import scratch
 from sqlstrata.snapshot import Difference
-from sqlstrata.start.first import slug
+from sqlstrata.start.first import name_of
 
 
 @dataclass(frozen=True)
@@ -114,9 +112,8 @@ def import_alembic(
         return Imported(plan.path, (), (), (), (), ())
     made = list(_made(plan, project, there, history, wanted, accept_missing, notify))
     last = made[-1]
-    entries = [each.entry for each in made]
     table = VersionTable(last.ran.table, last.ran.schema)
-    written = _write(plan, entries, {each.name: each.text for each in made}, table)
+    written = _write(plan, made, table)
     steps = data_steps(history[: history.index(last.old) + 1], [h for each in made for h in each.ran.heard], table.name)
     return Imported(
         plan.path,
@@ -165,7 +162,8 @@ def _made(
     accepted: Collection[str],
     notify: Notify,
 ) -> Iterator[_Made]:
-    accumulated, before = _so_far(plan)
+    stages = Frozen(plan)
+    before = stages.schema
     rows: Rows = {}
     names = {stage.name for stage in plan.stages}
     earlier = [each for each in history if each.id in {stage.revision for stage in plan.stages}]
@@ -176,12 +174,11 @@ def _made(
             notify("replaying", old.id)
             ran = project.run("upgrade", old.id, empty.url)
             with database.connect(empty.engine) as connection:
-                found = state(connection, _own(ran))
+                found = state(connection, ran.own)
                 schema = describe(found.metadata, described=Described(plan.dialects))
                 name = _name(old, names)
                 text = freeze(plan, name, before, schema, found.metadata)
-                metadata = accumulated.add(text, frozen.path_of(plan, name))
-                missing = _require_exact(connection, metadata, ran, old, accepted)
+                missing = _require_exact(connection, stages.add(name, text), ran, old, accepted)
                 inserts, left = seeds(rows, found, connection.dialect.name)
             entry: dict[str, object] = {
                 "name": name,
@@ -196,30 +193,16 @@ def _made(
             names.add(name)
 
 
-def _so_far(plan: Plan) -> tuple[frozen.Accumulated, Schema]:
-    """What the plan's frozen stages define, and the schema of the last one."""
-    accumulated = frozen.Accumulated(Extensions(plan.extensions).created_by)
-    metadata = sa.MetaData()
-    for index, stage in enumerate(plan.stages):
-        if stage.frozen:
-            metadata = accumulated.add(frozen.read(plan, index), frozen.path_of(plan, stage.name))
-    return accumulated, describe(metadata, described=Described(plan.dialects))
-
-
-def _own(ran: Ran) -> tuple[str, ...]:
-    return (ran.table if ran.schema is None else f"{ran.schema}.{ran.table}",)
-
-
 def _state(engine: sa.Engine, ran: Ran) -> State:
     with database.connect(engine) as connection:
-        return state(connection, _own(ran))
+        return state(connection, ran.own)
 
 
 def _require_exact(
     connection: sa.Connection, metadata: sa.MetaData, ran: Ran, old: Old, accepted: Collection[str]
 ) -> tuple[str, ...]:
     """Give what the frozen stage does not hold, if all of it is accepted. Raises SchemaDiffers."""
-    found = compare(connection, metadata, _own(ran))
+    found = compare(connection, metadata, ran.own)
     connection.rollback()
     wrong = [each for each in found if _kind(each) not in accepted]
     if wrong:
@@ -239,31 +222,24 @@ def _kind(difference: Difference) -> str:
 
 
 def _name(old: Old, taken: Collection[str]) -> str:
-    name = slug(old.message)[:60].strip("_") or f"r{slug(old.id)}"
-    return name if name not in taken and name != "base" else f"{name}_{slug(old.id) or len(taken)}"
+    name = name_of(old.message)[:60].strip("_")
+    return name if name not in taken and name != "base" else f"{name}_{name_of(old.id)}"
 
 
 # -------------------------------------------------------------------------- the files
 
 
-def _write(
-    plan: Plan, entries: Sequence[Mapping[str, object]], texts: Mapping[str, str], table: VersionTable
-) -> tuple[Path, ...]:
-    text, encoding = decoded(plan.path)
-    frozen_so_far = sum(stage.frozen for stage in plan.stages)
-    text = with_frozen_stages(text, frozen_so_far, entries)
-    if table != plan.version_table:
-        text = with_top_key(text, "version_table", str(table))
-    if str(table) in plan.not_ours:  # it was that of the other history, and is ours from now on
-        text = with_top_key(text, "not_ours", [each for each in plan.not_ours if each != str(table)])
-    paths = {frozen.path_of(plan, name): content for name, content in texts.items()}
-    with together() as write:
-        for path, content in paths.items():
-            if path.exists():
-                raise WrongUse(f"{shown(path)} exists already.", hint="Move it away. Nothing was written.")
-            write(path, content.encode())
-        write(plan.path, text.encode(encoding))
-        again = read(plan.path)
-        if len(again.stages) != len(plan.stages) + len(entries):
-            raise WrongUse(f"Cannot find the stages in {plan.path.name}.", hint="Write them by hand.")
-    return (*paths, plan.path)
+def _write(plan: Plan, made: Sequence[_Made], table: VersionTable) -> tuple[Path, ...]:
+    for each in made:
+        path = path_of(plan, each.name)
+        if path.exists():
+            raise WrongUse(f"{shown(path)} exists already.", hint="Move it away. Nothing was written.")
+
+    def change(text: str) -> str:
+        if table != plan.version_table:
+            text = with_top_key(text, "version_table", str(table))
+        if str(table) in plan.not_ours:  # it was that of the other history, and is ours from now on
+            text = with_top_key(text, "not_ours", [each for each in plan.not_ours if each != str(table)])
+        return text
+
+    return with_frozen(plan, [each.entry for each in made], [each.text for each in made], change)

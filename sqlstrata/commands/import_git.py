@@ -10,33 +10,29 @@ Stages that config.yaml has keep their files: only what comes after the last fro
 
 from __future__ import annotations
 
-import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from sqlstrata.commands.editing import decoded
+from sqlstrata.commands.editing import with_frozen
 from sqlstrata.commands.progress import Notify, silent
-from sqlstrata.commands.yaml_edit import with_frozen_stages
 from sqlstrata.databases import local
-from sqlstrata.disk import shown, together
+from sqlstrata.disk import shown
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder import locked, require_frozen
-from sqlstrata.modules.extensions import Extensions
-from sqlstrata.modules.frozen import Accumulated, path_of
-from sqlstrata.modules.frozen import read as read_frozen
+from sqlstrata.modules.frozen import path_of
 from sqlstrata.past.git import Repository, Tree
 from sqlstrata.past.models import Importing, Models, Past
 from sqlstrata.past.place import Options
-from sqlstrata.plan import Plan, Stage, read
+from sqlstrata.plan import Plan
 from sqlstrata.plan.foreign import is_foreign
+from sqlstrata.plan.stages import slug
 from sqlstrata.result import Line, counted
-from sqlstrata.revisions.frozen import differing, freeze, require_same
-from sqlstrata.schema.describe import describe, forget
+from sqlstrata.revisions.frozen import Frozen, differing, freeze, require_same
+from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.values import Schema
 
@@ -139,9 +135,8 @@ def named(refs: Sequence[str]) -> dict[str, str]:
     """The name of each ref's stage. Raises WrongUse where two have the same."""
     found: dict[str, str] = {}
     for ref in refs:
-        plain = unicodedata.normalize("NFKD", ref).encode("ascii", "ignore").decode().lower()
-        slug = re.sub("[^a-z0-9]+", "_", plain).strip("_")
-        name = slug if slug[:1].isalpha() and slug != "base" else f"v{slug}" if slug[:1].isdigit() else f"at_{slug}"
+        plain = slug(ref)
+        name = plain if plain[:1].isalpha() and plain != "base" else f"{'v' if plain[:1].isdigit() else 'at_'}{plain}"
         if name in found.values():
             other = next(each for each, given in found.items() if given == name)
             raise WrongUse(f"{other} and {ref} would both be stage {name}.", hint="Give one of them.")
@@ -161,7 +156,7 @@ class _Work:
         """What was left out, and at which refs."""
         self.stages = {stage.name: (index, stage) for index, stage in enumerate(plan.stages)}
         self.refs = list(names)
-        self.before = _Frozen(plan)
+        self.before = Frozen(plan)
         """All frozen stages that there are, and then those that are made."""
         self.last = ""
         """The ref that the next one is compared with."""
@@ -248,10 +243,10 @@ class _Work:
                 raise WrongUse(message, where=self.plan.where("not_ours"), hint="Change `not_ours`, or the ref.")
         return models
 
-    def _as_of_last(self) -> _Frozen:
+    def _as_of_last(self) -> Frozen:
         """The frozen stages up to that of the last ref."""
         end = self.stages[self.names[self.last]][0] + 1 if self.last in self.names else 0
-        return _Frozen(self.plan, end)
+        return Frozen(self.plan, end)
 
     def _make(self, tree: Tree, metadata: sa.MetaData, after: Schema) -> None:
         name = self.names[tree.ref]
@@ -261,47 +256,14 @@ class _Work:
         self.made.append(Made(name, tree.ref, tree.name, len(after.tables), text))
 
 
-class _Frozen:
-    """Frozen stages, one upon the other, and the schema of the last."""
-
-    def __init__(self, plan: Plan, end: int | None = None) -> None:
-        forget()
-        self.plan, self.schema = plan, Schema()
-        self.stages: list[str] = []
-        self._accumulated = Accumulated(Extensions(plan.extensions).created_by)
-        frozen = [(index, stage) for index, stage in enumerate(plan.stages[:end]) if stage.frozen]
-        for index, stage in frozen:
-            self.add(stage.name, read_frozen(plan, index), last=stage is frozen[-1][1])
-        if not frozen:
-            metadata = sa.MetaData()
-            Extensions(plan.extensions).created_by(metadata)
-            self.schema = describe(metadata, described=Described(plan.dialects))
-
-    def add(self, name: str, text: str, *, last: bool = True) -> None:
-        metadata = self._accumulated.add(text, path_of(self.plan, name))
-        self.stages.append(name)
-        if last:
-            self.schema = describe(metadata, described=Described(self.plan.dialects))
-
-
 def _write(plan: Plan, made: Sequence[Made]) -> None:
     """Write the frozen files, and then config.yaml. Raises WrongUse, with nothing written."""
     if not made:
         return
-    text, encoding = decoded(plan.path)
-    frozen = [each for each in plan.stages if each.frozen]
+    for each in made:
+        path = path_of(plan, each.stage)
+        if path.exists() and path.read_bytes() != each.text.encode():
+            message = f"{shown(path)} exists, and {plan.path.name} has no stage {each.stage}."
+            raise WrongUse(message, hint="Move the file away.")
     entries = [{"name": each.stage, "message": each.ref, "frozen": True} for each in made]
-    added = with_frozen_stages(text, len(frozen), entries)
-    with together() as write:
-        for each in made:
-            path = path_of(plan, each.stage)
-            if path.exists() and path.read_bytes() != each.text.encode():
-                message = f"{shown(path)} exists, and {plan.path.name} has no stage {each.stage}."
-                raise WrongUse(message, hint="Move the file away.")
-            write(path, each.text.encode())
-        write(plan.path, added.encode(encoding))
-        again = read(plan.path)
-        new = [Stage(each.stage, each.ref, frozen=True) for each in made]
-        if again.stages != (*frozen, *new, *plan.stages[len(frozen) :]):
-            raise WrongUse(f"Cannot find the end of the frozen stages in {plan.path.name}.",
-                           hint="Write `stages` as a list with one stage below the other.")  # fmt: skip
+    with_frozen(plan, entries, [each.text for each in made])

@@ -29,7 +29,7 @@ from sqlstrata.result import Line, counted
 from sqlstrata.start import texts
 from sqlstrata.start.candidates import candidates
 from sqlstrata.start.discovery import Discovery, discover
-from sqlstrata.start.first import slug
+from sqlstrata.start.first import name_of
 from sqlstrata.start.models import Models, models, models_of
 from sqlstrata.start.reverse import Reversed
 
@@ -154,7 +154,7 @@ def _database(folder: Path, url: str | None) -> str:
     if url is None and os.environ.get(_VARIABLE):
         addresses.parsed(os.environ[_VARIABLE])
         return f"${{{_VARIABLE}}}"
-    text = url or f"sqlite:///{slug(folder.name)}.db"
+    text = url or f"sqlite:///{name_of(folder.name)}.db"
     addresses.parsed(text)
     return text
 

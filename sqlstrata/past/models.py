@@ -39,15 +39,12 @@ class Importing:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def importing(python: str | None, stubs: Sequence[str], stand_ins: str | None, env: Sequence[str]) -> Importing:
+def importing(python: str | None, stubs: Sequence[str], stand_ins: str | None, env: Mapping[str, str]) -> Importing:
     """Read the options of the command. Raises WrongUse."""
-    given = {name: value for name, is_set, value in (each.partition("=") for each in env) if is_set and name}
-    if len(given) < len(env):
-        raise WrongUse("`--env` needs a name and a value.", hint="Write it as in `--env NAME=VALUE`.")
     folder = None if stand_ins is None else Path(stand_ins).absolute()
     if folder is not None and not folder.is_dir():
         raise WrongUse(f"There is no folder {stand_ins}.", hint="`--stand-ins` is a folder with modules.")
-    return Importing(shutil.which(python or sys.executable) or str(python), tuple(stubs), folder, given)
+    return Importing(shutil.which(python or sys.executable) or str(python), tuple(stubs), folder, env)
 
 
 @dataclass(frozen=True)

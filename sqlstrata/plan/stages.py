@@ -46,13 +46,18 @@ def stages(top: Entry, forms: tuple[StageForm, ...]) -> tuple[Stage, ...]:
     return tuple(made)
 
 
+def slug(text: str) -> str:
+    """Give a text as a to z, 0 to 9 and _, without accents; it may be empty, or begin with a number."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
 def _named(entry: Entry, seen: Mapping[str, int]) -> None:
     """Refuse a stage's name that is not a slug, is reserved, is too long for a file name, or was seen before."""
     if not re.fullmatch("[a-z][a-z0-9_]*", entry.text):
-        plain = unicodedata.normalize("NFKD", entry.text).encode("ascii", "ignore").decode().lower()
-        slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")
+        name = slug(entry.text).lstrip("0123456789_")
         message = f"`{entry.text}` is not a stage name: use a to z, 0 to 9 and _, beginning with a letter."
-        raise entry.wrong(message, f"Write it as in `name: {slug or 'usuario'}`.")
+        raise entry.wrong(message, f"Write it as in `name: {name or 'usuario'}`.")
     if entry.text == "base":
         message = "A stage cannot be named `base`, which is the state before the first stage."
         raise entry.wrong(message, "Give it another name.")

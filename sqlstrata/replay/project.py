@@ -54,6 +54,11 @@ class Ran:
     table: str
     schema: str | None
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The keys of the tables that are Alembic's."""
+        return (self.table if self.schema is None else f"{self.schema}.{self.table}",)
+
 
 @dataclass(frozen=True)
 class Project:
@@ -137,20 +142,15 @@ class Project:
 
 
 def alembic_project(
-    ini: str | None, script_location: str | None, python: str | None, environment: Sequence[str]
+    ini: str | None, script_location: str | None, python: str | None, environment: Mapping[str, str]
 ) -> Project:
-    """The Alembic project that a command names; `environment` has texts like NAME=VALUE. Raises WrongUse."""
+    """The Alembic project that a command names. Raises WrongUse."""
     place = None if script_location is not None and ini is None else Path.cwd() / (ini or "alembic.ini")
     if place is not None and not place.is_file():
         message = f"There is no {shown(place)}."
         raise WrongUse(message, hint="Name it with `--from`, or its folder with `--script-location`.")
-    pairs = [each.partition("=") for each in environment]
-    for name, equals, _ in pairs:
-        if not (name and equals):
-            raise WrongUse(f"`--env {name}` has no value.", hint="Write it as in `--env NAME=VALUE`.")
     folder = Path.cwd() if place is None else place.parent
-    values = {name: value for name, _, value in pairs}
-    return Project(folder, place, script_location, python or sys.executable, values)
+    return Project(folder, place, script_location, python or sys.executable, environment)
 
 
 def chosen(history: Sequence[Old], names: Sequence[str]) -> tuple[Old, ...]:

@@ -91,9 +91,7 @@ class Trial:
 
     @property
     def _own(self) -> tuple[str, ...]:
-        if self.ran is None:
-            return ()
-        return (self.ran.table if self.ran.schema is None else f"{self.ran.schema}.{self.ran.table}",)
+        return () if self.ran is None else self.ran.own
 
     def _state(self) -> State:
         with database.connect(self.empty.engine) as connection:

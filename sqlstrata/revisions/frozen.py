@@ -15,7 +15,7 @@ from sqlstrata.errors import WrongUse
 from sqlstrata.modules import frozen
 from sqlstrata.modules.extensions import Extensions
 from sqlstrata.plan import Plan
-from sqlstrata.schema.describe import describe
+from sqlstrata.schema.describe import describe, forget
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.values import Column, Schema, Statements, Table
 from sqlstrata.servers import KINDS
@@ -77,15 +77,40 @@ def with_helpers(statements: Iterable[str]) -> str:
     return "\n".join([*head, *statements, ""])
 
 
+class Frozen:
+    """The frozen stages of a plan, up to a number, one upon the other; more can be added."""
+
+    def __init__(self, plan: Plan, end: int | None = None) -> None:
+        forget()
+        self.plan = plan
+        self.stages: list[str] = []
+        extensions = Extensions(plan.extensions)
+        self._accumulated, self._metadata = frozen.Accumulated(extensions.created_by), sa.MetaData()
+        extensions.created_by(self._metadata)
+        self._schema: Schema | None = None
+        for index, stage in enumerate(plan.stages[:end]):
+            if stage.frozen:
+                self.add(stage.name, frozen.read(plan, index))
+
+    def add(self, name: str, text: str) -> sa.MetaData:
+        """Add a stage with the text of its file, and give the MetaData of all, valid until the next is added."""
+        self.stages.append(name)
+        self._metadata, self._schema = self._accumulated.add(text, frozen.path_of(self.plan, name)), None
+        return self._metadata
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the last one; of the plan's extensions where there is none."""
+        if self._schema is None:
+            self._schema = describe(self._metadata, described=Described(self.plan.dialects))
+        return self._schema
+
+
 def require_readable(plan: Plan, text: str, schema: Schema) -> None:
     """Raise WrongUse where the text, after the frozen stages of the plan, does not define this schema."""
-    accumulated = frozen.Accumulated(Extensions(plan.extensions).created_by)
-    last = plan.stages[-1]
-    for index, stage in enumerate(plan.stages):
-        if stage.frozen:
-            accumulated.add(frozen.read(plan, index), frozen.path_of(plan, stage.name))
-    path = frozen.path_of(plan, last.name)
-    require_same(last.name, schema, describe(accumulated.add(text, path), described=Described(plan.dialects)))
+    stages, last = Frozen(plan), plan.stages[-1].name
+    stages.add(last, text)
+    require_same(last, schema, stages.schema)
 
 
 def require_same(stage: str, wanted: Schema, found: Schema) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import keyword
-import re
 import sys
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from sqlstrata.plan.stages import slug
 from sqlstrata.start.candidates import Candidates
 from sqlstrata.start.discovery import Found
 from sqlstrata.start.layout import Layout
@@ -58,14 +57,13 @@ def _package(folder: Path, files: Candidates) -> str:
     packages = {head for each in files.names if "." in each and (head := each.partition(".")[0]) in files.names}
     if len(packages) == 1:
         return packages.pop()
-    name = slug(folder.name)
+    name = name_of(folder.name)
     return "app" if _is_taken(name) else name
 
 
-def slug(text: str) -> str:
+def name_of(text: str) -> str:
     """Give a text as a name: a to z, 0 to 9 and _, a letter first; `app` where nothing is left of it."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_") or "app"
+    return slug(text).lstrip("0123456789_") or "app"
 
 
 def _is_taken(name: str) -> bool:

@@ -13,7 +13,7 @@ from sqlstrata.errors import WrongUse
 from sqlstrata.result import counted
 from sqlstrata.start import reverse
 from sqlstrata.start.discovery import Discovery
-from sqlstrata.start.first import first, first_on, slug
+from sqlstrata.start.first import first, first_on, name_of
 from sqlstrata.start.layout import Layout, layout
 from sqlstrata.start.texts import BASE, block
 
@@ -55,7 +55,7 @@ def models(folder: Path, seen: Discovery, name: str, *, live: bool = False, modu
         message = f"No models were found, and {files} could not be imported: {reasons}."
         hint = "Fix that and run this again, or begin with a first module: `--modules`. Nothing was written."
         raise WrongUse(message, hint=hint)
-    if slug(name) != name:
+    if name_of(name) != name:
         raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
     made = first_on(seen.files, seen.found[0], name) if seen.found else first(folder, seen.files, name, BASE)
     _require_importable(folder, seen, made.layout.package)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from sqlstrata import commands
+from sqlstrata.command import variables
 from sqlstrata.commands.import_git import Imported, named
 from sqlstrata.errors import HistoryDiffers, Refused, WrongUse
 from sqlstrata.modules.turning import turns
@@ -566,7 +567,7 @@ def test_stand_ins_come_before_everything(repo: Repo, tmp_path: Path) -> None:
     text = "from vetor import Vetor\nfrom config_do_app import NOME\n" + HEAD + PESSOA.replace("60", "NOME")
     files = {"config_do_app.py": "raise SystemExit\n", "app/base.py": BASE, "app/pessoa.py": text}
     repo.release("v1", files)
-    run(repo, "v1", importing=importing(None, [], str(tmp_path / "no_lugar"), []))
+    run(repo, "v1", importing=importing(None, [], str(tmp_path / "no_lugar"), {}))
     assert "length=60" in repo.stage("v1")
 
 
@@ -578,9 +579,9 @@ def test_variables_are_given_and_those_of_ours_are_not(repo: Repo, monkeypatch: 
         "v1:app/pessoa.py:3: The models at v1 cannot be read: KeyError: 'CHAVE'. "
         "`--env NAME=VALUE` gives it a variable of the environment."
     )
-    run(repo, "v1", importing=importing(None, [], None, ["CHAVE=a=b"]))
+    run(repo, "v1", importing=importing(None, [], None, variables(["CHAVE=a=b"])))
     with pytest.raises(WrongUse, match="`--env` needs a name and a value"):
-        importing(None, [], None, ["CHAVE"])
+        variables(["CHAVE"])
 
 
 @pytest.mark.parametrize(
@@ -637,7 +638,7 @@ def test_an_interpreter_without_sqlalchemy_is_refused(released: Repo, tmp_path: 
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
     hint = "`--python` names an interpreter that has SQLAlchemy."
-    assert refusal(released, "v1.0", importing=importing(str(python), [], None, [])).endswith(f"no SQLAlchemy. {hint}")
+    assert refusal(released, "v1.0", importing=importing(str(python), [], None, {})).endswith(f"no SQLAlchemy. {hint}")
     nothing = Importing(str(tmp_path / "nada"))
     assert "nada cannot be run: No such file or directory. " in refusal(released, "v1.0", importing=nothing)
 
