@@ -26,6 +26,14 @@ _SHOWING = {"help", "list", "list-depth", "list-format", "complete"}
 class Command(Task):  # type: ignore[type-arg]
     """A command of `sqlstrata.tasks`."""
 
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: FBT001 - Invoke's
+        """Give the arguments, each time with their help: Invoke takes it away when it has read it."""
+        kept = dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = kept
+
 
 class StrictProgram(Program):
     """Invoke's program for a namespace that has our commands."""
