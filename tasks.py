@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from invoke import Context, Exit, task
@@ -43,9 +44,8 @@ def bench(_: Context, json: bool = False, quick: bool = False, times: int = 3, o
     with ending(json) as report:
         from bench import command
 
-        with report.progress() as notify:
-            found = command.bench(lambda row: notify("measuring", row), quick=quick, times=times, only=only)
-        report.show(found)
+        tell = partial(report.tell, stage="")
+        report.show(command.bench(tell, quick=quick, times=times, only=only))
 
 
 for each in (test, lint, bench):

@@ -34,10 +34,10 @@ def bench(notify: Callable[[str], None], *, quick: bool, times: int, only: str |
     found = []
     for row in rows(stages, longest, list(_servers(notify))):
         if only is None or only in row.name:
-            notify(row.name)
+            notify(f"measuring: {row.name}")
             found.append(measured(replace(row, targets=()) if quick else row, 1 if quick else times))
     if not quick and only is None:
-        notify("the chart")
+        notify("drawing the chart")
         CHART.write_text(svg(curves((STAGES // 10, STAGES // 3, STAGES))), encoding="utf-8")
     return Found(found)
 

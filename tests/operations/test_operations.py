@@ -173,49 +173,64 @@ def test_an_env_py_that_was_edited_is_not_ejected(project: Project) -> None:
     assert not project.versions.with_name("sqlstrata_operations").exists()
 
 
-# ------------------------------------------------------------------------- pytest-alembic
+# ---------------------------------------------------------- what others test histories with
 
-SUITE = """
-import pytest, sqlalchemy as sa
-from pytest_alembic.tests import *
-from pytest_alembic.tests.experimental import test_downgrade_leaves_no_trace
+SUITES = {
+    "pytest-alembic": (
+        "test_suite.py",
+        """
+        import pytest, sqlalchemy as sa
+        from pytest_alembic.tests import *
+        from pytest_alembic.tests.experimental import test_downgrade_leaves_no_trace
 
-@pytest.fixture
-def alembic_config():
-    return {{"file": {ini!r}}}
+        @pytest.fixture
+        def alembic_config():
+            return {{"file": {ini!r}}}
 
-@pytest.fixture
-def alembic_engine():
-    engine = sa.create_engine({url!r})
-    yield engine
-    engine.dispose()
-"""
+        @pytest.fixture
+        def alembic_engine():
+            engine = sa.create_engine({url!r})
+            yield engine
+            engine.dispose()
+        """,
+    ),
+    "pytest-mrt": (
+        "conftest.py",
+        """
+        from pytest_mrt import MRTConfig
+
+        def pytest_configure(config):
+            numbers = lambda: [{{"id": 1, "nome": "Ana", "saldo": "5"}}]  # what the stage's cast is for
+            config._mrt_config = MRTConfig(alembic_ini={ini!r}, db_url={url!r}, custom_seeds={{"contas": numbers}})
+        """,
+    ),
+}
+"""Each with a file that has it test a history."""
 
 
+@pytest.mark.parametrize("suite", list(SUITES))
 @pytest.mark.parametrize("which", ["the example", "rebuilt tables"])
-def test_pytest_alembic_s_own_tests_pass(project: Project, url: sa.URL, tmp_path: Path, which: str) -> None:
-    """All but `test_all_models_register_on_metadata`, which finds no MetaData in a module of a package."""
+def test_the_tests_that_others_bring_pass(
+    project: Project, url: sa.URL, tmp_path: Path, which: str, suite: str
+) -> None:
+    """All but those that want MetaData: pytest-alembic finds none in a module of a package, pytest-mrt is given none."""
+    pytest.importorskip(suite.replace("-", "_"), reason=f"{suite} is not installed")
     folder = ROOT if which == "the example" else project.folder
-    suite = tmp_path / "test_suite.py"
-    text = SUITE.format(
-        ini=str(folder / "alembic.ini"),
-        url=url.render_as_string(hide_password=False),
+    name, text = SUITES[suite]
+    tests = tmp_path / "suite"
+    tests.mkdir()
+    place = url.render_as_string(hide_password=False)
+    (tests / name).write_text(
+        textwrap.dedent(text).format(ini=str(folder / "alembic.ini"), url=place), encoding="utf-8"
     )
-    suite.write_text(textwrap.dedent(text), encoding="utf-8")
-    words = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-c",
-        "/dev/null",
-        "--rootdir",
-        str(tmp_path),
-        str(suite),
-    ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder)))}
-    command = [sys.executable, "-m", "pytest", *words]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    words = "-q -p no:cacheprovider -p no:xdist -c /dev/null --rootdir".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, str(tests), str(tests)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "5 passed" in done.stdout
