@@ -64,7 +64,7 @@ def bring_up(
         _make_schemas(connection, made, waiting)
         last, reached = plan.stages[-1].name, partial(notify, "up")
         applied = apply.up(connection, plan, last, reached, lambda name: known[name].filled, wait=wait, waiting=waiting)
-    remember(plan, there, made[-1].revision.id, made[-1].metadata, waiting)
+    remember(plan, there, made[-1], waiting)
     return Brought(applied, created, taken)
 
 

@@ -21,6 +21,7 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
 from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
+from sqlstrata.migrate.follow import remember_made
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, Stage
 from sqlstrata.proof.agreement import Observed, Values, require_agreement
@@ -103,6 +104,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     kept = kept if replaced is None or replaced.kept is None else replaced.kept
     found = replace(found, written=replaced is not None, kept=kept)
     remembered.remember(plan, made_of, revisions)
+    remember_made(plan, made[-1], messages(notify))
     try:
         brought = bring_up(plan, made, notify, wait=wait, confirmed=confirmed) if apply_it else Brought()
     except SqlstrataError as error:

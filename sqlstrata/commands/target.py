@@ -93,11 +93,13 @@ def sound(plan: Plan, *names: str | None) -> tuple[File, ...]:
     HistoryDiffers where Alembic could not run them, where a file was edited by hand, where
     two files follow the same one, as after a merge of two branches, and where a stage has no file.
     """
-    stages = {file.stage for file in apply.files(plan)}
+    files = folder.read(plan.migrations / "versions")
+    known = tuple(each for each in files if each.id is not None)
+    stages = {file.stage for file in known}
     for name in {*names} - stages - {None, "base"}:
         plan.stage(str(name))
-    known = apply.runnable(plan)
-    for each in folder.read(plan.migrations / "versions"):
+    folder.require_runnable(plan.migrations, files)
+    for each in files:
         if each.ours and each.wrong is not None:
             raise _unsound(plan, each.name, f"the file {each.wrong}")
     followed: dict[str | None, File] = {}

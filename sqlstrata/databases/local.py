@@ -56,13 +56,16 @@ def is_known_file(folder: Path, file: str, number: str, tag: int) -> bool:
     return bool(known == {"file": _relative(folder, file), "number": number, "tag": tag})
 
 
-def remember_schemas(folder: Path, url: sa.URL, schemas: Mapping[str, object]) -> None:
-    """Store the schemas of a development database, as JSON, by its revisions. Raises WrongUse."""
+def remember_schemas(folder: Path, url: sa.URL | None, schemas: Mapping[str, object]) -> None:
+    """Store the schemas of a development database, as JSON, by its revisions. Raises WrongUse.
+
+    Without a URL it is the schema that the last rebuild here ended with, whatever database is brought to it.
+    """
     _write(folder, _schemas(folder, url), json.dumps(schemas, indent=1))
 
 
-def known_schemas(folder: Path, url: sa.URL) -> Mapping[str, Any]:
-    """What `remember_schemas` last stored for this database; empty where there is nothing."""
+def known_schemas(folder: Path, url: sa.URL | None) -> Mapping[str, Any]:
+    """What `remember_schemas` last stored for this database, or for none; empty where there is nothing."""
     try:
         known = json.loads((folder / NAME / _schemas(folder, url)).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -81,7 +84,9 @@ def trees(folder: Path) -> Path:
     return folder / NAME / "trees"
 
 
-def _schemas(folder: Path, url: sa.URL) -> str:
+def _schemas(folder: Path, url: sa.URL | None) -> str:
+    if url is None:
+        return "schemas.json"
     is_file = url.get_backend_name() == "sqlite" and url.database
     name = _relative(folder, str(url.database)) if is_file else url.set(password=None).render_as_string()
     return f"schemas-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"

@@ -64,35 +64,56 @@ class Followed:
         return text
 
 
-def remember(plan: Plan, url: sa.URL, revision: str, metadata: sa.MetaData, report: Notify) -> None:
-    """Keep the schema of the development database, which is at this revision, with the renames that led there.
+def remember_made(plan: Plan, last: Step, report: Notify) -> None:
+    """Keep the schema of the last stage as a rebuild has made it, so that no database has to be described again."""
+    _keep(plan, None, last.revision.id, lambda: _form(plan, last.schema, last.metadata), report)
+
+
+def remember(plan: Plan, url: sa.URL, step: Step, report: Notify) -> None:
+    """Keep the schema of the development database, which was brought to a stage, with the renames that led there.
 
     `report` is called with the reason where it cannot be written: it is needed only when that revision is gone.
     """
-    if revision in local.known_schemas(plan.folder, url):
-        return
-    try:
-        local.remember_schemas(plan.folder, url, {revision: _form(plan, url, metadata)})
-    except WrongUse as error:
-        report(f"The database's schema was not kept, so it cannot follow if revision {revision} goes: {error}")
+    _keep(plan, url, step.revision.id, lambda: _form(plan, step.schema, step.metadata), report)
 
 
 def remember_stage(plan: Plan, stage: str | None, known: Sequence[File], report: Notify) -> None:
-    """The same, where the database is at a stage of the history on disk; None is before the first."""
+    """The same, where the database is at a stage of the history on disk; None is before the first.
+
+    Its models are imported only where the schema is not that of the last rebuild here.
+    """
     index = next((number for number, each in enumerate(plan.stages) if each.name == stage), None)
     revision = next((file.id for file in known if file.stage == stage), None)
     if index is None or revision is None:
         return
-    live = plan.stages[index]
-    if live.live:  # as the history on disk has it: the models may have been changed since
-        stages = (*plan.stages[:index], replace(live, live=False, frozen=True))
-        plan = replace(plan, stages=stages)
-    remember(plan, sa.make_url(plan.database.url), revision, metadata_of(plan, index), report)
+
+    def form() -> Form:
+        own = plan
+        if plan.stages[index].live:  # as the history on disk has it: the models may have been changed since
+            frozen = replace(plan.stages[index], live=False, frozen=True)
+            own = replace(plan, stages=(*plan.stages[:index], frozen))
+        metadata = metadata_of(own, index)
+        return _form(plan, _described(plan, metadata), metadata)
+
+    _keep(plan, sa.make_url(plan.database.url), revision, form, report)
 
 
-def _form(plan: Plan, url: sa.URL, metadata: sa.MetaData) -> dict[str, object]:
-    own = _for(plan, url.get_backend_name())
-    text = freeze(own, "", Schema(), _described(own, metadata), metadata)
+Form = dict[str, object]
+"""A schema as it is kept: the text of its frozen file, and the renames of the stages that led there."""
+
+
+def _keep(plan: Plan, url: sa.URL | None, revision: str, form: Callable[[], Form], report: Notify) -> None:
+    if plan.database.protected or revision in local.known_schemas(plan.folder, url):  # a protected one never follows
+        return
+    made = local.known_schemas(plan.folder, None).get(revision)
+    try:
+        local.remember_schemas(plan.folder, url, {revision: form() if made is None else made})
+    except WrongUse as error:
+        report(f"The database's schema was not kept, so it cannot follow if revision {revision} goes: {error}")
+
+
+def _form(plan: Plan, schema: Schema, metadata: sa.MetaData) -> Form:
+    text = freeze(plan, "", Schema(), schema, metadata)
     return {"text": text, "renames": [dict(stage.rename) for stage in plan.stages]}
 
 
@@ -134,7 +155,7 @@ def take_along(
             apply.stamp(connection, plan, new, wait, waiting)
             if new is not None:
                 at = next(step for step in made if step.stage.name == fit.stage)
-                remember(plan, connection.engine.url, new, at.metadata, waiting)
+                remember(plan, connection.engine.url, at, waiting)
             return Repointed(revision, fit.stage)
         following = None if form is None else _Following(plan, made, revision, form)
         if following is None or compare(connection, following.metadata, plan.foreign):
@@ -175,7 +196,7 @@ def _lost(connection: sa.Connection, found: Way, stages: Sequence[Stage]) -> tup
 class _Following:
     """The development database at a revision that is gone, and the revision that leads on from it."""
 
-    def __init__(self, plan: Plan, made: Sequence[Step], revision: str, form: dict[str, object]) -> None:
+    def __init__(self, plan: Plan, made: Sequence[Step], revision: str, form: Form) -> None:
         self.plan, self.made, self.revision, self.form = plan, made, revision, form
         self.url = sa.make_url(plan.database.url)
         self.own = _for(plan, self.url.get_backend_name())
@@ -194,7 +215,7 @@ class _Following:
         self._write(found)
         self._try(found)
         last = self.made[-1]
-        form = _form(self.plan, self.url, last.metadata)
+        form = _form(self.plan, last.schema, last.metadata)
         local.remember_schemas(self.plan.folder, self.url, {self.revision: self.form, found.revision.id: form})
         with apply.connected(self.plan, wait=wait) as connection:
             self._up(connection, wait, waiting)

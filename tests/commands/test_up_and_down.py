@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+import sqlalchemy as sa
 
+from sqlstrata.databases import local
+from sqlstrata.migrate import apply
 from sqlstrata.revisions.revision import digest
 from tests.commands.running import (
     CIDADES,
@@ -55,6 +59,43 @@ def test_up_puts_in_no_rows(given: Inv, project: Project) -> None:
     given("rebuild", "--no-apply")
     given("up")
     assert rows(project.url, "SELECT * FROM pessoas") == []
+
+
+def kept(project: Project) -> Mapping[str, object]:
+    """The schemas that are kept of the development database, by revision."""
+    return local.known_schemas(project.folder, sa.make_url(project.url))
+
+
+def test_up_imports_no_models_after_a_rebuild_and_keeps_the_schema_all_the_same(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    project.module("email", "raise RuntimeError('imported')")
+    ran = given("up")
+    assert (ran.code, ran.err) == (0, "")
+    assert list(kept(project)) == [apply.files(project.plan())[-1].id]
+
+
+def test_up_in_a_fresh_clone_keeps_the_schema(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    shutil.rmtree(project.folder / local.NAME)
+    given("up", "--to", "cidades")
+    assert list(kept(project)) == [apply.files(project.plan())[1].id]
+
+
+def test_up_in_a_fresh_clone_says_where_the_models_cannot_be_imported(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    shutil.rmtree(project.folder / local.NAME)
+    project.module("email", "raise RuntimeError('imported')")
+    ran = given("up")
+    assert ran.code == 0
+    assert "cannot follow if revision" in " ".join(ran.err.split())
+    assert not kept(project)
+
+
+def test_of_a_protected_database_nothing_is_kept(given: Inv, project: Project) -> None:
+    given("rebuild", "--no-apply")
+    project.configure(database={"url": project.url, "protected": True})
+    assert given("up").code == 0
+    assert not kept(project)
 
 
 def test_down_to_a_stage_above_is_wrong_use(given: Inv) -> None:
