@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlstrata import folder
@@ -14,7 +14,7 @@ from sqlstrata.modules.turning import as_imported, metadata_of, unlisted
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line, Verbatim
 from sqlstrata.revisions import remembered
-from sqlstrata.revisions.generate import steps
+from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
 from sqlstrata.schema.values import Table
@@ -78,9 +78,13 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     Raises HistoryDiffers, with the Checked as its `result`; Refused where a released stage changed.
     """
     healed(plan, notify)
-    wrong = None if remembered.is_unchanged(plan) else _differing(plan)
+    made = None
+    wrong = folder.frozen_edited(plan)
+    if wrong is None and not remembered.is_unchanged(plan):
+        made = steps(plan)
+        wrong = _differing(plan, made)
     wrong = wrong or folder.environment_mismatch(plan.migrations)
-    drift = _drift(plan) if wrong is None else None
+    drift = _drift(plan, made) if wrong is None else None
     remedy = "" if wrong is None else folder.remedy(folder.read(plan.migrations / "versions"))
     proved = folder.is_proved(plan.migrations)
     found = Checked(wrong or drift, unlisted(plan), remedy, proved, drifted=drift is not None)
@@ -91,20 +95,18 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     return accepted(found)
 
 
-def _differing(plan: Plan) -> folder.Mismatch | None:
-    """The first file that differs; one that was edited by hand comes before all that follow from it."""
-    edited = folder.frozen_edited(plan)
-    if edited is not None:
-        return edited
-    made = steps(plan)
+def _differing(plan: Plan, made: Sequence[Step]) -> folder.Mismatch | None:
+    """The first file that differs from what the stages give."""
     wrong = mismatch(plan, made)
     if wrong is not None:
         require_released(plan, made, wrong)
     return wrong or folder.frozen_mismatch(plan, made)
 
 
-def _drift(plan: Plan) -> folder.Mismatch | None:
+def _drift(plan: Plan, made: Sequence[Step] | None) -> folder.Mismatch | None:
     """The first table that the package defines otherwise than the last stage, when an application imports it.
+
+    made: the stages' steps, where they have been made.
 
     Tables that it does not import do not count. A live stage has the very models that the application imports.
     """
@@ -113,7 +115,8 @@ def _drift(plan: Plan) -> folder.Mismatch | None:
     if imported is None:
         return None
     described = Described(plan.dialects)
-    wanted = describe(metadata_of(plan, len(plan.stages) - 1), described=described).tables
+    schema = made[-1].schema if made else describe(metadata_of(plan, len(plan.stages) - 1), described=described)
+    wanted = schema.tables
     for key, table in describe(imported, described=described).tables.items():
         if table != wanted.get(key):
             there = None if key not in wanted else (f"stage {last.name}/{key}", _written(wanted[key]))
