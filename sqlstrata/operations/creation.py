@@ -11,9 +11,10 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from .definition import leave_nullable_open
 from .driver import server_of
 from .private_names import make_no_types
+from .registry import registered
 
 
-@Operations.register_operation("create_table")
+@registered("create_table")
 class CreateTable(ops.CreateTableOp):
     """Alembic's own, implemented by `_create_table`: Alembic can replace an implementation only since 1.17."""
 

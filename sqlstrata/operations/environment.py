@@ -22,7 +22,7 @@ from alembic import context
 from alembic.config import Config
 from alembic.util import CommandError
 
-from . import private_names, running
+from . import private_names, registry, running
 from .driver import say
 from .lock import TABLE
 from .models import Models, last_stage
@@ -40,6 +40,7 @@ def run() -> None:
     """
     config = context.config
     private_names.check()
+    registry.claim()
     if config.config_file_name is not None and config.file_config.has_section("loggers"):
         fileConfig(config.config_file_name, disable_existing_loggers=False)
     if context.is_offline_mode():

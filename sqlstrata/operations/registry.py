@@ -41,8 +41,30 @@ def operation(function: Callable[..., Any]) -> Callable[..., Any]:
 
     invoke.__name__ = name
     invoke.__doc__ = function.__doc__
-    Operations.register_operation(name)(type(name, (MigrateOperation,), {name: classmethod(invoke)}))
+    registered(name)(type(name, (MigrateOperation,), {name: classmethod(invoke)}))
     return function
+
+
+def registered(name: str) -> Callable[[type[MigrateOperation]], type[MigrateOperation]]:
+    """Alembic's `Operations.register_operation`, remembered for `claim`."""
+
+    def register(made: type[MigrateOperation]) -> type[MigrateOperation]:
+        Operations.register_operation(name)(made)
+        _ours[name] = made, vars(Operations)[name]
+        return made
+
+    return register
+
+
+_ours: dict[str, tuple[type[MigrateOperation], object]] = {}
+"""By its name each operation, and the method that Alembic has made of it."""
+
+
+def claim() -> None:
+    """Have `op` use these operations again: Alembic has one register, and another copy may have been imported since."""
+    for name, (made, method) in _ours.items():
+        if vars(Operations)[name] is not method:
+            registered(name)(made)
 
 
 class Statement(ExecutableDDLElement):

@@ -16,11 +16,13 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.util import CommandError
 
 from sqlstrata import commands
 from sqlstrata.databases import creation, database, removal
 from sqlstrata.errors import SqlstrataError, WrongUse
+from sqlstrata.operations import registry
 from tests.operations.test_safety import AFTER, BEFORE, MODULES, STAGES
 from tests.projects import Project, write
 from tests.servers import SERVERS, anything
@@ -163,6 +165,22 @@ def test_after_eject_stock_alembic_works_without_sqlstrata(project: Project, tmp
     assert commands.up(project.plan()) == ("lojas",)
     commands.rebuild(project.plan())
     assert commands.eject(project.plan()) == ()
+
+
+def test_each_history_runs_with_its_own_copy_of_the_operations(project: Project, tmp_path: Path) -> None:
+    """Alembic has one register of operations in a process; the journal must see what its own operations ask."""
+
+    def ours() -> bool:
+        return vars(Operations)["change_table"] is registry._ours["change_table"][1]
+
+    commands.eject(project.plan())
+    commands.up(project.plan())
+    assert not ours()
+    other = write(tmp_path / "other", MODULES, STAGES[:1], url=f"sqlite:///{tmp_path / 'other.db'}", package="modelos")
+    commands.rebuild(other.plan(), proof=False)
+    assert ours()
+    commands.down(project.plan())
+    assert not ours()
 
 
 def test_an_env_py_that_was_edited_is_not_ejected(project: Project) -> None:
