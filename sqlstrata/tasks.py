@@ -229,6 +229,9 @@ _PROJECT: dict[str, Any] = {
     iterable=["at", "env", "accept_missing"],
     **_PROJECT,
     at="a revision that becomes a stage; may be given several times (default: the last one)",
+    tags="a pattern of git tags, such as 'v*': the last revision that each had becomes a stage",
+    start="where a history begins whose first revision needs tables: `create_all`, a file of SQL, or a git ref whose "
+    "models are created",
     url="a server for the scratch database (default: that of the development database)",
     accept_missing="a kind of thing that the stages may leave out, such as `view`; may be given several times",
 )
@@ -240,12 +243,16 @@ def import_alembic(  # noqa: PLR0913, PLR0917 - each is a flag
     accept_missing: list[str],
     from_: str | None = None,
     script_location: str | None = None,
+    tags: str | None = None,
+    start: str | None = None,
     url: str | None = None,
     python: str | None = None,
 ) -> Result:
     """Write stages from an existing Alembic history, keeping its ids; say what they leave out."""
     project = sqlstrata.alembic_project(from_, script_location, python, variables(env))
-    return sqlstrata.import_alembic(plan, project, at, url, accept_missing=accept_missing, notify=notify)
+    return sqlstrata.import_alembic(
+        plan, project, at, url, tags=tags, start=start, accept_missing=accept_missing, notify=notify
+    )
 
 
 @command(

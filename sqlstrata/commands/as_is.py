@@ -68,6 +68,3 @@ def _require_possible(plan: Plan, name: str) -> None:
         raise WrongUse(message, where=plan.where("stages", len(plan.stages) - 1))
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in {stage.name for stage in plan.stages}:
         raise WrongUse(f"`{name}` cannot be the name of a new stage.", hint="Use a to z, 0 to 9 and _, a letter first.")
-    path = path_of(plan, name)
-    if path.exists():
-        raise WrongUse(f"{shown(path)} exists already.", hint="Move it away, or use another name.")

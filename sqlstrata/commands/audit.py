@@ -61,6 +61,7 @@ def audit(project: Project, url: str = "sqlite://", *, notify: Notify = silent) 
     """
     there = addresses.parsed(url)
     history = project.history()
+    project.require_one_head(history)
     with scratch(there) as empty:
         trial = Trial(project, empty)
         found = []

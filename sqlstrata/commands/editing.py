@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlstrata.commands.yaml_edit import with_frozen_stages
-from sqlstrata.disk import together
+from sqlstrata.disk import shown, together
 from sqlstrata.errors import WrongUse
 from sqlstrata.modules.frozen import path_of
 from sqlstrata.plan import Plan, read
@@ -45,12 +45,17 @@ def with_frozen(
     """Add frozen stages behind those that there are, with their files; give what was written, config.yaml last.
 
     `entries` are the stages as config.yaml has them, `texts` their files'; `change` edits config.yaml besides. All is
-    written together, or nothing. Raises WrongUse.
+    written together, or nothing. A file that is there already, with the same bytes, was left by a run that was killed.
+    Raises WrongUse.
     """
     text, encoding = decoded(plan.path)
     place = sum(stage.frozen for stage in plan.stages)
     text = with_frozen_stages(text, place, entries)
     paths = [path_of(plan, str(each["name"])) for each in entries]
+    for path, entry, content in zip(paths, entries, texts, strict=True):
+        if path.exists() and path.read_bytes() != content.encode():
+            message = f"{shown(path)} exists, and {plan.path.name} has no stage {entry['name']}."
+            raise WrongUse(message, hint="Move the file away. Nothing was written.")
     with together() as write:
         for path, content in zip(paths, texts, strict=True):
             write(path, content.encode())

@@ -10,49 +10,46 @@ What the revisions do to rows is told; rows that they bring on an empty database
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from sqlstrata.commands import differences as shown_differences
 from sqlstrata.commands.editing import with_frozen
 from sqlstrata.commands.progress import Notify, silent
 from sqlstrata.commands.yaml_edit import with_top_key
-from sqlstrata.databases import addresses, database
+from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
 from sqlstrata.disk import shown
-from sqlstrata.errors import SchemaDiffers, WrongUse
-from sqlstrata.migrate.identity import compare
-from sqlstrata.modules.frozen import path_of
+from sqlstrata.errors import WrongUse
+from sqlstrata.migrate.identity import swept
+from sqlstrata.past.beginning import beginning
+from sqlstrata.past.heads import Heads
+from sqlstrata.past.refs import Skipped, named
 from sqlstrata.plan import Plan
+from sqlstrata.plan.stages import slug
 from sqlstrata.plan.values import VersionTable
-from sqlstrata.replay.project import Old, Project, Ran, chosen
-from sqlstrata.replay.state import Rows, State, seeds, state
+from sqlstrata.replay.project import Old, Project, ancestors, chosen
+from sqlstrata.replay.stages import Made, Replay, Wanted
 from sqlstrata.replay.steps import DataStep, data_steps
 from sqlstrata.result import Line, counted
-from sqlstrata.revisions.frozen import Frozen, freeze
-from sqlstrata.schema.describe import describe
-from sqlstrata.schema.described import Described
-from sqlstrata.scratch.bracket import scratch
-from sqlstrata.snapshot import Difference
-from sqlstrata.start.first import name_of
 
 
 @dataclass(frozen=True)
 class Imported:
     """The stages that were written, each with its revision; what the revisions do to rows, and what is left out.
 
-    `missing` is what the frozen stages do not hold, by what `accept_missing` let go.
+    `missing` is what the frozen stages do not hold, by what `accept_missing` let go; `skipped` are tags that give no
+    stage. `start` says where the history begins, if not with its first revision.
     """
 
     config: Path
-    stages: tuple[tuple[str, str], ...]
-    written: tuple[Path, ...]
-    steps: tuple[DataStep, ...]
-    left: tuple[str, ...]
-    missing: tuple[str, ...]
+    stages: tuple[tuple[str, str], ...] = ()
+    written: tuple[Path, ...] = ()
+    steps: tuple[DataStep, ...] = ()
+    left: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    start: str | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -64,14 +61,19 @@ class Imported:
                 for each in self.steps
             ],
             "left_out": [*self.left, *self.missing],
+            "skipped": [{"ref": each.ref, "why": each.why} for each in self.skipped],
+            "start": self.start,
         }
 
     def lines(self) -> Iterator[Line]:
+        yield from map(str, self.skipped)
         if not self.stages:
             yield "Nothing to do: these revisions are stages already."
             return
         for stage, revision in self.stages:
             yield f"Stage {stage} is revision {revision}: a database there needs no stamp."
+        if self.start is not None:
+            yield self.start
         yield from (f"Written: {shown(path)}." for path in self.written)
         if self.steps:
             count = counted(len(self.steps), "data step")
@@ -83,158 +85,101 @@ class Imported:
 
 
 @answering()
-def import_alembic(
+def import_alembic(  # noqa: PLR0913 - each is a flag of the command
     plan: Plan,
     project: Project,
     at: Sequence[str] = (),
     url: str | None = None,
     *,
+    tags: str | None = None,
+    start: str | None = None,
     accept_missing: Collection[str] = (),
     notify: Notify = silent,
 ) -> Imported:
     """Write frozen stages for revisions of an existing Alembic history, by default for its last one.
 
-    url: a server for the scratch database (default: the development database's). The project's files and databases are
-    only read; its env.py runs on the scratch database, whatever it would connect to. Raises WrongUse, MigrationFailed
-    with what the project says, SchemaDiffers where a frozen stage would not be exactly what a revision makes; then
-    nothing has been written.
+    at: the revisions; or tags: a pattern of git tags, whose heads they are. url: a server for the scratch database
+    (default: the development database's). start: where the history begins if its first revision needs tables that
+    nothing makes (see `past.beginning`). The project's files and databases are only read; its env.py runs on the
+    scratch database, whatever it would connect to. Raises WrongUse, MigrationFailed with what the project says,
+    SchemaDiffers where a frozen stage would not be exactly what a revision makes; then nothing has been written.
     """
+    if at and tags is not None:
+        raise WrongUse("`--at` and `--tags` exclude each other.", hint="Give one of them.")
     there = addresses.parsed(plan.database.url if url is None else url)
     plan.require_server(there.get_backend_name())
     if project.scripts == plan.migrations:
         message = f"{shown(plan.migrations)} is this project's own history."
         raise WrongUse(message, hint="Name the other one with `--from`, or its folder with `--script-location`.")
     history = project.history()
-    known = {stage.revision for stage in plan.stages}
-    wanted = tuple(each for each in chosen(history, at) if each.id not in known)
+    wanted, skipped = _wanted(plan, project, history, at, tags)
     _require_later(plan, history, wanted)
     if not wanted:
-        return Imported(plan.path, (), (), (), (), ())
-    made = list(_made(plan, project, there, history, wanted, accept_missing, notify))
+        return Imported(plan.path, skipped=skipped)
+    swept(there)
+    begun = None if start is None else beginning(plan, project, history, start)
+    replay = Replay(plan, project, None if begun is None else begun.lay, accept_missing)
+    made = list(replay.stages(there, _last_done(plan, history), wanted, notify))
     last = made[-1]
     table = VersionTable(last.ran.table, last.ran.schema)
     written = _write(plan, made, table)
-    steps = data_steps(history[: history.index(last.old) + 1], [h for each in made for h in each.ran.heard], table.name)
+    replayed = [each for each in history if each.id in {last.wanted.old.id, *ancestors(history, last.wanted.old)}]
     return Imported(
         plan.path,
-        tuple((each.name, each.old.id) for each in made),
+        tuple((each.wanted.name, each.wanted.old.id) for each in made),
         written,
-        steps,
+        data_steps(replayed, [heard for each in made for heard in each.ran.heard], table.name),
         tuple(text for each in made for text in each.left),
         tuple(text for each in made for text in each.missing),
+        skipped,
+        None if begun is None else begun.text,
     )
 
 
-def _require_later(plan: Plan, history: Sequence[Old], wanted: Sequence[Old]) -> None:
+def _wanted(
+    plan: Plan, project: Project, history: Sequence[Old], at: Sequence[str], tags: str | None
+) -> tuple[tuple[Wanted, ...], tuple[Skipped, ...]]:
+    """The revisions that are no stages yet, named after their tags or messages; and the tags that give none."""
+    by_tag, skipped = ({}, ()) if tags is None else Heads(project.folder, history).tagged(tags)
+    tag_of = {revision: tag for tag, revision in by_tag.items()}
+    if not (at or by_tag) or not {"head", "heads"}.isdisjoint(at):
+        project.require_one_head(history)
+    known, taken = {stage.revision for stage in plan.stages}, {stage.name for stage in plan.stages} | {"base"}
+    names = named(list(by_tag))
+    wanted: list[Wanted] = []
+    for old in chosen(history, list(tag_of) or at or ["head"]):
+        if old.id in known:
+            continue
+        tag = tag_of.get(old.id)
+        name = _name(old) if tag is None else names[tag]
+        wanted.append(Wanted(old, name if name not in taken else f"{name}_{slug(old.id)}", tag or old.message or name))
+        taken.add(wanted[-1].name)
+    return tuple(wanted), skipped
+
+
+def _name(old: Old) -> str:
+    """A stage's name, from a revision's message; without one from its id."""
+    return slug(old.message).lstrip("0123456789_")[:60].rstrip("_") or f"revision_{slug(old.id)}"
+
+
+def _last_done(plan: Plan, history: Sequence[Old]) -> Old | None:
+    """The last revision that is a stage already."""
+    done = {stage.revision for stage in plan.stages}
+    return next((old for old in reversed(history) if old.id in done), None)
+
+
+def _require_later(plan: Plan, history: Sequence[Old], wanted: Sequence[Wanted]) -> None:
     """Raise WrongUse for a revision that comes before one that is a stage already."""
-    order = [each.id for each in history]
-    done = [order.index(stage.revision) for stage in plan.stages if stage.revision in order]
+    last = _last_done(plan, history)
     for each in wanted:
-        if done and order.index(each.id) < max(done):
+        if last is not None and last.id not in ancestors(history, each.old):
             raise WrongUse(
-                f"Revision {each.id} comes before {order[max(done)]}, which is a stage already.",
+                f"Revision {each.old.id} does not come after {last.id}, which is a stage already.",
                 hint="Remove the imported stages from config.yaml, and import all revisions at once.",
             )
 
 
-# ------------------------------------------------------------------------- the stages
-
-
-@dataclass(frozen=True)
-class _Made:
-    """One stage: its name, the text of its file, its entry in config.yaml, and what was left out of it."""
-
-    old: Old
-    ran: Ran
-    name: str
-    text: str
-    entry: Mapping[str, object]
-    left: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-def _made(
-    plan: Plan,
-    project: Project,
-    there: sa.URL,
-    history: Sequence[Old],
-    wanted: Sequence[Old],
-    accepted: Collection[str],
-    notify: Notify,
-) -> Iterator[_Made]:
-    stages = Frozen(plan)
-    before = stages.schema
-    rows: Rows = {}
-    names = {stage.name for stage in plan.stages}
-    earlier = [each for each in history if each.id in {stage.revision for stage in plan.stages}]
-    with scratch(there) as empty:
-        for old in earlier[-1:]:
-            rows = _state(empty.engine, project.run("upgrade", old.id, empty.url)).rows
-        for old in wanted:
-            notify("replaying", old.id)
-            ran = project.run("upgrade", old.id, empty.url)
-            with database.connect(empty.engine) as connection:
-                found = state(connection, ran.own)
-                schema = describe(found.metadata, described=Described(plan.dialects))
-                name = _name(old, names)
-                text = freeze(plan, name, before, schema, found.metadata)
-                missing = _require_exact(connection, stages.add(name, text), ran, old, accepted)
-                inserts, left = seeds(rows, found, connection.dialect.name)
-            entry: dict[str, object] = {
-                "name": name,
-                "message": old.message or name,
-                "frozen": True,
-                "revision": old.id,
-            }
-            if inserts:
-                entry["data"] = {"upgrade": inserts}
-            yield _Made(old, ran, name, text, entry, tuple(left), missing)
-            before, rows = schema, found.rows
-            names.add(name)
-
-
-def _state(engine: sa.Engine, ran: Ran) -> State:
-    with database.connect(engine) as connection:
-        return state(connection, ran.own)
-
-
-def _require_exact(
-    connection: sa.Connection, metadata: sa.MetaData, ran: Ran, old: Old, accepted: Collection[str]
-) -> tuple[str, ...]:
-    """Give what the frozen stage does not hold, if all of it is accepted. Raises SchemaDiffers."""
-    found = compare(connection, metadata, ran.own)
-    connection.rollback()
-    wrong = [each for each in found if _kind(each) not in accepted]
-    if wrong:
-        kinds = ", ".join(f"`--accept-missing {kind}`" for kind in dict.fromkeys(map(_kind, wrong)))
-        listed = "; ".join(f"{each.table}: {each.what}" for each in wrong[:10])
-        raise SchemaDiffers(
-            f"A frozen stage cannot hold all of revision {old.id}: {listed}.",
-            hint=f"Nothing was written. {kinds} leaves that out.",
-            differences=shown_differences.as_json(tuple(wrong)),
-        )
-    return tuple(f"{each.table}: {each.what} (revision {old.id})" for each in found)
-
-
-def _kind(difference: Difference) -> str:
-    """The kind of the thing or element that differs, such as `table`, `view`, `column` or `index`."""
-    return difference.what.partition(" ")[0].rstrip(":")
-
-
-def _name(old: Old, taken: Collection[str]) -> str:
-    name = name_of(old.message)[:60].strip("_")
-    return name if name not in taken and name != "base" else f"{name}_{name_of(old.id)}"
-
-
-# -------------------------------------------------------------------------- the files
-
-
-def _write(plan: Plan, made: Sequence[_Made], table: VersionTable) -> tuple[Path, ...]:
-    for each in made:
-        path = path_of(plan, each.name)
-        if path.exists():
-            raise WrongUse(f"{shown(path)} exists already.", hint="Move it away. Nothing was written.")
-
+def _write(plan: Plan, made: Sequence[Made], table: VersionTable) -> tuple[Path, ...]:
     def change(text: str) -> str:
         if table != plan.version_table:
             text = with_top_key(text, "version_table", str(table))

@@ -23,13 +23,12 @@ from sqlstrata.databases import local
 from sqlstrata.disk import shown
 from sqlstrata.errors import WrongUse
 from sqlstrata.folder import locked, require_frozen
-from sqlstrata.modules.frozen import path_of
 from sqlstrata.past.git import Repository, Tree
 from sqlstrata.past.models import Importing, Models, Past
 from sqlstrata.past.place import Options
+from sqlstrata.past.refs import Skipped, named
 from sqlstrata.plan import Plan
 from sqlstrata.plan.foreign import is_foreign
-from sqlstrata.plan.stages import slug
 from sqlstrata.result import Line, counted
 from sqlstrata.revisions.frozen import Frozen, differing, freeze, require_same
 from sqlstrata.schema.describe import describe
@@ -46,14 +45,6 @@ class Made:
     tree: str
     tables: int
     text: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A ref that gives no stage, and why."""
-
-    ref: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -89,8 +80,7 @@ class Imported:
             yield f"Written: {shown(path)}, stage {each.stage} from {each.ref}, with {counted(each.tables, 'table')}."
         for name in self.kept:
             yield f"Kept: stage {name}."
-        for skipped in self.skipped:
-            yield f"Skipped: {skipped.ref}, {skipped.why}."
+        yield from map(str, self.skipped)
         yield from self.notes
         if self.made:
             yield f"Added to {self.config.name}: {counted(len(self.made), 'frozen stage')}."
@@ -129,19 +119,6 @@ def import_git(
         done = work.done()
         _write(plan, done.made)
     return done
-
-
-def named(refs: Sequence[str]) -> dict[str, str]:
-    """The name of each ref's stage. Raises WrongUse where two have the same."""
-    found: dict[str, str] = {}
-    for ref in refs:
-        plain = slug(ref)
-        name = plain if plain[:1].isalpha() and plain != "base" else f"{'v' if plain[:1].isdigit() else 'at_'}{plain}"
-        if name in found.values():
-            other = next(each for each, given in found.items() if given == name)
-            raise WrongUse(f"{other} and {ref} would both be stage {name}.", hint="Give one of them.")
-        found[ref] = name
-    return found
 
 
 class _Work:
@@ -260,10 +237,5 @@ def _write(plan: Plan, made: Sequence[Made]) -> None:
     """Write the frozen files, and then config.yaml. Raises WrongUse, with nothing written."""
     if not made:
         return
-    for each in made:
-        path = path_of(plan, each.stage)
-        if path.exists() and path.read_bytes() != each.text.encode():
-            message = f"{shown(path)} exists, and {plan.path.name} has no stage {each.stage}."
-            raise WrongUse(message, hint="Move the file away.")
     entries = [{"name": each.stage, "message": each.ref, "frozen": True} for each in made]
     with_frozen(plan, entries, [each.text for each in made])

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -66,6 +66,13 @@ class Repository:
         is_bare = self._line("rev-parse", "--is-bare-repository") == "true"
         self.top = None if is_bare else Path(self._line("rev-parse", "--show-toplevel"))
 
+    def within(self, folder: Path) -> str:
+        """The path of a folder in the work tree; that of the top where it is outside, or there is no work tree."""
+        if self.top is None or not folder.resolve().is_relative_to(self.top.resolve()):
+            return ""
+        path = folder.resolve().relative_to(self.top.resolve()).as_posix()
+        return "" if path == "." else path
+
     def tags(self, pattern: str) -> list[str]:
         """The tags that match a pattern, sorted as versions. Raises WrongUse where there is none."""
         listed = self._run("for-each-ref", "--format=%(refname:strip=2)", f"refs/tags/{pattern}").decode().split("\n")
@@ -99,6 +106,14 @@ class Repository:
             partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def contents(self, tree: Tree, folders: Collection[str]) -> dict[str, bytes]:
+        """The Python files of a tree that are in one of these folders, by their paths. Raises WrongUse."""
+        inside = tuple(f"{folder}/" if folder else "" for folder in folders)
+        wanted = [each for each in tree.entries if each.path.endswith(".py") and each.path.startswith(inside)]
+        files = self._present(Tree(tree.ref, tree.name, tuple(each for each in wanted if each.mode != "120000")))
+        paths, names = [each.path for each in files], [each.name for each in files]
+        return dict(zip(paths, self._contents(names), strict=True))
 
     def _present(self, tree: Tree) -> list[Entry]:
         entries = [each for each in tree.entries if each.mode != "160000"]

@@ -63,7 +63,7 @@ class Past:
         self.missing: dict[str, str] = {}
         for left in local.trees(plan.folder).glob("*.partial-*"):
             shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
-        self._own = _path_within(plan.folder, repository.top)
+        self._own = repository.within(plan.folder)
 
     def place(self, tree: Tree) -> Place | None:
         """Where the models are; None where the tree has none."""
@@ -153,11 +153,3 @@ _HINTS = {
     "stub": "Install that module for the interpreter of `--python`, or write one in a folder for `--stand-ins`.",
     "models": "Leave the module out with `models.modules` in config.yaml, or write another one for `--stand-ins`.",
 }
-
-
-def _path_within(folder: Path, top: Path | None) -> str:
-    """The path of a folder in a work tree; that of the top where it is outside, or there is none."""
-    if top is None or not folder.resolve().is_relative_to(top.resolve()):
-        return ""
-    path = folder.resolve().relative_to(top.resolve()).as_posix()
-    return "" if path == "." else path

@@ -28,14 +28,22 @@ _NAMES = {"MySQLdb": "mysqldb", "mariadb": "mariadbconnector"}
 def main() -> None:
     """Answer what standard input asks."""
     given = json.load(sys.stdin)
-    answers, sys.stdout = sys.stdout, sys.stderr  # what the project prints is no answer
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the project prints is no answer
     os.chdir(given["folder"])
     sys.path.insert(0, given["folder"])
     config = Config(given["ini"]) if given["ini"] else Config()
     if given["script_location"]:
         config.set_main_option("script_location", given["script_location"])
-    answer = _history(config) if given["command"] == "history" else _run(config, given)
-    json.dump(answer, answers)
+    heard: list[dict[str, Any]] = []
+    try:
+        answer = _history(config) if given["command"] == "history" else _run(config, given, heard)
+    except BaseException:
+        answer = {"heard": heard}
+        raise
+    finally:
+        json.dump(answer, answers)
+        answers.close()
 
 
 def _history(config: Config) -> dict[str, Any]:
@@ -49,9 +57,11 @@ def _history(config: Config) -> dict[str, Any]:
     return {"revisions": listed[::-1], "heads": list(scripts.get_heads())}
 
 
-def _run(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    """Upgrade or downgrade the scratch database; give the statements of each revision, and Alembic's table."""
-    heard: list[dict[str, Any]] = []
+def _run(config: Config, given: dict[str, Any], heard: list[dict[str, Any]]) -> dict[str, Any]:
+    """Upgrade, downgrade or stamp the scratch database; give Alembic's table, and hear what each revision executes.
+
+    With `create` the tables of the project's own MetaData are created first.
+    """
     table: dict[str, Any] = {}
     seen: list[str] = []
     _redirect(given["url"], seen)
@@ -61,6 +71,8 @@ def _run(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     def configured(self: EnvironmentContext, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         table["name"] = options.get("version_table") or "alembic_version"
         table["schema"] = options.get("version_table_schema")
+        if given["create"]:
+            _create(options.get("target_metadata"), options.get("connection"))
         more = options.get("on_version_apply") or ()
         listeners = [*more] if isinstance(more, (tuple, list)) else [more]
 
@@ -73,6 +85,18 @@ def _run(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     EnvironmentContext.configure = configured  # type: ignore[method-assign]
     getattr(command, given["way"])(config, given["to"])
     return {"heard": heard, "version_table": table}
+
+
+def _create(target: Any, connection: Any) -> None:  # noqa: ANN401
+    """Create the tables of env.py's MetaData, one or several."""
+    if target is None or connection is None:
+        message = f"env.py gives `context.configure` no {'connection' if connection is None else 'target_metadata'}"
+        raise RuntimeError(message)
+    begun = connection.in_transaction()
+    for metadata in target if isinstance(target, (list, tuple)) else [target]:
+        metadata.create_all(connection)
+    if not begun and connection.in_transaction():
+        connection.commit()
 
 
 def _redirect(url: str, seen: list[str]) -> None:

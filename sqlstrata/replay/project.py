@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.config import Config
+from alembic.migration import MigrationContext
 
 from sqlstrata.disk import shown
 from sqlstrata.errors import MigrationFailed, WrongUse
@@ -59,6 +61,11 @@ class Ran:
         """The keys of the tables that are Alembic's."""
         return (self.table if self.schema is None else f"{self.schema}.{self.table}",)
 
+    def at(self, connection: sa.Connection) -> frozenset[str]:
+        """The revisions in Alembic's table of a database."""
+        options = {"version_table": self.table, "version_table_schema": self.schema}
+        return frozenset(map(str, MigrationContext.configure(connection, opts=options).get_current_heads()))
+
 
 @dataclass(frozen=True)
 class Project:
@@ -77,29 +84,34 @@ class Project:
         return None if named is None else (self.folder / named).resolve()
 
     def history(self) -> tuple[Old, ...]:
-        """All revisions, the first one first, each after its parents.
-
-        Raises WrongUse where there are none, or where they are not one line.
-        """
+        """All revisions, the first one first, each after its parents. Raises WrongUse where there are none."""
         answer = self._ask({"command": "history"})
         found = [
             Old(each["id"], tuple(each["parents"]), each["message"], Path(each["path"])) for each in answer["revisions"]
         ]
         if not found:
             raise WrongUse("There is no revision in this Alembic history.", where=str(self.ini or self.script_location))
-        if len(answer["heads"]) > 1:
-            heads = ", ".join(answer["heads"])
-            raise WrongUse(
-                f"This Alembic history has {len(answer['heads'])} heads: {heads}.",
-                where=str(self.ini or self.script_location),
-                hint="Merge them with `alembic merge`, or name the revisions to import with `--at`.",
-                heads=answer["heads"],
-            )
         return tuple(found)
 
-    def run(self, way: str, to: str, url: sa.URL) -> Ran:
-        """Run `upgrade` or `downgrade` on a scratch database. Raises MigrationFailed with what the project printed."""
-        given = {"command": "run", "way": way, "to": to, "url": url.render_as_string(hide_password=False)}
+    def require_one_head(self, history: Sequence[Old]) -> None:
+        """Raise WrongUse where a history has several last revisions."""
+        followed = {parent for old in history for parent in old.parents}
+        heads = [old.id for old in history if old.id not in followed]
+        if len(heads) > 1:
+            raise WrongUse(
+                f"This Alembic history has {len(heads)} heads: {', '.join(heads)}.",
+                where=str(self.ini or self.script_location),
+                hint="Merge them with `alembic merge`, or name the revisions to import with `--at`.",
+                heads=heads,
+            )
+
+    def run(self, way: str, to: str, url: sa.URL, *, create: bool = False) -> Ran:
+        """Run `upgrade`, `downgrade` or `stamp` on a scratch database; with `create`, create its MetaData before.
+
+        Raises MigrationFailed with what the project printed; `applied` has the revisions that were done.
+        """
+        there = url.render_as_string(hide_password=False)
+        given = {"command": "run", "way": way, "to": to, "url": there, "create": create}
         answer = self._ask(given)
         heard = tuple(Heard(str(each["revision"]), tuple(each["statements"])) for each in answer["heard"])
         table = answer["version_table"]
@@ -136,9 +148,17 @@ class Project:
                 hint="`--python` names the interpreter that has the project's libraries, `--env NAME=VALUE` sets what "
                 "its env.py reads. Nothing was written.",
                 output=masked(ran.stderr[-4000:]),
+                applied=_applied(ran.stdout),
             )
         answer: dict[str, Any] = json.loads(ran.stdout)
         return answer
+
+
+def _applied(said: str) -> list[str]:
+    """The revisions that were done before a command failed; none where it was killed."""
+    with suppress(ValueError):
+        return [str(each["revision"]) for each in json.loads(said)["heard"]]
+    return []
 
 
 def alembic_project(
@@ -154,12 +174,10 @@ def alembic_project(
 
 
 def chosen(history: Sequence[Old], names: Sequence[str]) -> tuple[Old, ...]:
-    """The revisions of these names, beginnings of ids included, in Alembic's order; without names the last one.
+    """The revisions of these names, beginnings of ids included, in Alembic's order.
 
     Raises WrongUse for a name that no revision has, and for revisions that are not on one line.
     """
-    if not names:
-        return (history[-1],)
     found: dict[str, Old] = {}
     for name in names:
         there = [each for each in history if each.id == name] or [each for each in history if each.id.startswith(name)]
@@ -172,13 +190,14 @@ def chosen(history: Sequence[Old], names: Sequence[str]) -> tuple[Old, ...]:
         found[there[0].id] = there[0]
     ordered = tuple(each for each in history if each.id in found)
     for before, after in pairwise(ordered):
-        if before.id not in _ancestors(history, after):
+        if before.id not in ancestors(history, after):
             message = f"Revision {after.id} does not come after {before.id}: they are on different branches."
             raise WrongUse(message, hint="Import revisions that are on one line.")
     return ordered
 
 
-def _ancestors(history: Sequence[Old], revision: Old) -> set[str]:
+def ancestors(history: Sequence[Old], revision: Old) -> set[str]:
+    """The ids of all revisions that come before one."""
     known = {each.id: each for each in history}
     found: set[str] = set()
     waiting = list(revision.parents)

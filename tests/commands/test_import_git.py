@@ -18,13 +18,14 @@ import yaml
 
 from sqlstrata import commands
 from sqlstrata.command import variables
-from sqlstrata.commands.import_git import Imported, named
+from sqlstrata.commands.import_git import Imported
 from sqlstrata.errors import HistoryDiffers, Refused, WrongUse
 from sqlstrata.modules.turning import turns
 from sqlstrata.past import models
 from sqlstrata.past.git import _version
 from sqlstrata.past.models import Importing, importing
 from sqlstrata.past.place import Options
+from sqlstrata.past.refs import named
 from sqlstrata.plan import Plan, read
 from sqlstrata.revisions.frozen import differing
 from sqlstrata.schema.describe import describe
