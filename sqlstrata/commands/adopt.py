@@ -17,6 +17,7 @@ from sqlstrata.databases.lost import answering
 from sqlstrata.errors import SchemaDiffers, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit
+from sqlstrata.migrate.others import require_not_between
 from sqlstrata.migrate.place import fitting, revision_on_disk, stage_of
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line
@@ -79,9 +80,10 @@ def adopt(
     """Write the revision of the stage that a database's schema is exactly that of into the database.
 
     Afterwards `inv reset` may drop the database, unless the result says that it could not be marked; with `protect`
-    nothing here will drop, reset or re-stamp it. Raises SchemaDiffers where no stage fits, Protected where the database
-    is protected and has another revision, HistoryDiffers where the history on disk is not what the stages give, Locked
-    where somebody else is migrating the database for longer than `wait`.
+    nothing here will drop, reset or re-stamp it. Raises SchemaDiffers where no stage fits, or where the
+    database is at a revision of an older history, between two stages; Protected where it is protected and has another
+    revision, HistoryDiffers where the history on disk is not what the stages give, Locked where somebody else is
+    migrating it for longer than `wait`.
 
     `as_is` is the name of a stage that is written first: that of the database as it is (see `as_is.write_as_is`).
     """
@@ -92,7 +94,9 @@ def adopt(
     made = steps(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)
-        before = ", ".join(apply.revisions_of(connection, plan)) or None
+        revisions = apply.revisions_of(connection, plan)
+        require_not_between(plan, *revisions)
+        before = ", ".join(revisions) or None
         fit = fitting(connection, plan, made, stage_of(before, apply.runnable(plan)))
         if not fit.exact:
             raise _unfit(fit)

@@ -14,7 +14,9 @@ from sqlstrata.commands.target import chosen, existing
 from sqlstrata.databases import sqlite_file
 from sqlstrata.disk import shown
 from sqlstrata.errors import SchemaDiffers, SqlstrataError, WrongUse
+from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import compare
+from sqlstrata.migrate.others import require_not_between
 from sqlstrata.migrate.place import fitting
 from sqlstrata.modules.frozen import path_of
 from sqlstrata.plan import Plan, read
@@ -39,6 +41,7 @@ def write_as_is(plan: Plan, name: str, url: str | None, *, wait: float = WAIT, n
     stages = Frozen(plan)
     with existing(plan, url) as connection:
         sqlite_file.require_whole(connection)
+        require_not_between(plan, *apply.revisions_of(connection, plan))
         fit = fitting(connection, plan, made)
         if fit.exact:
             hint = "Run `inv adopt` without `--as-is`."

@@ -55,7 +55,7 @@ def with_frozen(
     for path, entry, content in zip(paths, entries, texts, strict=True):
         if path.exists() and path.read_bytes() != content.encode():
             message = f"{shown(path)} exists, and {plan.path.name} has no stage {entry['name']}."
-            raise WrongUse(message, hint="Move the file away. Nothing was written.")
+            raise WrongUse(message, hint="Move the file away.")
     with together() as write:
         for path, content in zip(paths, texts, strict=True):
             write(path, content.encode())

@@ -10,6 +10,7 @@ What the revisions do to rows is told; rows that they bring on an empty database
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def import_alembic(  # noqa: PLR0913 - each is a flag of the command
     made = list(replay.stages(there, _last_done(plan, history), wanted, notify))
     last = made[-1]
     table = VersionTable(last.ran.table, last.ran.schema)
-    written = _write(plan, made, table)
+    written = _write(plan, made, table, history)
     replayed = [each for each in history if each.id in {last.wanted.old.id, *ancestors(history, last.wanted.old)}]
     return Imported(
         plan.path,
@@ -179,12 +180,16 @@ def _require_later(plan: Plan, history: Sequence[Old], wanted: Sequence[Wanted])
             )
 
 
-def _write(plan: Plan, made: Sequence[Made], table: VersionTable) -> tuple[Path, ...]:
+def _write(plan: Plan, made: Sequence[Made], table: VersionTable, history: Sequence[Old]) -> tuple[Path, ...]:
+    folders = sorted({os.path.relpath(old.path.parent, plan.folder) for old in history})
+
     def change(text: str) -> str:
         if table != plan.version_table:
             text = with_top_key(text, "version_table", str(table))
         if str(table) in plan.not_ours:  # it was that of the other history, and is ours from now on
             text = with_top_key(text, "not_ours", [each for each in plan.not_ours if each != str(table)])
+        if folders != [os.path.relpath(each, plan.folder) for each in plan.legacy]:
+            text = with_top_key(text, "legacy", folders)
         return text
 
     return with_frozen(plan, [each.entry for each in made], [each.text for each in made], change)

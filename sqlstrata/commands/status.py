@@ -16,6 +16,7 @@ from sqlstrata.errors import DatabaseBehind, SchemaDiffers, SqlstrataError, acce
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit, compare, swept
+from sqlstrata.migrate.others import between
 from sqlstrata.migrate.place import ADOPT, fitting, gone, stage_of
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line, counted, listed
@@ -33,7 +34,8 @@ class Status:
     or there is none, `fit` is the stage that the schema is nearest to. `unfinished` is an interrupted stage (MariaDB).
     `missing`: there is no such database, and this creates it. `outdated`: the history on disk is not what the stages
     give; only looked at where the schema differs, the revision is gone, or stages are pending. `with_rows` are the
-    development database's pending stages that have rows, which `inv up` does not insert.
+    development database's pending stages that have rows, which `inv up` does not insert. `between` is the error for a
+    revision of an older history, before one that is a stage.
     """
 
     stage: str | None
@@ -47,6 +49,7 @@ class Status:
     missing: str | None = None
     outdated: bool = False
     with_rows: tuple[str, ...] = ()
+    between: SchemaDiffers | None = None
 
     def to_json(self) -> dict[str, object]:
         fit, half = self.fit, self.unfinished
@@ -72,6 +75,8 @@ class Status:
     def error(self) -> SqlstrataError | None:
         if self.unfinished is not None:
             return _interrupted(self.unfinished, self.with_rows)
+        if self.between is not None:
+            return self.between
         if self.gone or not self.schema_matches:
             return SchemaDiffers(self._difference(), hint=self._advice())
         if not self.pending:
@@ -171,8 +176,17 @@ def _looked(connection: sa.Connection, plan: Plan, known: tuple[File, ...], made
     if revision is not None and stage is None:
         fit = fitting(connection, plan, made)
         there = fit.stage if fit.exact else None
+        older = between(plan, revision)
         return Status(
-            there, revision, _after(names, there), fit.exact, fit.differences, gone=True, fit=fit, unfinished=half
+            there,
+            revision,
+            _after(names, there),
+            fit.exact,
+            fit.differences,
+            gone=True,
+            fit=fit,
+            unfinished=half,
+            between=older,
         )
     step = next((step for step in made if step.stage.name == stage), None)
     if stage is not None and step is None:  # the file of a stage that is no longer in the plan

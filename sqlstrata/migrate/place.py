@@ -11,6 +11,7 @@ from sqlstrata.errors import HistoryDiffers, SchemaDiffers
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
 from sqlstrata.migrate.identity import Fit, identify, swept
+from sqlstrata.migrate.others import require_not_between
 from sqlstrata.migrate.outline import Outline, outline
 from sqlstrata.plan import Plan
 from sqlstrata.revisions.generate import Step, steps
@@ -50,6 +51,7 @@ def stage_at(connection: sa.Connection, plan: Plan, known: Sequence[File]) -> st
         return None
     stage = stage_of(revision, known)
     if stage is None:
+        require_not_between(plan, revision)
         made = steps(plan)
         raise gone_error(revision, fitting(connection, plan, made), made, known)
     return stage

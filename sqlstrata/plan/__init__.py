@@ -50,6 +50,7 @@ def read(path: Path | str, environ: Mapping[str, str] = os.environ) -> Plan:
         servers=servers,
         not_ours=outside.not_ours(top),
         version_table=outside.version_table(top, config, servers),
+        legacy=outside.legacy(top, folder),
         extensions=outside.extensions(top, config, servers),
         notes=tuple(each.note for each in (place, *proved) if each.note),
     )

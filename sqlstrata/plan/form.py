@@ -149,6 +149,7 @@ class ConfigForm(_Form, frozen=True):
         _Names, Wanted("a list of patterns of tables", "not_ours: [spatial_ref_sys]", "the pattern of a table's name")
     ] = ()
     version_table: Annotated[str, Wanted("the name of a table", "version_table: alembic_version")] = "alembic_version"
+    legacy: Annotated[_Names, Wanted("a list of folders", "legacy: [alembic/versions]", "the path of a folder")] = ()
     extensions: Annotated[
         tuple[str | ExtensionForm, ...],
         Wanted(

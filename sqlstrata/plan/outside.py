@@ -9,6 +9,8 @@ from sqlstrata.plan.form import ExtensionForm, filled
 from sqlstrata.plan.values import Extension, VersionTable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlstrata.plan.document import Entry
     from sqlstrata.plan.form import ConfigForm
 
@@ -33,6 +35,11 @@ def version_table(top: Entry, form: ConfigForm, servers: tuple[str, ...]) -> Ver
         message = f"`{form.version_table}` has a schema, and SQLite has none."
         raise top["version_table"].wrong(message, f"Write `version_table: {match[2]}`.")
     return VersionTable(match[2], match[1])
+
+
+def legacy(top: Entry, folder: Path) -> tuple[Path, ...]:
+    """Read `legacy`, folders relative to that of the file. Raises WrongUse for an empty path."""
+    return tuple(folder / filled(entry) for entry in top.inside("legacy"))
 
 
 def extensions(top: Entry, form: ConfigForm, servers: tuple[str, ...]) -> tuple[Extension, ...]:

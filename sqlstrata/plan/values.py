@@ -207,6 +207,8 @@ class Plan:
     not_ours: tuple[str, ...] = ()
     """Patterns of the tables that belong to somebody else, as `plan.foreign.is_foreign` reads them."""
     version_table: VersionTable = VersionTable()
+    legacy: tuple[Path, ...] = ()
+    """The folders with the revisions of an older Alembic history, which stages are from."""
     extensions: tuple[Extension, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Sentences to print, such as which options of a URL are ignored."""
