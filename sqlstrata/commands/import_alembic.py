@@ -119,7 +119,7 @@ def import_alembic(  # noqa: PLR0913 - each is a flag of the command
         return Imported(plan.path, skipped=skipped)
     swept(there)
     begun = None if start is None else beginning(plan, project, history, start)
-    replay = Replay(plan, project, None if begun is None else begun.lay, accept_missing)
+    replay = Replay(plan, project, history, None if begun is None else begun.lay, accept_missing)
     made = list(replay.stages(there, _last_done(plan, history), wanted, notify))
     last = made[-1]
     table = VersionTable(last.ran.table, last.ran.schema)

@@ -20,7 +20,7 @@ from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
 from sqlstrata.databases.maker import folder as temporary_folder
 from sqlstrata.databases.maker import writing
-from sqlstrata.errors import SqlstrataError, Unreachable, WrongUse
+from sqlstrata.errors import Refused, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.migrate.follow import remember_made
 from sqlstrata.migrate.identity import swept
 from sqlstrata.plan import Plan, Stage
@@ -28,6 +28,7 @@ from sqlstrata.proof.agreement import Observed, Values, require_agreement
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import once, prove
 from sqlstrata.proof.verdict import placed
+from sqlstrata.result import counted
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.frozen import require_readable
 from sqlstrata.revisions.generate import steps
@@ -55,6 +56,7 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
     Refused, HistoryDiffers (files were edited by hand, without `force`), MigrationFailed, Unreachable, SchemaDiffers
     and Locked.
     """
+    _require_filled_in(plan)
     versions = plan.migrations / "versions"
     if proof and apply_it and not dry_run:
         _require_proved_kind(plan)
@@ -113,6 +115,21 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
             error.result = error.result or replace(found, applied=_applied(error))
         raise
     return replace(found, applied=brought.applied, taken=brought.taken)
+
+
+def _require_filled_in(plan: Plan) -> None:
+    """Raise Refused where a stage has no SQL yet for a data step of the history that it is from."""
+    unfilled = plan.unfilled()
+    if not unfilled:
+        return
+    reasons = "".join(f"\n  {stage.name}: {text}." for stage, text, _ in unfilled)
+    raise Refused(
+        f"{counted(len(unfilled), 'data step')} must be filled in:{reasons}",
+        where=unfilled[0][2],
+        hint="Write SQL that does the same in place of each text: what the stage drops is still there while its `data` "
+        "runs. Or remove the text, if nothing is lost without it.",
+        needs=[{"stage": stage.name, "key": "data", "name": text, "value": None} for stage, text, _ in unfilled],
+    )
 
 
 def _applied(error: SqlstrataError) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ ALLOWED = ("drop", "fill", "cast")
 """The keys of a stage that allow what could lose or invent values."""
 HINTS = ("rename", *ALLOWED)
 """The keys of a stage that name tables and columns that change."""
+TO_FILL_IN = "-- to fill in:"
+"""How a text of `data` begins that stands for SQL which is still to be written."""
 
 
 class FrozenDict(dict[K, V]):
@@ -88,6 +90,11 @@ class Sql:
         """Give what is said for these servers, by their keys, and what is said for all others as `default`."""
         own = {key: texts for key in keys if (texts := getattr(self, key))}
         return own | ({"default": self.default} if self.default and len(own) < len(keys) else {})
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts, whatever server they are for."""
+        return tuple(text for name in self.__slots__ for text in getattr(self, name) or ())
 
     def __bool__(self) -> bool:
         return any((self.sqlite, self.postgresql, self.mysql, self.default))
@@ -235,6 +242,25 @@ class Plan:
     def where(self, *key: Key) -> Where:
         """Give the place of a value in the file; its key is a path such as "stages", 2, "drop", 0."""
         return self.marks.where(*key)
+
+    def unfilled(self) -> tuple[tuple[Stage, str, Where], ...]:
+        """The texts of `data` that stand for SQL which is still to be written, with their stages and places."""
+        return tuple(
+            (stage, text.removeprefix(TO_FILL_IN).strip(), self._place(index, text))
+            for index, stage in enumerate(self.stages)
+            for text in (*stage.upgrade.texts, *stage.downgrade_sql.texts)
+            if text.startswith(TO_FILL_IN)
+        )
+
+    def _place(self, index: int, text: str) -> Where:
+        """Give the place of a text in the `data` of a stage."""
+        waiting = [self.marks.at("stages", index, "data")]
+        while waiting:
+            mark = waiting.pop(0)
+            if " ".join(text.split()) in " ".join(mark.source.split()):  # YAML may have it in several lines
+                return Where(self.marks.path, mark.line, mark.column)
+            waiting += mark.inner.values()
+        return self.where("stages", index, "data")
 
     def stage(self, name: str) -> Stage:
         """Give the stage of that name; raises WrongUse with the nearest name where there is none."""

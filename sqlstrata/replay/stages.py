@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,14 @@ from sqlstrata.databases import database
 from sqlstrata.errors import MigrationFailed, SchemaDiffers, WrongUse
 from sqlstrata.migrate.identity import compare
 from sqlstrata.plan import Plan
+from sqlstrata.plan.values import TO_FILL_IN
 from sqlstrata.replay.project import Old, Project, Ran
 from sqlstrata.replay.state import Rows, State, seeds, state
+from sqlstrata.replay.steps import Name, readers
 from sqlstrata.revisions.frozen import Frozen, freeze
 from sqlstrata.schema.describe import describe
 from sqlstrata.schema.described import Described
+from sqlstrata.schema.values import Schema
 from sqlstrata.scratch.bracket import Scratch, scratch
 from sqlstrata.snapshot import Difference
 
@@ -47,10 +51,15 @@ class Replay:
     """An existing history on a scratch database, one revision after the other."""
 
     def __init__(
-        self, plan: Plan, project: Project, lay: Callable[[Scratch], object] | None, accepted: Collection[str]
+        self,
+        plan: Plan,
+        project: Project,
+        history: Sequence[Old],
+        lay: Callable[[Scratch], object] | None,
+        accepted: Collection[str],
     ) -> None:
         """`lay` fills the database before the first revision; `accepted` are kinds of things that may be missing."""
-        self.plan, self.project, self.lay, self.accepted = plan, project, lay, accepted
+        self.plan, self.project, self.history, self.lay, self.accepted = plan, project, history, lay, accepted
 
     def stages(self, server: sa.URL, after: Old | None, wanted: Sequence[Wanted], notify: Notify) -> Iterator[Made]:
         """Make the stages of revisions, on a server; `after` is the revision of the stage before them.
@@ -74,6 +83,7 @@ class Replay:
                 with database.connect(empty.engine) as connection:
                     missing = self._missing(connection, stages.add(each.name, text), ran, each.old)
                     inserts, left = seeds(rows, found, connection.dialect.name)
+                inserts = [*self._unfilled(ran, before, schema), *inserts]
                 entry: dict[str, object] = {
                     "name": each.name,
                     "message": each.message,
@@ -101,6 +111,12 @@ class Replay:
                 raise WrongUse(message, hint=hint if self.lay is not None else None)
             return ran, state(connection, ran.own)
 
+    def _unfilled(self, ran: Ran, before: Schema, after: Schema) -> Iterator[str]:
+        """Texts in place of the data steps that read what the stage drops: these must be carried over."""
+        for each in readers(self.history, ran, _gone(before, after)):
+            place = f"{os.path.relpath(each.path, self.plan.folder)}:{each.line}"
+            yield f"{TO_FILL_IN} {place} reads {', '.join(each.names)}, which this stage drops"
+
     def _missing(self, connection: sa.Connection, metadata: sa.MetaData, ran: Ran, old: Old) -> tuple[str, ...]:
         """Give what the frozen stage does not hold, if all of it is accepted. Raises SchemaDiffers."""
         found = compare(connection, metadata, ran.own)
@@ -121,6 +137,15 @@ _BEGINNING = (
     "No revision was done. Where a new database of this project is made by create_all and a stamp, `--start` says what "
     "comes before its revisions."
 )
+
+
+def _gone(before: Schema, after: Schema) -> list[Name]:
+    """The tables, and the columns of the others, that are not there any more."""
+    found: list[Name] = [(key, None) for key in before.tables if key not in after.tables]
+    for key, table in before.tables.items():
+        now = after.tables.get(key)
+        found += [(key, column) for column in table.columns if now is not None and column not in now.columns]
+    return found
 
 
 def _kind(difference: Difference) -> str:

@@ -116,7 +116,7 @@ prove_on:
     ("a merge of a list with no mapping", stage("rows: {t: [{<<: [{a: 1}, 3]}]}"), "10:17", "`<<` merges mappings, and this is not one. Write `<<: *name`, where `&name` is a mapping."),
     # keys
     ("an unknown key at the top", HEAD + STAGE + "stags: []\n", "10:1", "`stags` is not a key of the file. The nearest key is `stages`."),
-    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, frozen, servers, prove_on, not_ours, version_table, extensions."),
+    ("an unknown key like no other", HEAD + STAGE + "zzz: []\n", "10:1", "`zzz` is not a key of the file. The keys are database, models, stages, migrations, frozen, servers, prove_on, not_ours, version_table, legacy, extensions."),
     ("an unknown key of database", HEAD.replace("url:", "ulr:") + STAGE, "2:3", "`ulr` is not a key of `database`. The nearest key is `url`."),
     ("an unknown key of models", HEAD.replace("package:", "packages:") + STAGE, "4:3", "`packages` is not a key of `models`. The nearest key is `package`."),
     ("an unknown key of a stage", stage("enabel: []"), "10:5", "`enabel` is not a key of stage 1. The nearest key is `enable`."),
