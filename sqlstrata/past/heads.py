@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlstrata.disk import shown
@@ -47,6 +48,15 @@ class Heads:
         if found[0] not in {old.id for old in self.history}:
             return f"its head {found[0]} is not in today's folder"
         return None
+
+    def tags_of(self, revisions: Collection[str]) -> tuple[str, ...]:
+        """All tags at which the history ended with one of these revisions, sorted as versions."""
+        found = []
+        for tag in self.repository.tags("*"):
+            with suppress(WrongUse):  # a file there that cannot be read
+                there = self.at(self.repository.tree(tag))
+                found += [tag] if len(there) == 1 and there[0] in revisions else []
+        return tuple(found)
 
     def tagged(self, pattern: str) -> tuple[dict[str, str], tuple[Skipped, ...]]:
         """The tags that match a pattern and have a head of their own, with it, sorted as versions; and the others.

@@ -70,7 +70,7 @@ class Trial:
         except MigrationFailed as error:
             self._restart(old)
             return Tried(old.id, old.message, down=error.message, rows=lost)
-        different = differences(before, self._snapshot())
+        different = differences(before, self.snapshot())
         back = "; ".join(f"{each.table}: {each.what}" for each in different) or None
         lost = lost or _lost(rows, self._state().rows)
         try:
@@ -79,6 +79,10 @@ class Trial:
             back = f"{back or 'it does not go up again'}; {error.message}"
             self._restart(old)
         return Tried(old.id, old.message, back=back, rows=lost)
+
+    def create_all(self, head: Old) -> None:
+        """Create the tables of the project's own MetaData in an empty database. Raises MigrationFailed."""
+        self.ran = self.project.run("stamp", head.id, self.empty.url, create=True)
 
     def _run(self, way: str, to: str) -> None:
         self.ran = self.project.run(way, to, self.empty.url)
@@ -97,7 +101,8 @@ class Trial:
         with database.connect(self.empty.engine) as connection:
             return state(connection, self._own)
 
-    def _snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
+        """The schema at the revision that the database is at."""
         with database.connect(self.empty.engine) as connection:
             found = snapshot(connection).things
         return Snapshot({key: thing for key, thing in found.items() if key not in self._own})
@@ -110,7 +115,7 @@ class Trial:
             filling = Filling(connection, tables, _refused, plainly=True)
             filling.fill(tables.keys() - there.rows.keys(), frozenset(there.rows))
             connection.commit()
-        return self._snapshot(), self._state().rows
+        return self.snapshot(), self._state().rows
 
 
 def _refused(_: sa.exc.SQLAlchemyError) -> None:
