@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from sqlstrata.disk import together, write_whole
+from sqlstrata.disk import heal, together, write_whole
 from sqlstrata.errors import WrongUse
 
 
@@ -71,3 +73,50 @@ def test_of_several_files_none_is_written_where_one_fails(tmp_path: Path) -> Non
 def test_several_files_are_written(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "b", tmp_path / "c")
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"b", "c"}
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from sqlstrata.disk import together
+
+folder, last = Path(sys.argv[1]), sys.argv[2]
+with together(folder / "config.yaml") as write:
+    for name in ("new/one.py", "there.py", "config.yaml"):
+        write(folder / name, b"new")
+        if name == last:
+            (folder / f"{name}.strata-partial-1").touch()
+            os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("last", ["new/one.py", "there.py", "config.yaml"])
+def test_what_a_killed_process_had_begun_is_undone_unless_it_is_complete(tmp_path: Path, last: str) -> None:
+    before = {"config.yaml": b"old", "there.py": b"old"}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), last], cwd=Path(__file__).parents[1], check=False)
+    said = heal(tmp_path / "config.yaml")
+    after = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    if last == "config.yaml":
+        assert (said, after) == (None, {"new/one.py": b"new", "there.py": b"new", "config.yaml": b"new"})
+    else:
+        assert said == "What a killed run had begun to write with config.yaml was undone."
+        assert (after, (tmp_path / "new").exists()) == (before, False)
+    assert heal(tmp_path / "config.yaml") is None
+
+
+def test_what_was_changed_since_then_and_what_runs_still_stays(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    with together(config) as write:
+        write(tmp_path / "one.py", b"new")
+        assert heal(config) is None
+        assert (tmp_path / "one.py").exists()
+        assert (tmp_path / ".config.yaml.strata-unfinished").exists()
+    (tmp_path / "one.py").unlink()
+    subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), "new/one.py"], cwd=Path(__file__).parents[1], check=False
+    )
+    (tmp_path / "new" / "one.py").write_bytes(b"edited")
+    heal(config)
+    assert (tmp_path / "new" / "one.py").read_bytes() == b"edited"

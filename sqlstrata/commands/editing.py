@@ -56,7 +56,7 @@ def with_frozen(
         if path.exists() and path.read_bytes() != content.encode():
             message = f"{shown(path)} exists, and {plan.path.name} has no stage {entry['name']}."
             raise WrongUse(message, hint="Move the file away.")
-    with together() as write:
+    with together(plan.path) as write:
         for path, content in zip(paths, texts, strict=True):
             write(path, content.encode())
         write(plan.path, (text if change is None else change(text)).encode(encoding))

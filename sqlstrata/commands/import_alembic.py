@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlstrata.commands.editing import with_frozen
-from sqlstrata.commands.progress import Notify, silent
+from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.yaml_edit import with_top_key
 from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
@@ -107,6 +107,7 @@ def import_alembic(  # noqa: PLR0913 - each is a flag of the command
     """
     if at and tags is not None:
         raise WrongUse("`--at` and `--tags` exclude each other.", hint="Give one of them.")
+    healed(plan, notify)
     there = addresses.parsed(plan.database.url if url is None else url)
     plan.require_server(there.get_backend_name())
     if project.scripts == plan.migrations:

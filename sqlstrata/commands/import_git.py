@@ -18,7 +18,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sqlstrata.commands.editing import with_frozen
-from sqlstrata.commands.progress import Notify, silent
+from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.databases import local
 from sqlstrata.disk import shown
 from sqlstrata.errors import WrongUse
@@ -108,6 +108,7 @@ def import_git(
     if bool(at) == (tags is not None):
         raise WrongUse("import-git needs refs.", hint="Give `--at REF`, once or more, or `--tags PATTERN`.")
     with locked(local.trees(plan.folder)):
+        healed(plan, notify)
         require_frozen(plan)
         source = Repository(plan.folder if repository is None else repository)
         refs = list(dict.fromkeys(at)) if tags is None else source.tags(tags)

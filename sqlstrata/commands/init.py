@@ -21,7 +21,7 @@ from sqlstrata.commands import alembic_ini
 from sqlstrata.commands.identify import Identified, fit
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.databases import addresses
-from sqlstrata.disk import Write, shown, together
+from sqlstrata.disk import Write, heal, shown, together
 from sqlstrata.errors import SchemaDiffers, WrongUse, accepted
 from sqlstrata.folder import surroundings
 from sqlstrata.plan import Plan, read
@@ -126,16 +126,21 @@ def init(
     config = config.absolute()
     if live and by_modules:
         raise WrongUse("`--live` and `--modules` exclude each other.", hint="Give one of them.")
+    healed = heal(config)
     if config.exists():
         return _completed(config, asked=bool(url or from_database or live or by_modules or name != FIRST))
     folder = config.parent
     seen = discover(candidates(folder))
     if from_database is None:
         made = models(folder, seen, name, live=live, modules=by_modules)
-        return _begun(config, _database(folder, url), made, seen)
+        return _noting(healed, _begun(config, _database(folder, url), made, seen))
     there = _in_folder(from_database, folder)
     made, found = models_of(folder, seen, there, live=not by_modules)
-    return accepted(_begun(config, url or from_database, made, seen, found, there))
+    return accepted(_noting(healed, _begun(config, url or from_database, made, seen, found, there)))
+
+
+def _noting(note: str | None, begun: Begun) -> Begun:
+    return begun if note is None else replace(begun, notes=(note, *begun.notes))
 
 
 def _completed(config: Path, *, asked: bool) -> Begun:
@@ -180,7 +185,7 @@ def _begun(
     if made.path is not None and made.module is not None:
         package = made.path.parents[made.module.count(".")]
         files[made.path] = skeleton(plan, package, made.module, None).encode()
-    with together() as write:
+    with together(config) as write:
         written, kept = _write({**files, **_surroundings(plan), config: text.encode()}, write)
         unknown = () if found is None else found.unknown
         found_at = None if there is None or unknown else fit(plan, there.render_as_string(hide_password=False))
@@ -199,7 +204,7 @@ def _is_free(folder: Path) -> bool:
 def _draft(config: Path, text: str) -> Plan:
     """The plan that a config.yaml gives which is not there yet. Raises WrongUse where it is not right."""
     draft = config.with_name(f"{config.name}.strata-partial-{secrets.token_hex(4)}")
-    with together() as write:
+    with together(config) as write:
         write(draft, text.encode())
         try:
             plan = read(draft)

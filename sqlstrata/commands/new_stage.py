@@ -95,7 +95,7 @@ def new_stage(
     written = _copy(plan, replaces, modules, extends) if replaces else _skeletons(plan, modules, extends)
     text, encoding = decoded(plan.path)
     added, line = with_stage(text, name, message or _message(name), modules, replaces)
-    with together() as write:
+    with together(plan.path) as write:
         for path, content in written.items():
             write(path, content)
         write(plan.path, added.encode(encoding))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from sqlstrata import disk
 from sqlstrata.folder import heal
 from sqlstrata.plan import Plan
 
@@ -28,10 +29,10 @@ def messages(notify: Notify) -> Callable[[str], None]:
 
 
 def healed(plan: Plan, notify: Notify) -> None:
-    """Repair what an interrupted run left in the migrations folder, and report it."""
-    sentence = heal(plan.migrations / "versions")
-    if sentence:
-        notify(sentence, "")
+    """Repair what an interrupted run left in the migrations folder and beside config.yaml, and report it."""
+    for sentence in (heal(plan.migrations / "versions"), disk.heal(plan.path)):
+        if sentence:
+            notify(sentence, "")
 
 
 class Clock:
