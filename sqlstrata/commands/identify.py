@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlstrata.commands import differences
+from sqlstrata.commands.explained import Explained, explained
 from sqlstrata.commands.progress import Notify, healed, silent
 from sqlstrata.commands.target import existing
 from sqlstrata.databases import sqlite_file
@@ -15,34 +17,54 @@ from sqlstrata.migrate.identity import Fit
 from sqlstrata.migrate.outline import outlines
 from sqlstrata.migrate.place import fit_of, stage_of
 from sqlstrata.plan import Plan
-from sqlstrata.result import Line
+from sqlstrata.result import Line, Verbatim
+from sqlstrata.snapshot import Difference
 
 
+@dataclass(frozen=True)
 class Identified(Fit):
-    """The stage that a database is at, or the nearest one and the differences."""
+    """The stage that a database is at, or the nearest one and the differences, with what else is known about them."""
+
+    more: tuple[Explained, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[Difference, ...]:
+        """What no stage knows."""
+        return tuple(each.difference for each in self.more if not each.known)
 
     def to_json(self) -> dict[str, object]:
         return {
             "stage": self.stage,
             "exact": self.exact,
-            "differences": differences.as_json(self.differences),
+            "differences": [each.to_json() for each in self.more],
             "also": list(self.also),
         }
 
     def lines(self) -> Iterator[Line]:
-        if not self.exact:
-            yield differences.table(self.differences)
+        if self.exact:
+            yield f"The database is at {named(self.stage)}, exactly."
+            if self.also:
+                yield f"Other stages with the same schema: {', '.join(self.also)}."
             return
-        yield f"The database is at {named(self.stage)}, exactly."
-        if self.also:
-            yield f"Other stages with the same schema: {', '.join(self.also)}."
+        ours = tuple(each.difference for each in self.more if each.known)
+        if ours:
+            yield differences.table(ours)
+        if self.unknown:
+            yield "No stage knows:"
+            yield differences.table(self.unknown)
+        for each in self.more:
+            if each.where is not None:
+                yield f"{each.difference.table}, {each.difference.what}: see {each.where}."
+            if each.paste is not None:
+                yield f"{each.difference.table}, {each.difference.what}, as models have it:"
+                yield Verbatim(each.paste)
 
     @property
     def error(self) -> SchemaDiffers | None:
         if self.exact:
             return None
         return SchemaDiffers(
-            f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.advice(self.differences)
+            f"No stage fits exactly. The nearest is {self.nearest}.", hint=differences.advice(self.unknown)
         )
 
 
@@ -70,4 +92,5 @@ def fit(plan: Plan, url: str | None = None, notify: Notify = silent) -> Identifi
         revisions = apply.revisions_of(connection, plan)
         current = stage_of(revisions[0], apply.files(plan)) if len(revisions) == 1 else None
         found = fit_of(connection, plan, stages, current)
-    return Identified(found.stage, found.differences, found.also)
+        more = explained(connection, plan, stages, found)
+    return Identified(found.stage, found.differences, found.also, more)

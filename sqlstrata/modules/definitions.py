@@ -24,7 +24,10 @@ def _tables(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
         match node:
             case ast.ClassDef():
                 yield from ((name, node) for each in node.body for name in _named(each))
-            case ast.Assign(value=ast.Call(func=function, args=[ast.Constant(value=str(name)), *_])):
+            case (
+                ast.Assign(value=ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]))
+                | ast.Expr(value=ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]))
+            ):
                 if ast.unparse(function).rpartition(".")[2] == "Table":
                     yield name, node
 

@@ -9,6 +9,7 @@ import warnings
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from sqlstrata.modules import frozen, views
 from sqlstrata.modules.bases import NOTHING, its_metadata, joined, value_of
 from sqlstrata.modules.bases import metadata_of as metadata_of_base
 from sqlstrata.modules.complaints import Complaints
+from sqlstrata.modules.definitions import tables_of
 from sqlstrata.modules.extensions import Extensions
 from sqlstrata.modules.finder import Finder
 from sqlstrata.modules.others import Others
@@ -117,6 +119,19 @@ def with_live_modules(plan: Plan) -> Plan:
     on = tuple(name for name in names if any(fnmatchcase(name, each) for each in plan.models.modules))
     live = replace(plan.stages[-1], enable=on, modules=on)
     return replace(plan, stages=(*plan.stages[:-1], live))
+
+
+def place_of(plan: Plan, index: int, table: str) -> tuple[Path, range] | None:
+    """Give the file that defines a table of a stage, and the lines, if a text says so. No module is executed."""
+    if plan.stages[index].frozen:
+        paths = [frozen.path_of(plan, stage.name) for stage in plan.stages[: index + 1] if stage.frozen]
+    else:
+        finder = _finder(plan)
+        with finder.turn(frozenset()):
+            modules = with_live_modules(plan).stages[index].modules
+            paths = [Path(finder.sources.path(plan.models.full(module))) for module in modules]
+    found = ((path, tables_of(path).get(table)) for path in reversed(paths))
+    return next(((path, lines) for path, lines in found if lines is not None), None)
 
 
 def _finder(plan: Plan) -> Finder:
