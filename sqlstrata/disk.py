@@ -116,6 +116,9 @@ def _undo(step: Mapping[str, str | None], *, keep: bool) -> None:
 def _journal(around: Path) -> Iterator[Callable[[object], None]]:
     """A function that writes a step down before it is done, into a file that is there for as long as the bracket."""
     place = _journal_of(around)
+    made = [each for each in place.parents if not each.exists()]
+    for folder in reversed(made):
+        folder.mkdir()
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it may have what a file had
 
     def note(step: object) -> None:
@@ -130,6 +133,8 @@ def _journal(around: Path) -> Iterator[Callable[[object], None]]:
     finally:
         os.close(descriptor)
         place.unlink(missing_ok=True)
+        for folder in made:
+            _remove_folder(folder)  # unless something was written into it
 
 
 def _no_note(_: object) -> None:

@@ -17,6 +17,7 @@ ROOMS = (
     "columns",
     "servers",
     "nearest",
+    "child",
     "result",
     "errors",
     "disk",

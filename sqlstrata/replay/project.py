@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
+from sqlstrata import child
 from sqlstrata.disk import shown
 from sqlstrata.errors import MigrationFailed, WrongUse
 from sqlstrata.nearest import nearest_hint
@@ -125,32 +125,31 @@ class Project:
             "script_location": self.script_location,
         }
         try:
-            ran = subprocess.run(  # noqa: S603 - the interpreter that the user names
+            ran = child.ask(
                 [self.python, str(_CHILD)],
-                input=json.dumps(whole),
-                capture_output=True,
-                text=True,
-                timeout=_LONGEST,
-                cwd=self.folder,
+                json.dumps(whole),
+                folder=self.folder,
                 env={**os.environ, **self.environment},
-                check=False,
+                seconds=_LONGEST,
+                hear_errors=True,
             )
-        except subprocess.TimeoutExpired:
-            raise MigrationFailed(f"The project's Alembic did not end within {_LONGEST:.0f} s.") from None
         except OSError as error:
             raise WrongUse(f"{self.python} cannot be run: {error.strerror}.", hint="Check `--python`.") from error
-        if ran.returncode:
-            said = _ERROR.findall(ran.stderr)
+        if ran.code is None:
+            message = f"The project's Alembic did not end within {_LONGEST:.0f} s."
+            raise MigrationFailed(message, hint="It was ended. Nothing was written.", applied=_applied(ran.out))
+        if ran.code:
+            said = _ERROR.findall(ran.err)
             what = f"`{given['way']} {given['to']}`" if given["command"] == "run" else "reading the history"
             raise MigrationFailed(
                 f"The project's own Alembic fails in {what}: {masked(said[-1] if said else 'it says nothing')}.",
                 where=shown(self.ini) if self.ini is not None else self.script_location,
                 hint="`--python` names the interpreter that has the project's libraries, `--env NAME=VALUE` sets what "
                 "its env.py reads. Nothing was written.",
-                output=masked(ran.stderr[-4000:]),
-                applied=_applied(ran.stdout),
+                output=masked(ran.err[-4000:]),
+                applied=_applied(ran.out),
             )
-        answer: dict[str, Any] = json.loads(ran.stdout)
+        answer: dict[str, Any] = json.loads(ran.out)
         return answer
 
 

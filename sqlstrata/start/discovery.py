@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlstrata import child
 from sqlstrata.disk import shown
 from sqlstrata.errors import WrongUse
 from sqlstrata.secret import masked
@@ -92,24 +90,11 @@ def discover(files: Candidates, seconds: float = TIME) -> Discovery:
 def _said(roots: Sequence[Path], modules: Sequence[Candidate], seconds: float) -> list[dict[str, Any]]:
     """What the process says until it ends or its time is over."""
     asked = json.dumps({"roots": [str(each) for each in roots], "modules": [each.module for each in modules]})
-    with subprocess.Popen(
+    ended = child.ask(
         [sys.executable, "-P", "-m", "sqlstrata.start.looking"],
-        cwd=roots[0],
+        asked,
+        folder=roots[0],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            said, _ = process.communicate(asked, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            said, _ = process.communicate()
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return [json.loads(line) for line in said.splitlines()]
+        seconds=seconds,
+    )
+    return [json.loads(line) for line in ended.out.splitlines()]
