@@ -94,10 +94,13 @@ _Name = tuple[str, str | None]
 
 
 def _names(name: _Name, renames: Renames, former: Renames) -> Iterator[_Name]:
-    """Every other name that a table or column may have by now: from the new stages, or from before the old ones."""
+    """Every other name that a table or column may have by now: from the new stages, from before the old ones, or both.
+
+    Both is where a stage's `rename` was edited to give another name.
+    """
     forward = list(renames)
     backward = [_inverse(each) for each in reversed(former)]
-    for chain in (forward, backward):
+    for chain in (forward, backward, [*backward, *forward]):
         for start in range(len(chain)):
             other = name
             for each in chain[start:]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
 import secrets
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +113,18 @@ def test_a_renamed_column_and_table_keep_their_values_there_and_back(anywhere: P
     commands.status(anywhere.plan())
 
 
+def test_a_rename_that_is_edited_keeps_the_values(live: Project) -> None:
+    """The names meet where both stages begin: in the name from before the rename."""
+    commands.new_stage(live.plan(), "nomes")
+    first, second = yaml.safe_load(live.config.read_text())["stages"]
+    for table, column in (("gente", "nome_completo"), ("povo", "titulo"), ("pessoas", "chamado")):
+        renames = {"pessoas.nome": column, **({} if table == "pessoas" else {"pessoas": table})}
+        live.configure(stages=[first, {**second, "rename": renames}])
+        live.module("pessoas", PESSOAS.replace("nome:", f"{column}:").replace('"pessoas"', f'"{table}"'))
+        commands.rebuild(live.plan())
+        assert [row[column] for row in rows(live, table)] == ["Ana", "Rui"]
+
+
 def test_a_fill_and_a_cast_of_a_stage_are_used(live: Project) -> None:
     project = edited(live, PESSOAS + "        idade: Mapped[str | None] = mapped_column(sa.String(5))\n")
     commands.rebuild(project.plan())
@@ -158,87 +166,6 @@ def test_a_protected_database_does_not_follow(live: Project) -> None:
     project = edited(live, PESSOAS + CIDADES)
     with pytest.raises(Protected):
         commands.rebuild(project.plan())
-
-
-# ------------------------------------------------------------------------ branches
-
-TYPES = {
-    "texto": "sa.Column('texto', sa.String(40))",
-    "numero": "sa.Column('numero', sa.Integer)",
-    "dia": "sa.Column('dia', sa.Date)",
-    "cor": "sa.Column('cor', sa.Enum('azul', 'rosa', name='cor'))",
-    "obrigado": "sa.Column('obrigado', sa.String(10), nullable=False, server_default='x')",
-    "quanto": "sa.Column('quanto', sa.Numeric(8, 2), nullable=False)",
-}
-VALUES = {"texto": "'á'", "numero": "7", "dia": "'2024-02-29'", "cor": "'rosa'", "obrigado": "'y'", "quanto": "1.50"}
-TABLES = ("um", "dois", "tres")
-BRANCHES, SWITCHES = 5, int(os.environ.get("STRATA_SWITCHES", "3"))
-Tables = Mapping[str, tuple[str, ...]]
-
-
-def models(tables: Tables) -> str:
-    made = [
-        f"sa.Table('{name}', Base.metadata, sa.Column('id', sa.Integer, primary_key=True), "
-        f"{', '.join(TYPES[each] for each in columns)})"
-        for name, columns in tables.items()
-    ]
-    return "\n".join(made) or "pass"
-
-
-def branch_models(seed: random.Random) -> Tables:
-    tables = seed.sample(TABLES, seed.randint(1, len(TABLES)))
-    return {name: tuple(seed.sample(sorted(TYPES), seed.randint(1, len(TYPES)))) for name in tables}
-
-
-def git(folder: Path, *words: str) -> None:
-    identity = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "core.hooksPath=/dev/null")
-    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
-
-
-def filled(project: Project, tables: Tables) -> None:
-    """Put a row into every table that has none."""
-    with database.connect(database.engine(project.url)) as connection:
-        for name, columns in tables.items():
-            if not connection.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar():
-                values = ", ".join(VALUES[each] for each in columns)
-                text = f"INSERT INTO {name} (id, {', '.join(columns)}) VALUES (1, {values})"
-                connection.execute(sa.text(text))
-        connection.commit()
-
-
-def test_the_database_is_at_each_branch_that_is_checked_out(tmp_path: Path, url: str) -> None:
-    seed = random.Random(7)
-    stages: list[dict[str, object]] = [{"name": "inicio", "live": True}]
-    project = write(tmp_path / "projeto", {"tabelas": models({"um": ("texto",)})}, stages, url=url, prove_on=[url])
-    commands.rebuild(project.plan(), apply_it=False, proof=False)
-    git(project.folder, "init", "-q", "-b", "b0")
-    (project.folder / ".gitignore").write_text("*.db\n__pycache__\n")
-    branches: dict[str, Tables] = {}
-    for number in range(BRANCHES):
-        name, tables = f"b{number}", branch_models(seed)
-        git(project.folder, "checkout", "-q", "-B", name)
-        project.module("tabelas", models(tables))
-        commands.rebuild(project.plan(), apply_it=False, proof=False)
-        git(project.folder, "add", "-A")
-        git(project.folder, "commit", "-qm", name)
-        branches[name] = tables
-    now: Tables = branches[f"b{BRANCHES - 1}"]
-    commands.onboard(project.plan())
-    filled(project, now)
-    for number in range(SWITCHES):
-        name = seed.choice(sorted(branches))
-        git(project.folder, "checkout", "-q", name)
-        before = {table: rows(project, table) for table in now}
-        to = branches[name]
-        command = (commands.up, commands.rebuild, commands.onboard)[number % 3]
-        command(project.plan(), confirmed=lambda _: True)
-        commands.status(project.plan())
-        for table in now.keys() & to.keys():
-            kept = {"id", *now[table]} & {"id", *to[table]}
-            found = [{column: row[column] for column in kept} for row in rows(project, table)]
-            assert found == [{column: row[column] for column in kept} for row in before[table]]
-        now = to
-        filled(project, now)
 
 
 def test_a_database_of_another_alembic_history_keeps_its_revision(live: Project) -> None:
