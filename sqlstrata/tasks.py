@@ -197,6 +197,7 @@ def eject(plan: Plan, notify: Notify) -> Result:
     name="the stage's name: a to z, 0 to 9 and _, a letter first",
     enable="a module that it enables; may be given several times (default: one with its name)",
     extends="the model to which the new module adds a column",
+    live="the stage has the models as they are; stages of modules before it are frozen",
     replaces="a module that the new one is turned on in place of, as a copy of it; if given again, that one goes, too",
     message="what the stage is for",
 )
@@ -207,11 +208,12 @@ def new_stage(
     enable: list[str],
     replaces: list[str],
     extends: str | None = None,
+    live: bool = False,
     message: str | None = None,
 ) -> Result:
     """Add a stage to config.yaml, keeping comments and layout, and write its module: a skeleton, or a copy."""
     return sqlstrata.new_stage(
-        plan, name, enable=tuple(enable), extends=extends, replaces=tuple(replaces), message=message
+        plan, name, enable=tuple(enable), extends=extends, replaces=tuple(replaces), live=live, message=message
     )
 
 

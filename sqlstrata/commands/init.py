@@ -128,7 +128,7 @@ def init(
         raise WrongUse("`--live` and `--modules` exclude each other.", hint="Give one of them.")
     healed = heal(config)
     if config.exists():
-        return _completed(config, asked=bool(url or from_database or live or by_modules or name != FIRST))
+        return _completed(config, live=live, asked=bool(url or from_database or live or by_modules or name != FIRST))
     folder = config.parent
     seen = discover(candidates(folder))
     if from_database is None:
@@ -143,10 +143,12 @@ def _noting(note: str | None, begun: Begun) -> Begun:
     return begun if note is None else replace(begun, notes=(note, *begun.notes))
 
 
-def _completed(config: Path, *, asked: bool) -> Begun:
+def _completed(config: Path, *, live: bool, asked: bool) -> Begun:
     """Write what is missing beside a config.yaml that exists."""
     if asked:
         hint = "Edit it, or move it away and run this again. Without options this completes what is beside it."
+        if live:
+            hint = "`inv new-stage NAME --live` goes on from its stages with a live one."
         raise WrongUse(f"There already is a {shown(config)}, which is not overwritten.", hint=hint)
     plan = read(config)
     with together() as write:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlstrata.commands.editing import decoded
+from sqlstrata.commands.going_live import GoneLive, go_live
 from sqlstrata.commands.skeleton import skeleton
 from sqlstrata.commands.yaml_edit import with_last_frozen, with_stage
 from sqlstrata.disk import shown, together
@@ -70,27 +71,25 @@ def new_stage(
     enable: tuple[str, ...] = (),
     extends: str | None = None,
     replaces: tuple[str, ...] = (),
+    live: bool = False,
     message: str | None = None,
-) -> NewStage:
+) -> NewStage | GoneLive:
     """Add a stage at the end of config.yaml, and write the modules that it turns on, where they do not exist yet.
 
     `enable` are its modules, by default one with the stage's name; `extends` is a model that the new module adds a
     column to. `replaces` are modules that the new one is turned on in place of: it is a copy of the first, beside it.
     Afterwards config.yaml is as it was, with the stage added; it has been read again, and the module imported. Where
-    the last stage is live it is frozen, as the last rebuild wrote it, and the new one is live. Raises WrongUse, with
-    nothing changed.
+    the last stage is live it is frozen, as the last rebuild wrote it, and the new one is live. With `live`, stages of
+    modules are all frozen, and the new one is live. Raises WrongUse, with nothing changed.
     """
-    if not re.fullmatch("[a-z][a-z0-9_]*", name):
-        raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
-    names = [stage.name for stage in plan.stages]
-    if name in names:
-        where = plan.where("stages", names.index(name))
-        raise WrongUse(f"There already is a stage `{name}`.", where=where, hint="Use another name.")
+    _require_name(plan, name)
+    if (live or plan.stages[-1].live) and (enable or extends or replaces):
+        message = "A live stage turns on no modules: it has the models as they are."
+        raise WrongUse(message, hint="Leave out `--enable`, `--extends` and `--replaces`.")
     if plan.stages[-1].live:
-        if enable or extends or replaces:
-            message = "With a live stage, a new stage turns on no modules: it has the models as they are."
-            raise WrongUse(message, hint="Leave out `--enable`, `--extends` and `--replaces`.")
         return _new_live_stage(plan, name, message)
+    if live:
+        return go_live(plan, name, message or _message(name))
     modules = enable or (_beside(replaces[0], name) if replaces else name,)
     written = _copy(plan, replaces, modules, extends) if replaces else _skeletons(plan, modules, extends)
     text, encoding = decoded(plan.path)
@@ -111,6 +110,16 @@ def new_stage(
             message = f"The stage {name} is not added: {error.message}"
             raise WrongUse(message, hint="Nothing was changed.") from error
     return NewStage(name, plan.path, line, modules, tuple(written), replaces=replaces)
+
+
+def _require_name(plan: Plan, name: str) -> None:
+    """Raise WrongUse where a new stage cannot have this name."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise WrongUse(f"`{name}` is not a stage's name.", hint="Use a to z, 0 to 9 and _, a letter first.")
+    names = [stage.name for stage in plan.stages]
+    if name in names:
+        where = plan.where("stages", names.index(name))
+        raise WrongUse(f"There already is a stage `{name}`.", where=where, hint="Use another name.")
 
 
 def _beside(module: str, name: str) -> str:

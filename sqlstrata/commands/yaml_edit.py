@@ -45,6 +45,52 @@ def with_last_frozen(text: str) -> str:
     return f"{text[: key.start_mark.index]}frozen: true{text[value.end_mark.index :]}"
 
 
+def with_stages_frozen(text: str) -> str:
+    """Give the text with all stages frozen: `enable` and `disable` become `frozen: true`. Nothing else changes."""
+    made = text
+    for stage in reversed(_at(text, ("stages",)).value):
+        pairs = {key.value: (key, value) for key, value in stage.value}
+        turning = sorted((pairs[key] for key in ("enable", "disable") if key in pairs), key=_start)
+        if turning:
+            for pair in reversed(turning[1:]):
+                made = _without(made, stage, pair)
+            made = f"{made[: _start(turning[0])]}frozen: true{made[_end_of(turning[0][1]) :]}"
+        elif "frozen" not in pairs:
+            made = _with_frozen(made, stage, pairs["name"])
+    return made
+
+
+_Pair = tuple[yaml.Node, yaml.Node]
+
+
+def _without(text: str, stage: yaml.MappingNode, pair: _Pair) -> str:
+    """Give the text without a key of a stage that is not the first: its lines, or its part of `{…, …}`."""
+    if stage.flow_style:
+        before = stage.value[stage.value.index(pair) - 1][1]
+        return text[: _end_of(before)] + text[_end_of(pair[1]) :]
+    start = text.rfind("\n", 0, _start(pair)) + 1
+    end = text.find("\n", _end_of(pair[1])) + 1
+    return text[:start] + (text[end:] if end else "")
+
+
+def _with_frozen(text: str, stage: yaml.MappingNode, name: _Pair) -> str:
+    """Give the text with `frozen: true` behind the name of a stage."""
+    end = _end_of(name[1])
+    if stage.flow_style:
+        return f"{text[:end]}, frozen: true{text[end:]}"
+    end = text.find("\n", end)
+    lead = " " * stage.start_mark.column
+    return f"{text[:end]}\n{lead}frozen: true{text[end:]}"
+
+
+def _start(pair: _Pair) -> int:
+    return int(pair[0].start_mark.index)
+
+
+def _end_of(value: yaml.Node) -> int:
+    return max(int(each.end_mark.index) for each in _leaves(value))
+
+
 Value = str | Sequence[str] | Mapping[str, "Value"]
 _Path = tuple[str | int, ...]
 

@@ -83,7 +83,8 @@ def _ordered(entry: Entry, form: StageForm, before: list[Stage]) -> None:
     if last is not None and not last.frozen and (form.live or form.frozen):
         key = "live" if form.live else "frozen"
         message = f"`{form.name}` is {key}, but the stage before it, `{last.name}`, turns on modules."
-        raise entry[key].wrong(message, "Frozen stages come first; then module stages, or one live stage.")
+        hint = "Frozen stages come first; then module stages, or one live stage. "
+        raise entry[key].wrong(message, f"{hint}`inv new-stage NAME --live` freezes the module stages for a live one.")
 
 
 def _released(entry: Entry, before: Sequence[Stage], released: Mapping[str, str]) -> None:

@@ -225,8 +225,8 @@ def test_a_plan_that_exists_is_completed_and_never_overwritten(inv: Inv) -> None
     ran = inv("init", "--live")
     assert (ran.code, ran.err) == (
         2,
-        "There already is a config.yaml, which is not overwritten. Edit it, or move it away and run this again. "
-        "Without options this completes what is beside it.\n",
+        "There already is a config.yaml, which is not overwritten. `inv new-stage NAME --live` goes on from its "
+        "stages with a live one.\n",
     )
 
 
