@@ -14,7 +14,7 @@ import invoke.main
 from invoke import Collection, Program, task
 
 import sqlstrata
-from sqlstrata.asking import asked, confirmed
+from sqlstrata.asking import asked, confirmed, is_terminal
 from sqlstrata.command import WAIT, command, ending, new_plan, variables
 from sqlstrata.program import StrictProgram, program_name
 
@@ -125,10 +125,22 @@ def up(
     return sqlstrata.up(plan, to, url, notify, wait=wait, protect=protect, confirmed=confirmed(notify, yes=yes))
 
 
-@command(progress=True, to="the stage to go down to, or `base` for an empty database")
-def down(plan: Plan, notify: Notify, url: str | None = None, to: str | None = None, wait: float = WAIT) -> Result:
+@command(
+    progress=True,
+    to="the stage to go down to, or `base` for an empty database",
+    yes="do not ask before `base` drops tables with rows",
+)
+def down(
+    plan: Plan,
+    notify: Notify,
+    url: str | None = None,
+    to: str | None = None,
+    wait: float = WAIT,
+    yes: bool = False,
+) -> Result:
     """Downgrade a database by one stage, or to a stage."""
-    return sqlstrata.down(plan, to, url, notify, wait=wait)
+    answer = confirmed(notify, yes=yes or not is_terminal())  # a script means what it says
+    return sqlstrata.down(plan, to, url, notify, wait=wait, confirmed=answer)
 
 
 @command(

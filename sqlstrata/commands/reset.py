@@ -17,6 +17,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
+from sqlstrata.commands import contents
 from sqlstrata.commands.development import Onboarded, bring_up, looked
 from sqlstrata.commands.onboard import onboard
 from sqlstrata.commands.progress import WAIT, Notify, healed, messages, silent
@@ -24,16 +25,13 @@ from sqlstrata.commands.target import require_history
 from sqlstrata.databases import addresses, creation, database, ownership, removal
 from sqlstrata.databases.location import Location, location
 from sqlstrata.databases.lost import answering
-from sqlstrata.dialects import quoted
 from sqlstrata.errors import Protected, WrongUse
 from sqlstrata.migrate.failures import locked
 from sqlstrata.operations import lock
 from sqlstrata.plan import Plan
 from sqlstrata.plan.foreign import is_foreign
-from sqlstrata.result import counted
 from sqlstrata.revisions.generate import steps
 from sqlstrata.scratch.bracket import scratch
-from sqlstrata.snapshot.values import OURS
 
 
 @dataclass(frozen=True)
@@ -43,19 +41,6 @@ class Seen:
     location: Location
     mark: ownership.Mark
     rows: Mapping[str, int]
-
-    def __str__(self) -> str:
-        """Give the content in a few words, the largest tables first."""
-        if not self.rows:
-            return "no tables"
-        largest = sorted(self.rows.items(), key=lambda each: (-each[1], each[0]))
-        listed = ", ".join(f"{name}: {number}" for name, number in largest[:_LISTED])
-        more = f" and {len(largest) - _LISTED} more" if len(largest) > _LISTED else ""
-        rows = counted(sum(self.rows.values()), "row")
-        return f"{counted(len(self.rows), 'table')} with {rows} ({listed}{more})"
-
-
-_LISTED = 4
 
 
 @answering()
@@ -75,7 +60,9 @@ def reset(plan: Plan, confirmed: Callable[[str], bool], *, wait: float = WAIT, n
     with database.reporting(url), database.engine(url, reading=True, wait=wait).connect() as connection:
         seen = _droppable(connection, plan)
     _require_may_make(url)
-    if not confirmed(f"Drop {addresses.title(url)} with all that is in it, {seen}, and create it again?"):
+    if not confirmed(
+        f"Drop {addresses.title(url)} with all that is in it, {contents.in_words(seen.rows)}, and create it again?"
+    ):
         raise WrongUse("Nothing was changed.", hint="`inv reset --yes` asks nothing.")
     try:
         removal.drop(url, partial(_require_still, plan, seen), lock=partial(_locked, wait, notify), wait=wait)
@@ -100,23 +87,9 @@ def _droppable(connection: sa.Connection, plan: Plan) -> Seen:
     """Look at the database. Raises Protected where it may not be dropped."""
     ownership.require_unprotected(connection, "reset", configured=plan.database.protected)
     ownership.require_ours(connection, plan.folder)
-    tables = _tables(connection, plan)
+    tables = contents.tables(connection, plan)
     _require_no_others(connection, plan, tables)
-    rows = {".".join(path): _count(connection, quoted(connection, *path)) for path in tables}
-    return Seen(location(connection), ownership.read(connection), rows)
-
-
-def _count(connection: sa.Connection, table: str) -> int:
-    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
-
-
-def _tables(connection: sa.Connection, plan: Plan) -> list[tuple[str, ...]]:
-    """The names of all tables but our own; on PostgreSQL with their schemas."""
-    inspector, ours = sa.inspect(connection), OURS | {plan.version_table.name}
-    if connection.dialect.name != "postgresql":
-        return [(name,) for name in sorted(set(inspector.get_table_names()) - ours)]
-    schemas = [name for name in inspector.get_schema_names() if name != "information_schema"]
-    return [(schema, name) for schema in schemas for name in sorted(set(inspector.get_table_names(schema)) - ours)]
+    return Seen(location(connection), ownership.read(connection), contents.rows(connection, tables))
 
 
 def _require_no_others(connection: sa.Connection, plan: Plan, tables: Sequence[tuple[str, ...]]) -> None:
@@ -143,7 +116,8 @@ def _require_still(plan: Plan, seen: Seen, connection: sa.Connection) -> None:
     now = _droppable(connection, plan)
     if now != seen:
         raise Protected(
-            f"{addresses.title(connection.engine.url)} has changed: it had {seen}; now it has {now}.",
+            f"{addresses.title(connection.engine.url)} has changed: it had {contents.in_words(seen.rows)}; now it has "
+            f"{contents.in_words(now.rows)}.",
             hint="Nothing was changed. Run the command again if it may be dropped as it is now.",
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sqlstrata import commands
 from sqlstrata.commands.yaml_edit import with_value
 from tests.commands.running import ROOT, STAGES, Inv, rows
 from tests.commands.test_terminal import Seen
@@ -122,6 +123,28 @@ def test_no_question_is_asked_twice(project: Project) -> None:
     stage = yaml.safe_load(project.config.read_text())["stages"][1]
     assert stage["rename"] == {"pessoas.nome": "nome_completo"}
     assert stage["drop"] == ["pessoas.idade"]
+
+
+@pytest.mark.parametrize(("answers", "words", "code"), [(["n"], (), 2), (["y"], (), 0), ([], ("--yes",), 0)])
+def test_down_to_base_asks_before_it_drops_rows(
+    project: Project, answers: list[str], words: tuple[str, ...], code: int
+) -> None:
+    project.config.write_text(HEAD)
+    commands.rebuild(project.plan())
+    seen = answered(project, *answers, words=("down", "--to", "base", *words))
+    assert seen.code == code, seen.sent
+    assert ("base empties SQLite file " in seen.sent) == bool(answers)
+    assert ("1 table with 1 row (pessoas: 1). Go on? [y/N]" in seen.sent) == bool(answers)
+    there = rows(project.url, "SELECT name FROM sqlite_master WHERE name = 'pessoas'")
+    assert bool(there) == (code == 2)
+
+
+def test_down_to_base_asks_nothing_without_rows_or_a_terminal(inv: Inv, project: Project) -> None:
+    project.config.write_text(HEAD)
+    commands.rebuild(project.plan())
+    assert inv("down", "--to", "base", "--config", str(project.config)).code == 0
+    commands.up(project.plan())
+    assert answered(project, words=("down", "--to", "base")).code == 0
 
 
 def test_without_a_terminal_or_with_json_nothing_is_asked(inv: Inv, project: Project) -> None:
