@@ -132,7 +132,7 @@ def require_convertible(
     define(table, [was], schema)
     name = writer.name(was.name)
     what = f"{was.name} {_misfit(writer, column)}"
-    advice = f"Update the rows, or add a `cast` for {table}.{was.name} to the stage"
+    advice = f"Update the rows, or add a `cast` for {table}.{was.name} to the stage{_example(writer, column, was)}"
     known = convertible(was.type, column.type)
     if not known:
         what = f"{was.name} is {writer.type(was)}, which has no known conversion to {writer.type(column)}"
@@ -158,6 +158,18 @@ def _misfit(writer: Writer, column: sa.Column[Any]) -> str:
     if family(column.type) == "enum" and labels:
         return f"must be one of {', '.join(map(repr, labels))}"
     return f"does not fit {writer.type(column)} without loss"
+
+
+def _example(writer: Writer, column: sa.Column[Any], was: sa.Column[Any]) -> str:
+    """An expression to think over, that has no value of an enum in the way; nothing for other types."""
+    labels = getattr(column.type, "enums", None)
+    if family(column.type) != "enum" or not labels:
+        return ""
+    name, values = writer.name(was.name), [writer.value(label) for label in labels]
+    native = writer.server == "postgresql" and getattr(column.type, "native_enum", False)
+    name, kind = (f"{name}::text", f"::{writer.type(column)}") if native else (name, "")
+    made = f"CASE WHEN {name} IN ({', '.join(values)}) THEN {name} ELSE {values[0]} END"
+    return f", as in `{f'({made}){kind}' if native else made}`"
 
 
 def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], old: sa.Column[Any]) -> str | None:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlstrata.columns import columns
 from sqlstrata.databases.addresses import address
 from sqlstrata.databases.lost import unanswered
-from sqlstrata.errors import MigrationFailed
-from sqlstrata.migrate.failures import reason
+from sqlstrata.errors import MigrationFailed, Refused
+from sqlstrata.migrate.failures import exit_code, reason
 from sqlstrata.plan import Plan
 from sqlstrata.snapshot import Difference
 
@@ -24,6 +24,12 @@ class NotProved(MigrationFailed):
 
     Its details name the stage, and under `key` what is wrong in it, where that is known.
     """
+
+
+class RowsInTheWay(NotProved):
+    """The same, where a revision stopped before its first statement because of rows that its stage does not allow."""
+
+    code = Refused.code
 
 
 def differing(stage: str, direction: str, server: str, found: Sequence[Difference]) -> NotProved:
@@ -50,7 +56,8 @@ def failed(stage: str, direction: str, server: str, error: Exception, place: str
     """The error for a stage whose revision does not run."""
     message = f"Stage {stage} does not go {direction} on {server}: {reason(error)}"
     hint = f"{'Fix that file.' if place else 'Fix the stage or its models.'} {_UNTOUCHED}"
-    return NotProved(message, where=place, hint=hint, stage=stage)
+    kind = RowsInTheWay if exit_code(error) == Refused.code else NotProved
+    return kind(message, where=place, hint=hint, stage=stage)
 
 
 def require_answer(error: BaseException, url: sa.URL) -> None:

@@ -449,3 +449,21 @@ def test_a_value_that_an_enum_does_not_have_is_named_with_those_it_has(
     assert ran.code == 6
     assert "1 row is in the way, for example 'draft'" in ran.error["message"]
     assert "status must be one of 'published', 'archived'" in ran.error["message"]
+    cast = re.search("as in `(.*?)`", ran.error["message"])
+    assert cast is not None
+    project.configure(stages=[stages[0], {**stages[1], "cast": {"posts.status": cast[1]}}])
+    ran = inv("rebuild", *config)
+    assert ran.code == 0, ran.err
+    assert rows(url, "SELECT status FROM posts ORDER BY id") == [("published",), ("archived",)]
+
+
+def test_rows_of_the_plan_in_the_way_are_a_refusal_with_the_place_of_the_stage(inv: Inv, tmp_path: Path) -> None:
+    post = ONE + '    y: Mapped[str] = mapped_column(sa.Enum({}, name="cor"))\n'
+    modules = {"antes": post.format("'azul', 'rosa'"), "depois": post.format("'azul', 'verde'")}
+    stages = [{"name": "antes", "enable": ["antes"], "rows": {"t": [{"y": "rosa"}]}},
+              {"name": "depois", "disable": ["antes"], "enable": ["depois"]}]  # fmt: skip
+    project = write(tmp_path / "p", modules, stages)
+    ran = inv("rebuild", "--json", "--config", str(project.config))
+    assert ran.code == 6
+    assert (ran.error["stage"], "config.yaml:" in ran.error["where"]) == ("depois", True)
+    assert "as in `CASE WHEN y IN ('azul', 'verde') THEN y ELSE 'azul' END`" in ran.error["message"]
