@@ -113,7 +113,8 @@ def command(
     def made(body: Body) -> Command:
         def run(_: Context, config: str | None = None, json: bool = False, **options: Any) -> None:
             url = options.get("url")
-            with ending(json, url if isinstance(url, str) else None) as report:
+            elsewhere = isinstance(url, str) and "url" not in help_  # with a text of its own it is no other database
+            with ending(json, url if elsewhere else None) as report:
                 report.notes(_notes(url if isinstance(url, list) else [url] if url else []))
                 plan: Any = (reading or _plan)(config, report)
                 if "wait" in options:

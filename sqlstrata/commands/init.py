@@ -11,19 +11,21 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from sqlstrata.commands import alembic_ini
+from sqlstrata.commands import alembic_ini, contents
 from sqlstrata.commands.identify import Identified, fit
 from sqlstrata.commands.skeleton import skeleton
-from sqlstrata.databases import addresses
+from sqlstrata.databases import addresses, creation, database
 from sqlstrata.disk import Write, heal, shown, together
-from sqlstrata.errors import SchemaDiffers, WrongUse, accepted
+from sqlstrata.errors import SchemaDiffers, SqlstrataError, WrongUse, accepted
 from sqlstrata.folder import surroundings
+from sqlstrata.migrate import apply
 from sqlstrata.plan import Plan, read
 from sqlstrata.result import Line, counted
 from sqlstrata.start import texts
@@ -272,18 +274,29 @@ def _about_alembic(plan: Plan, seen: Discovery, found: Reversed | None) -> Itera
 
 def _next(plan: Plan, made: Models, seen: Discovery, found_at: Identified | None) -> str:
     option = _elsewhere(plan.path)
-    if found_at is not None:
-        return (
-            f"`inv rebuild --no-apply{option}` writes the first revision; then `inv adopt{option}` writes its id into "
-            "the database, which has its schema already."
-        )
     command = f"`inv rebuild{option}` writes the first revision, and brings the database to it"
     install = ""
     if seen.files.is_apart(made.layout.package):
         install = f"`pip install --editable .`, so that {made.layout.package} can be imported; then "
+    if found_at is not None or _has_tables(plan, seen):
+        return (
+            f"{install}`inv rebuild --no-apply{option}` writes the first revision; then `inv adopt{option}` writes its "
+            "id into the database, which has its tables already."
+        )
     if made.path is not None:
         return f"{install}write your model in {shown(made.path)}; then {command}."
     return f"{install}{command}."
+
+
+def _has_tables(plan: Plan, seen: Discovery) -> bool:
+    """Whether the development database has tables of the models already, and can be looked at."""
+    modelled = {name.rpartition(".")[2] for each in seen.found for name in each.tables}
+    with suppress(SqlstrataError):
+        if modelled and creation.exists(plan.database.url):
+            with database.engine(plan.database.url, reading=True).connect() as connection:
+                there = {path[-1] for path in contents.tables(connection, plan)}
+                return not modelled.isdisjoint(there) and apply.revision_of(connection, plan) is None
+    return False
 
 
 def _elsewhere(config: Path) -> str:

@@ -50,6 +50,11 @@ def signed(text: str) -> str:
     return _DIGEST.sub(f"Digest: {digest(text)}\n", text, count=1)
 
 
+def is_frozen(text: str) -> bool:
+    """Whether a text is that of a frozen file, edited or not."""
+    return "Written by sqlstrata." in text and _DIGEST.search(text.replace("\r\n", "\n")) is not None
+
+
 def is_unedited(text: str) -> bool:
     """Whether the digest in a frozen file's text is its own."""
     found = _DIGEST.search(text.replace("\r\n", "\n"))

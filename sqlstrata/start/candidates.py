@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlstrata.disk import is_ignored
+from sqlstrata.modules.frozen import is_frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def _candidate(name: str, path: Path) -> Candidate | Unread | None:
         text = path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= _LONGEST else ""
     except OSError as error:
         return Unread(path, 1, f"it cannot be read: {error.strerror}")
-    if not _DEFINES.search(text):
+    if not _DEFINES.search(text) or is_frozen(text):
         return None
     try:
         tree = ast.parse(text)
