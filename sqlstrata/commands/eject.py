@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlstrata import folder
 from sqlstrata.commands.progress import Notify, healed, silent
+from sqlstrata.disk import shown
 from sqlstrata.plan import Plan
 from sqlstrata.result import Line
 
@@ -20,7 +21,7 @@ class Ejected(tuple[Path, ...]):
         return {"written": [str(path) for path in self]}
 
     def lines(self) -> Iterator[Line]:
-        yield "\n".join(f"Written: {path}." for path in self) or "Nothing to do: the copy is up to date."
+        yield "\n".join(f"Written: {shown(path)}." for path in self) or "Nothing to do: the copy is up to date."
         yield "The migrations folder needs only Alembic and SQLAlchemy."
 
 

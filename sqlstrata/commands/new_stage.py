@@ -50,7 +50,7 @@ class NewStage:
     def lines(self) -> Iterator[Line]:
         yield f"Added stage {self.stage} in {self.config.name}:{self.line}."
         for path in self.written:
-            yield f"Written: {path}."
+            yield f"Written: {shown(path)}."
         if self.frozen is not None:
             yield f"Frozen: stage {self.frozen}; its schema is that of the last `inv rebuild`."
             yield "Next: change the models, then `inv rebuild`."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlstrata import folder
+from sqlstrata.disk import shown
 from sqlstrata.migrate.follow import Followed
 from sqlstrata.migrate.place import Repointed
 from sqlstrata.result import Line, Table, Verbatim, changed, counted, listed
@@ -83,11 +84,11 @@ class Rebuilt:
             yield self.development
         yield "Proved on: " + ", ".join(self.proved_on) if self.proved_on else "Not proved."
         if self.dry:
-            yield f"Not written: this is what {self.versions} would hold."
+            yield f"Not written: this is what {shown(self.versions)} would hold."
         else:
-            yield f"{'Written to' if self.written else 'Nothing changed in'} {self.versions}."
+            yield f"{'Written to' if self.written else 'Nothing changed in'} {shown(self.versions)}."
         if self.kept is not None:
-            yield f"What was edited by hand is kept in {self.kept}."
+            yield f"What was edited by hand is kept in {shown(self.kept)}."
         if self.taken is not None:
             yield str(self.taken)
         if self.applied:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from sqlstrata.disk import shown
 from sqlstrata.errors import WrongUse
 from sqlstrata.plan.drivers import Unusable
 from sqlstrata.plan.urls import as_url
@@ -46,7 +49,7 @@ def address(url: sa.URL) -> str:
     What stands before an "@" in the host may be the end of a password that was not escaped.
     """
     if server_kind(url) == "sqlite":
-        return f"SQLite file {url.database}" if url.database else "SQLite in memory"
+        return f"SQLite file {shown(Path(url.database))}" if url.database else "SQLite in memory"
     host = (url.host or "localhost").rpartition("@")[2]
     return f"{kind_of(url.get_backend_name()).title} at {host}:{port(url)}"
 

@@ -18,7 +18,7 @@ from sqlstrata import folder
 from sqlstrata.databases import database, local, ownership
 from sqlstrata.dialects import quoted, unmarked
 from sqlstrata.diff import Migration
-from sqlstrata.disk import write_new
+from sqlstrata.disk import shown, write_new
 from sqlstrata.errors import Refused, SchemaDiffers, WrongUse
 from sqlstrata.folder import File
 from sqlstrata.migrate import apply
@@ -234,9 +234,8 @@ class _Following:
     def go_on(self, wait: float, waiting: Notify) -> None:
         """Go on with what was interrupted. Raises SchemaDiffers where its revision is not there any more."""
         if not self.place.is_dir():
-            message = (
-                f"The development database was being taken from revision {self.revision}, and {self.place} is gone."
-            )
+            message = f"The development database was being taken from revision {self.revision}, and "
+            message += f"{shown(self.place)} is gone."
             raise SchemaDiffers(message, hint="`inv reset` makes the database anew, without its rows.")
         with apply.connected(self.plan, wait=wait) as connection:
             self._up(connection, wait, waiting)
