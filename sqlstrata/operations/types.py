@@ -166,7 +166,9 @@ def change_sequence(operations: Operations, sequence: sa.Sequence) -> None:
     writer = Writer(operations)
     if writer.server == "sqlite":
         return
+    type_ = [f"AS {writer.type(sa.Column('value', sequence.data_type or sa.BigInteger()))}"]
     settings = [
+        *(type_ if writer.server == "postgresql" else ()),
         f"START WITH {sequence.start if sequence.start is not None else 1}",
         f"INCREMENT BY {sequence.increment if sequence.increment is not None else 1}",
         "NO MINVALUE" if sequence.minvalue is None else f"MINVALUE {sequence.minvalue}",

@@ -216,7 +216,14 @@ def sequence_source(sequence: sa.Sequence, dialects: tuple[str, ...]) -> Call:
     """The sequence as Python."""
     schema = () if sequence.schema is None else (("schema", quoted(sequence.schema)),)
     optional: tuple[tuple[str, Source], ...] = (("optional", "True"),) if sequence.optional else ()
-    return Call("sa.Sequence", (quoted(sequence.name),), (*_sequence_options(sequence, dialects), *schema, *optional))
+    keywords = (*_sequence_options(sequence, dialects), *_data_type(sequence, dialects), *schema, *optional)
+    return Call("sa.Sequence", (quoted(sequence.name),), keywords)
+
+
+def _data_type(sequence: sa.Sequence, dialects: tuple[str, ...]) -> tuple[tuple[str, Source], ...]:
+    """The type of a sequence's values, which only PostgreSQL has."""
+    type_ = sequence.data_type if "postgresql" in dialects else None
+    return () if type_ is None else (("data_type", type_source(type_, sa.Column("c", type_), ("postgresql",))),)
 
 
 def _sequence_options(

@@ -92,6 +92,7 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
         arguments, more = _exclusion(constraint)
         keywords += more
     keywords += [] if kind == "exclude" else dialect_options(constraint, dialects)
+    keywords += _conflict(constraint, dialects)
     target, target_columns = _target(constraint)
     return Constraint(
         kind=kind,
@@ -105,6 +106,17 @@ def constraint_of(constraint: sa.Constraint, dialects: Collection[str]) -> Const
         deferred=bool(getattr(constraint, "use_alter", False)),
         condition=condition,
     )
+
+
+def _conflict(constraint: sa.Constraint, dialects: Collection[str]) -> list[tuple[str, Source]]:
+    """How SQLite resolves conflicts with a key, where the key's only column says that."""
+    if "sqlite" not in dialects or not isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint):
+        return []
+    if len(constraint.columns) != 1 or constraint.dialect_kwargs.get("sqlite_on_conflict") is not None:
+        return []
+    word = "primary_key" if isinstance(constraint, sa.PrimaryKeyConstraint) else "unique"
+    given = next(iter(constraint.columns)).dialect_kwargs.get(f"sqlite_on_conflict_{word}")
+    return [] if given is None else [("sqlite_on_conflict", quoted(given))]
 
 
 def _target(constraint: sa.Constraint) -> tuple[str | None, tuple[str, ...]]:
