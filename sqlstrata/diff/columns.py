@@ -50,9 +50,11 @@ _CONSTANT = re.compile(r"x?'|[-+]?[\d.]|(true|false|null)$", re.IGNORECASE)
 
 
 def remove(draft: Draft, changes: Changes, column: Column) -> Source:
-    """A column that goes, marked."""
-    name = f"{changes.before.key}.{original(column.name)}"
-    if draft.hints.up and not draft.allowed_to_drop(name) and column.computed is None:
+    """A column that goes, marked. On the way down nothing is asked, but the stage may name what it adds."""
+    side = changes.before if draft.hints.up else changes.new
+    name = f"{side.key}.{original(column.name)}"
+    allowed = draft.allowed_to_drop(name)
+    if draft.hints.up and not allowed and column.computed is None:
         alike = next((each.name for each in changes.added if _alike(each, column)), None)
         rename = None if alike is None else (name, alike)
         draft.need("drop", name, None, f"column {name} is dropped, with its values", rename=rename)

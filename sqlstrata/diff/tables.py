@@ -86,7 +86,8 @@ def _removed(draft: Draft, moved: Schema, after: Schema) -> None:
                 constraints.drop_key(draft, table, key)
     for table in reversed(order):
         name = original(table.key)
-        if draft.hints.up and not draft.allowed_to_drop(name):
+        allowed = draft.allowed_to_drop(name)
+        if draft.hints.up and not allowed:
             alike = next((each.key for each in new if list(each.columns) == list(table.columns)), None)
             rename = None if alike is None else (name, alike)
             draft.need("drop", name, None, f"table {name} is dropped, with its rows", rename=rename)

@@ -309,6 +309,21 @@ def test_a_hint_with_a_name_that_the_database_does_not_have_yet_is_told_the_one_
     assert (ran.code, ran.error["hint"]) == (2, hint)
 
 
+MORE = """
+class U(Base):
+    __tablename__ = "u"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+
+def test_a_drop_may_name_what_going_down_drops(inv: Inv, tmp_path: Path) -> None:
+    """A column or table that the stage adds: its values go with the way down."""
+    modules = {"um": ONE, "dois": f"{ONE}    y: Mapped[int | None]\n{MORE}"}
+    stages = [{"name": "um", "enable": ["um"]},
+              {"name": "dois", "disable": ["um"], "enable": ["dois"], "drop": ["t.y", "u"]}]  # fmt: skip
+    assert inv("stages", "--config", str(write(tmp_path / "dois", modules, stages).config)).code == 0
+
+
 TO_NOWHERE = """
 class Morador(Base):
     __tablename__ = "moradores"
