@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from sqlstrata import folder
 from sqlstrata.commands import alembic_ini
 from sqlstrata.commands.development import Brought, bring_up, current_revision, never
+from sqlstrata.commands.offers import tried
 from sqlstrata.commands.progress import WAIT, Clock, Notify, healed, messages, silent
 from sqlstrata.commands.rebuilt import Rebuilt
 from sqlstrata.commands.released import not_on_disk, require_unchanged
+from sqlstrata.commands.staging import staged
 from sqlstrata.databases import addresses, creation
 from sqlstrata.databases.lost import answering
-from sqlstrata.databases.maker import folder as temporary_folder
-from sqlstrata.databases.maker import writing
 from sqlstrata.errors import Refused, SqlstrataError, Unreachable, WrongUse
 from sqlstrata.migrate.follow import remember_made
 from sqlstrata.migrate.identity import swept
@@ -31,7 +30,8 @@ from sqlstrata.proof.verdict import placed
 from sqlstrata.result import counted
 from sqlstrata.revisions import remembered
 from sqlstrata.revisions.frozen import require_readable
-from sqlstrata.revisions.generate import steps
+from sqlstrata.revisions.generate import Step, steps
+from sqlstrata.revisions.refusal import NotAllowed
 from sqlstrata.revisions.revision import Revision
 from sqlstrata.servers import KINDS
 
@@ -67,11 +67,12 @@ def rebuild(  # noqa: PLR0913 - each is a flag of the command
         mirrors = [
             stack.enter_context(Mirror(server, copies=generated_rows)) for server in (plan.prove_on if proof else ())
         ]
-        made = steps(plan, partial(_show, mirrors, clock))
+        made = _made(plan, mirrors, clock)
         clock.end()
         revisions = tuple(step.revision for step in made)
         if not force:
             folder.require_ours(versions)
+            folder.require_own(plan.migrations)
             folder.require_frozen(plan)
         if made[-1].frozen is not None:
             require_readable(plan, made[-1].frozen, made[-1].schema)
@@ -130,6 +131,14 @@ def _require_filled_in(plan: Plan) -> None:
         "runs. Or remove the text, if nothing is lost without it.",
         needs=[{"stage": stage.name, "key": "data", "name": text, "value": None} for stage, text, _ in unfilled],
     )
+
+
+def _made(plan: Plan, mirrors: Sequence[Mirror], clock: Clock) -> tuple[Step, ...]:
+    """The history's steps. Raises NotAllowed, whose lines have been run where there are servers to prove on."""
+    try:
+        return steps(plan, partial(_show, mirrors, clock))
+    except NotAllowed as error:
+        raise tried(plan, error) if mirrors else error from None
 
 
 def _applied(error: SqlstrataError) -> tuple[str, ...]:
@@ -206,9 +215,11 @@ def _write(
 ) -> folder.Replaced | None:
     """Replace the revision files, and complete the migrations folder around them. None where nothing differed.
 
-    What is not proved is marked before it is there, and what is proved loses the mark afterwards.
+    What is not proved is marked before it is there, and what is proved loses the mark afterwards. A folder of another
+    program, which only `force` leads to, is renamed first.
     """
     versions = plan.migrations / "versions"
+    aside = folder.set_aside(plan.migrations) if folder.is_foreign(plan.migrations) else None
     with folder.locked(versions, wait, waiting=messages(notify)) as left:
         if left:
             notify(left, "")
@@ -223,23 +234,4 @@ def _write(
         replaced = folder.replace(versions, revisions, force=force)
         if proved:
             folder.mark_proved(plan.migrations)
-        return replaced
-
-
-@contextmanager
-def staged(plan: Plan, revisions: tuple[Revision, ...]) -> Iterator[Path]:
-    """A temporary migrations folder with these revisions and a copy of the real one's env.py, for the proof."""
-    with temporary_folder() as place:
-        migrations = place / "migrations"
-        with writing(place):
-            migrations.mkdir()
-            folder.copy(plan.migrations, migrations)
-            folder.environment(migrations)
-            (migrations / "versions").mkdir()
-            folder.write(migrations / "versions", revisions)
-        try:
-            yield migrations
-        except SqlstrataError as error:
-            if error.where is not None:
-                error.where = error.where.replace(str(migrations), str(plan.migrations))
-            raise
+        return replaced if replaced is None or aside is None else folder.Replaced(aside)

@@ -115,7 +115,7 @@ def _values(draft: Draft, changes: Changes, old: Column, new: Column, name: str,
         draft.complete("cast", name, crossing(old, new), why, differs)
         return
     if any(keeps(old.kinds[each], new.kinds[each]) is False for each in differs):
-        draft.need("cast", name, crossing(old, new), why)
+        draft.need("cast", name, crossing(old, new), why, instead=example(changes.new, new))
     was = replace(old, name=changes.name_before(old.name))
     column = replace(new, name=was.name)
     draft.do(Phase.REQUIRE, on("op.require_convertible", changes.before, _bare(column), _bare(was)))
@@ -125,7 +125,11 @@ def _gets_a_zone(old: Column, new: Column) -> bool:
     """Whether times get or lose a time zone on PostgreSQL."""
     both = [(each.types.get("postgresql") or "").upper() for each in (old, new)]
     kinds = {each.kinds.get("postgresql") for each in (old, new)}
-    return kinds <= {"datetime", "time"} and ("WITH TIME ZONE" in both[0]) != ("WITH TIME ZONE" in both[1])
+    return (
+        len(kinds) == 1
+        and kinds <= {"datetime", "time"}
+        and ("WITH TIME ZONE" in both[0]) != ("WITH TIME ZONE" in both[1])
+    )
 
 
 def _zone(draft: Draft, old: Column, new: Column, name: str, cast: Source | None) -> None:

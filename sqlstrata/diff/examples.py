@@ -67,13 +67,24 @@ def _key_of(table: Table, column: Column) -> Constraint | None:
 
 
 def crossing(old: Column, new: Column) -> Example:
-    """A cast: by way of text on PostgreSQL, as it stands elsewhere."""
+    """A cast: by way of text on PostgreSQL and, where MariaDB asks for that, there; else as it stands."""
+    known = _CROSSINGS.get((old.kind, new.kind), {})
+    texts = {key: known.get(key) or _usual(key, old, new) for key in keys_of(new.types)}
     type_ = new.types.get("postgresql")
-    known = _CROSSINGS.get((old.kind, new.kind))
-    if known is not None:
-        return _merged({key: known[key].format(name=path_on(key, old.name), type=type_) for key in keys_of(new.types)})
-    return _by_server(new, lambda name: name(old.name), postgresql="" if type_ is None else f"::text::{type_}")
+    return _merged({key: text.format(name=path_on(key, old.name), type=type_) for key, text in texts.items()})
 
+
+def _usual(key: str, old: Column, new: Column) -> str:
+    if key == "postgresql" and new.types.get(key) is not None:
+        return "{name}::text::{type}"
+    kinds = {old.kinds[key], new.kinds[key]} if key == "mysql" else set()
+    by_text = not kinds <= {*_OF_MARIADB} and len(kinds) > 1
+    return "CAST({name} AS CHAR)" if by_text else "{name}"
+
+
+_OF_MARIADB = ("string", "integer", "numeric", "float", "boolean", "date", "datetime", "time", "interval", "json",
+               "binary", "array", "set", "enum", "YEAR", "BIT")  # fmt: skip
+"""Kinds whose values MariaDB takes for those of another one; UUID and INET6 it takes from text alone."""
 
 _CROSSINGS = {
     ("array", "json"): dict.fromkeys(("sqlite", "mysql"), "{name}") | {"postgresql": "to_jsonb({name})::{type}"},

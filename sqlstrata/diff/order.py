@@ -52,6 +52,8 @@ class Need:
     """Which way it is for."""
     rename: tuple[str, str] | None = None
     """What it is if it is a rename: the old name, as the stage says it, and the new one."""
+    instead: str | dict[str, str] | None = None
+    """What to offer where `value` does not run: one value for all rows."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,13 @@ class Draft:
         *,
         both_ways: bool = False,
         rename: tuple[str, str] | None = None,
+        instead: str | dict[str, str] | None = None,
     ) -> None:
         """Something must be allowed; mostly on the way up alone, for the way down refuses when it meets rows."""
         if self.hints.up or both_ways:
             if any((each.key, each.name) == (key, name) for each in self.needs):
                 raise _ambiguous(key, name)
-            self.needs.append(Need(key, name, value, why, self.hints.up, rename))
+            self.needs.append(Need(key, name, value, why, self.hints.up, rename, instead))
 
     def complete(self, key: str, name: str, value: str | dict[str, str], why: str, on: Collection[str] = ()) -> None:
         """A `fill` or `cast` for one server does not count for another: ask for the servers that it gives nothing for.

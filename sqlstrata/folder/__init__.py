@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from sqlstrata.folder.comparison import Cause, Change, Mismatch, changes, compare, difference
 from sqlstrata.folder.files import File, foreign, read
+from sqlstrata.folder.folder import set_aside
 from sqlstrata.folder.frozen import frozen_edited, frozen_left, frozen_mismatch, frozen_written, require_frozen
 from sqlstrata.folder.lock import heal, locked
 from sqlstrata.folder.replacement import Replaced, replace, require_ours, write
 from sqlstrata.folder.runnable import edited_place, remedy, require_runnable
-from sqlstrata.folder.surroundings import copy, eject, environment, environment_mismatch
+from sqlstrata.folder.surroundings import copy, eject, environment, environment_mismatch, is_foreign, require_own
 from sqlstrata.folder.unproved import is_proved, mark_proved, mark_unproved
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "frozen_mismatch",
     "frozen_written",
     "heal",
+    "is_foreign",
     "is_proved",
     "locked",
     "mark_proved",
@@ -45,6 +47,8 @@ __all__ = [
     "replace",
     "require_frozen",
     "require_ours",
+    "require_own",
     "require_runnable",
+    "set_aside",
     "write",
 ]

@@ -109,9 +109,7 @@ def keep(place: Path, names: tuple[str, ...]) -> Path:
 
     Alembic does not look there. Raises WrongUse, with no copy left.
     """
-    numbered = (place.with_name(f"{place.name}.kept-{number}") for number in count(1))
-    target = next(path for path in numbered if not os.path.lexists(path))
-    new = partial(place)
+    target, new = _free(place), partial(place)
     with reporting(place, "copied"):
         try:
             for name in names:
@@ -120,6 +118,20 @@ def keep(place: Path, names: tuple[str, ...]) -> Path:
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return target
+
+
+def set_aside(place: Path) -> Path:
+    """Rename the folder to `NAME.kept-1` or the next free number, and give its path. Raises WrongUse."""
+    target = _free(place)
+    with reporting(place, "renamed"):
+        place.rename(target)
+        sync_folder(place.parent)
+    return target
+
+
+def _free(place: Path) -> Path:
+    numbered = (place.with_name(f"{place.name}.kept-{number}") for number in count(1))
+    return next(path for path in numbered if not os.path.lexists(path))
 
 
 def _carry(old: Path, new: Path) -> None:

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from sqlstrata.disk import is_ignored, real, shown, sync_folder, write_new, write_whole
-from sqlstrata.errors import WrongUse
+from sqlstrata.errors import HistoryDiffers, WrongUse
 from sqlstrata.folder.comparison import Mismatch, difference
 from sqlstrata.folder.folder import partial, reporting, swap
 from sqlstrata.folder.lock import WAIT, locked
@@ -54,6 +54,21 @@ def environment(migrations: Path, *, wait: float = WAIT) -> str | None:
             if not os.path.lexists(migrations / name):
                 _write_file(migrations / name, content)
         return _modernized(migrations)
+
+
+def is_foreign(migrations: Path) -> bool:
+    """Whether the folder is another program's: its env.py runs no operations of this one. Read-only."""
+    env = migrations / _ENV
+    content = env.read_bytes() if env.is_file() else _IMPORT
+    return b"sqlstrata" not in content and _OLD.encode() not in content
+
+
+def require_own(migrations: Path) -> None:
+    """Raise HistoryDiffers where the folder is another program's."""
+    if is_foreign(migrations):
+        message = f"A rebuild would need another {_ENV} than this one, which sqlstrata did not write."
+        hint = "`--force` makes a new folder, and keeps this one beside it; or name another folder in `migrations`."
+        raise HistoryDiffers(message, where=shown(migrations / _ENV), hint=hint)
 
 
 def _modernized(migrations: Path) -> str | None:

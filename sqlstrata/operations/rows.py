@@ -154,9 +154,11 @@ def require_convertible(
 
 def _misfit(writer: Writer, column: sa.Column[Any]) -> str:
     """What is wrong with a value that the column cannot have."""
-    labels = getattr(column.type, "enums", None)
-    if family(column.type) == "enum" and labels:
+    labels = _labels(column)
+    if labels and family(column.type) == "enum":
         return f"must be one of {', '.join(map(repr, labels))}"
+    if labels:
+        return f"may only have {', '.join(map(repr, labels))}"
     return f"does not fit {writer.type(column)} without loss"
 
 
@@ -172,13 +174,21 @@ def _example(writer: Writer, column: sa.Column[Any], was: sa.Column[Any]) -> str
     return f", as in `{f'({made}){kind}' if native else made}`"
 
 
+def _labels(column: sa.Column[Any]) -> Sequence[str]:
+    """The labels of an enum, or of an array of it."""
+    type_ = getattr(column.type, "item_type", column.type)
+    return type_.enums if isinstance(type_, sa.Enum) else ()
+
+
 def _lost(writer: Writer, table: str, schema: str | None, new: sa.Column[Any], old: sa.Column[Any]) -> str | None:
     """The condition for rows whose value would be lost; None where none can be."""
     name = writer.name(old.name)
-    labels = getattr(new.type, "enums", None)
-    if family(new.type) == "enum" and labels:
-        values = ", ".join(writer.value(label) for label in labels)
+    labels = _labels(new)
+    values = ", ".join(writer.value(label) for label in labels)
+    if labels and family(new.type) == "enum":
         return f"{name} IS NOT NULL AND {_exact(writer, name)} NOT IN ({values})"
+    if labels and family(old.type) == "array":
+        return f"EXISTS (SELECT 1 FROM unnest({name}::text[]) AS label WHERE label NOT IN ({values}))"
     if writer.type(old) == writer.type(new):
         return None
     if (family(old.type), family(new.type)) == ("integer", "boolean"):

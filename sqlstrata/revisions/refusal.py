@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeGuard
 
 import yaml
 
 from sqlstrata.diff import Need
 from sqlstrata.errors import Refused
-from sqlstrata.plan import Sql, Stage
+from sqlstrata.plan import Cast, Sql, Stage
 from sqlstrata.plan.values import ALLOWED
 from sqlstrata.result import counted
 
@@ -17,8 +19,9 @@ Value = str | Mapping[str, "Value"] | None
 
 
 class NotAllowed(Refused):
-    """Changes that the stages do not allow; `reasons` has why, by stage, key and name."""
+    """Changes that the stages do not allow: `needed` has them, `reasons` why, by stage, key and name."""
 
+    needed: Sequence[tuple[Stage, Need]]
     reasons: Mapping[tuple[str, str, str], str]
 
 
@@ -42,8 +45,30 @@ def refused(needs: Sequence[tuple[Stage, Need]]) -> NotAllowed:
     message = f"{counted(len(needs), 'change')} must be allowed in config.yaml:{reasons}"
     hint = "Check each one, and add the right lines to config.yaml:\n" + "\n".join(lines)
     error = NotAllowed(message, hint=hint, needs=values)
+    error.needed = needs
     error.reasons = {(stage.name, need.key, need.name): need.why for stage, need in needs}
     return error
+
+
+def pasted(stage: Stage, needs: Sequence[Need]) -> Stage:
+    """The stage with all that it is asked for."""
+    whole = {key: _whole(stage, key, [need for need in needs if need.key == key]) for key in ALLOWED}
+    casts = {name: value if _has_ways(value) else {"up": value} for name, value in whole["cast"].items()}
+    return replace(
+        stage,
+        drop=tuple(whole["drop"]),
+        fill={name: _sql(value) for name, value in whole["fill"].items()},
+        cast={name: Cast(**{way: _sql(each) for way, each in ways.items()}) for name, ways in casts.items()},
+    )
+
+
+def _has_ways(value: Value) -> TypeGuard[Mapping[str, Value]]:
+    return isinstance(value, Mapping) and not value.keys().isdisjoint({"up", "down"})
+
+
+def _sql(value: Value) -> Sql:
+    texts = value if isinstance(value, Mapping) else {"default": value}
+    return Sql(**{name: (str(text),) for name, text in texts.items()})
 
 
 def _for_scripts(stage: Stage, need: Need, value: Value) -> dict[str, object]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from alembic import command
+from alembic.config import Config
+
 from tests.commands.running import (
     NAMES,
     STAGES,
@@ -178,3 +181,20 @@ def test_rebuild_with_force_says_in_its_object_where_the_copy_is(given: Inv, pro
     content = edited(project)
     ran = given("rebuild", "--force", "--json").json
     assert (Path(ran["kept"]) / "0002_cidades.py").read_bytes() == content
+
+
+def test_a_folder_of_stock_alembic_is_kept_beside_a_new_one(given: Inv, project: Project) -> None:
+    """Without `--force` it is not touched, whether it has revisions or not."""
+    folder = project.versions.parent
+    command.init(Config(project.folder / "alembic.ini"), str(folder))
+    before = tree(folder)
+    ran = given("rebuild", "--json")
+    assert (ran.code, ran.error["where"]) == (3, str(folder / "env.py"))
+    (project.versions / "abc_one.py").write_text("revision = 'abc'\ndown_revision = None\n", encoding="utf-8")
+    assert given("rebuild").code == 3
+    assert {name: tree(folder)[name] for name in before} == before
+    ran = given("rebuild", "--force", "--json")
+    assert (ran.code, ran.json["kept"]) == (0, f"{folder}.kept-1")
+    assert tree(Path(ran.json["kept"])).keys() == {*before, "versions/abc_one.py"}
+    assert given("check").code == 0
+    assert given("status").code == 0

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, event, given, settings
 
-from sqlstrata.commands.rebuild import staged
+from sqlstrata.commands.staging import staged
 from sqlstrata.dialects import unmarked
 from sqlstrata.errors import Refused, WrongUse
 from sqlstrata.plan import Cast, Plan, Sql, Stage

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 import sqlstrata
-from sqlstrata.commands.rebuild import staged
+from sqlstrata.commands.staging import staged
 from sqlstrata.plan import Plan
 from sqlstrata.proof.filling import ROWS, Filling
 from sqlstrata.proof.mirror import Mirror

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sqlstrata.commands.rebuild import staged
+from sqlstrata.commands.staging import staged
 from sqlstrata.plan import Plan
 from sqlstrata.proof.prove import prove
 from sqlstrata.proof.verdict import NotProved

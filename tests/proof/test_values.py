@@ -19,7 +19,7 @@ from alembic import command
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from sqlstrata.commands.rebuild import staged
+from sqlstrata.commands.staging import staged
 from sqlstrata.databases.database import connect
 from sqlstrata.migrate.apply import configuration
 from sqlstrata.modules.turning import Turn

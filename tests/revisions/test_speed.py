@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from bench.projects import Models, growing, replaced
 from sqlstrata import commands
-from sqlstrata.commands.rebuild import staged
+from sqlstrata.commands.staging import staged
 from sqlstrata.modules import finder
 from sqlstrata.plan import Plan, Stage, read
 from sqlstrata.proof.mirror import Mirror
