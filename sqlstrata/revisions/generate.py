@@ -28,7 +28,7 @@ from sqlstrata.plan import Plan, Stage
 from sqlstrata.plan.document import kind
 from sqlstrata.plan.values import HINTS, Key
 from sqlstrata.revisions.frozen import freeze
-from sqlstrata.revisions.refusal import refused
+from sqlstrata.revisions.refusal import refused, told
 from sqlstrata.revisions.revision import Revision, make
 from sqlstrata.revisions.rows import can_store
 from sqlstrata.schema.describe import describe, forget
@@ -118,7 +118,7 @@ def steps_of(
         made.append(Step(stage, after, revision, filled, again, frozen))
         before, parent = after, revision.id
     if needs:
-        raise refused(needs)
+        raise refused(told([step.stage for step in made], needs))
     last = [replace(made[-1], load=partial(_same, metadata))] if made else []  # it is still valid
     return (*made[:-1], *last)
 

@@ -10,10 +10,12 @@ from typing import TypeGuard
 import yaml
 
 from sqlstrata.diff import Need
+from sqlstrata.diff.words import words
 from sqlstrata.errors import Refused
 from sqlstrata.plan import Cast, Sql, Stage
 from sqlstrata.plan.values import ALLOWED
-from sqlstrata.result import counted
+from sqlstrata.result import counted, listed
+from sqlstrata.servers import KEYS
 
 Value = str | Mapping[str, "Value"] | None
 
@@ -48,6 +50,22 @@ def refused(needs: Sequence[tuple[Stage, Need]]) -> NotAllowed:
     error.needed = needs
     error.reasons = {(stage.name, need.key, need.name): need.why for stage, need in needs}
     return error
+
+
+def told(stages: Sequence[Stage], needs: Sequence[tuple[Stage, Need]]) -> list[tuple[Stage, Need]]:
+    """The needs, where a drop says which stages' `data` names what goes: that stage's, and those after it."""
+    return [(stage, _told(stages[stages.index(stage) :], need)) for stage, need in needs]
+
+
+def _told(stages: Sequence[Stage], need: Need) -> Need:
+    names = set(need.name.split(".")[-2:])
+    readers = [each.name for each in stages if names <= _words_of_data(each)] if need.key == "drop" else []
+    return need if not readers else replace(need, why=f"{need.why}; the `data` of {listed(readers)} names it")
+
+
+def _words_of_data(stage: Stage) -> set[str]:
+    sides = (stage.upgrade, stage.downgrade_sql)
+    return {word for side in sides for key in KEYS for text in side.on(key) for word in words(text)}
 
 
 def pasted(stage: Stage, needs: Sequence[Need]) -> Stage:

@@ -324,6 +324,21 @@ def test_a_drop_may_name_what_going_down_drops(inv: Inv, tmp_path: Path) -> None
     assert inv("stages", "--config", str(write(tmp_path / "dois", modules, stages).config)).code == 0
 
 
+def test_a_drop_says_which_data_names_what_goes(inv: Inv, tmp_path: Path) -> None:
+    """That of the stage itself, which still sees it, and of a later one, which will not."""
+    modules = {"um": f"{ONE}    y: Mapped[int | None]\n    z: Mapped[int | None]\n{MORE}", "dois": ONE}
+    stages = [{"name": "um", "enable": ["um"], "data": "UPDATE t SET y = 1"},
+              {"name": "dois", "disable": ["um"], "enable": ["dois"], "data": "UPDATE t SET id = id WHERE y > 1"},
+              {"name": "mais", "data": {"upgrade": "DELETE FROM t", "downgrade": "SELECT count(*) FROM u, t"}}]  # fmt: skip
+    project = write(tmp_path / "dois", modules, stages)
+    ran = inv("stages", "--json", "--config", str(project.config))
+    assert ran.error["message"].splitlines()[1:] == [
+        "  dois: table u is dropped, with its rows; the `data` of mais names it.",
+        "  dois: column t.y is dropped, with its values; the `data` of dois names it.",
+        "  dois: column t.z is dropped, with its values.",
+    ]
+
+
 TO_NOWHERE = """
 class Morador(Base):
     __tablename__ = "moradores"
