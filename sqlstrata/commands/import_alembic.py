@@ -40,7 +40,8 @@ class Imported:
     """The stages that were written, each with its revision; what the revisions do to rows, and what is left out.
 
     `missing` is what the frozen stages do not hold, by what `accept_missing` let go; `skipped` are tags that give no
-    stage. `start` says where the history begins, if not with its first revision.
+    stage. `unfilled` are data steps to be carried over, each with its stage. `start` says where the history begins, if
+    not with its first revision.
     """
 
     config: Path
@@ -51,6 +52,7 @@ class Imported:
     missing: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     start: str | None = None
+    unfilled: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -64,6 +66,7 @@ class Imported:
             "left_out": [*self.left, *self.missing],
             "skipped": [{"ref": each.ref, "why": each.why} for each in self.skipped],
             "start": self.start,
+            "to_fill_in": [{"stage": stage, "step": text} for stage, text in self.unfilled],
         }
 
     def lines(self) -> Iterator[Line]:
@@ -80,6 +83,8 @@ class Imported:
             count = counted(len(self.steps), "data step")
             yield f"The old history has {count}. Rows that are there on an empty database are in the stages' `data`:"
             yield from (f"  {each}" for each in self.steps)
+        for stage, text in self.unfilled:
+            yield f"To fill in, in the `data` of stage {stage}: {text}."
         for each in (*self.left, *self.missing):
             yield f"Left out: {each}."
         yield "Next: `inv rebuild`, which makes and proves the short history. The old files stay where they are."
@@ -135,6 +140,7 @@ def import_alembic(  # noqa: PLR0913 - each is a flag of the command
         tuple(text for each in made for text in each.missing),
         skipped,
         None if begun is None else begun.text,
+        tuple((each.wanted.name, text) for each in made for text in each.unfilled),
     )
 
 

@@ -37,12 +37,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Made:
-    """One stage: the text of its file, its entry in config.yaml, and what was left out of it."""
+    """One stage: the text of its file, its entry in config.yaml, and what was left out of it.
+
+    `unfilled` are the texts in its `data` that stand for data steps which are still to be carried over.
+    """
 
     wanted: Wanted
     ran: Ran
     text: str
     entry: Mapping[str, object]
+    unfilled: tuple[str, ...]
     left: tuple[str, ...]
     missing: tuple[str, ...]
 
@@ -83,16 +87,16 @@ class Replay:
                 with database.connect(empty.engine) as connection:
                     missing = self._missing(connection, stages.add(each.name, text), ran, each.old)
                     inserts, left = seeds(rows, found, connection.dialect.name)
-                inserts = [*self._unfilled(ran, before, schema), *inserts]
+                unfilled = tuple(self._unfilled(ran, before, schema))
                 entry: dict[str, object] = {
                     "name": each.name,
                     "message": each.message,
                     "frozen": True,
                     "revision": each.old.id,
                 }
-                if inserts:
-                    entry["data"] = {"upgrade": inserts}
-                yield Made(each, ran, text, entry, tuple(left), missing)
+                if unfilled or inserts:
+                    entry["data"] = {"upgrade": [*(f"{TO_FILL_IN} {one}" for one in unfilled), *inserts]}
+                yield Made(each, ran, text, entry, unfilled, tuple(left), missing)
                 before, rows = schema, found.rows
 
     def _run(self, empty: Scratch, old: Old) -> tuple[Ran, State]:
@@ -115,7 +119,7 @@ class Replay:
         """Texts in place of the data steps that read what the stage drops: these must be carried over."""
         for each in readers(self.history, ran, _gone(before, after)):
             place = f"{os.path.relpath(each.path, self.plan.folder)}:{each.line}"
-            yield f"{TO_FILL_IN} {place} reads {', '.join(each.names)}, which this stage drops"
+            yield f"{place} reads {', '.join(each.names)}, which this stage drops"
 
     def _missing(self, connection: sa.Connection, metadata: sa.MetaData, ran: Ran, old: Old) -> tuple[str, ...]:
         """Give what the frozen stage does not hold, if all of it is accepted. Raises SchemaDiffers."""

@@ -42,7 +42,8 @@ def imported(tmp_path: Path) -> Project:
     (made.folder / "alembic" / "versions" / "2.py").unlink()
     revised(made.folder, 0, PESSOAS, None)
     revised(made.folder, 1, NOMES, "00aa0000bbbb")
-    commands.import_alembic(made.plan(), foreign(made), ["00aa", "11aa"])
+    done = commands.import_alembic(made.plan(), foreign(made), ["00aa", "11aa"])
+    assert f"To fill in, in the `data` of stage step_1: {UNFILLED}." in list(done.lines())
     before, after, _ = stages(made)
     made.configure(stages=[before, {**after, "drop": ["pessoas.nome", "pessoas.velha"]}])
     return made
