@@ -13,6 +13,7 @@ from sqlstrata.commands.progress import Notify, silent
 from sqlstrata.databases import addresses
 from sqlstrata.databases.lost import answering
 from sqlstrata.errors import MigrationFailed, WrongUse, accepted
+from sqlstrata.migrate.identity import swept
 from sqlstrata.past.heads import Heads
 from sqlstrata.replay.project import Old, Project
 from sqlstrata.replay.trial import Trial, Tried
@@ -106,6 +107,7 @@ def audit(project: Project, url: str = "sqlite://", *, notify: Notify = silent) 
     there = addresses.parsed(url)
     history = project.history()
     project.require_one_head(history)
+    swept(there)
     made, why = _models(project, there, history)
     tried: list[Tried] = []
     different: list[tuple[Difference, ...]] = []

@@ -161,7 +161,7 @@ class Repository:
                 ["git", "-C", str(self.folder), *words], input=input_, capture_output=True, env=env, check=False
             )
         except FileNotFoundError:
-            raise WrongUse("There is no git.", hint="Install it; import-git reads the models with it.") from None
+            raise WrongUse("There is no git.", hint="Install it; what is in the repository is read with it.") from None
 
 
 def _entry(line: bytes) -> Entry:
