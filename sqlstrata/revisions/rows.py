@@ -56,6 +56,8 @@ def can_store(server: str, column: sa.Column[Any], value: object) -> bool:
     try:
         converted = python_value(column, value)
         sent = process(converted) if process else converted
+        if isinstance(column.type, sa.Integer | sa.Numeric) and isinstance(sent, str):
+            float(sent)  # SQLite would keep any text
     except Exception:  # noqa: BLE001 - a type of the user's may raise anything
         return False
     if isinstance(sent, int) and server == "sqlite":

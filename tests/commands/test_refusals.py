@@ -497,3 +497,24 @@ def test_rows_of_the_plan_in_the_way_are_a_refusal_with_the_place_of_the_stage(i
     assert ran.code == 6
     assert (ran.error["stage"], "config.yaml:" in ran.error["where"]) == ("depois", True)
     assert "as in `CASE WHEN y IN ('azul', 'verde') THEN y ELSE 'azul' END`" in ran.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "fits"),
+    [
+        ("sa.Integer", "trinta", False),
+        ("sa.Integer", "30", True),
+        ("sa.Numeric(8, 2)", "1,5", False),
+        ("sa.Float", "1.5", True),
+        ("sa.String(9)", "trinta", True),
+    ],
+)
+def test_a_text_in_the_rows_of_a_number_is_named_on_sqlite_too(
+    inv: Inv, tmp_path: Path, type_: str, value: str, *, fits: bool
+) -> None:
+    """SQLite itself takes any text, and only the next server would refuse it."""
+    stages = [{"name": "um", "enable": ["um"], "rows": {"t": [{"y": value}]}}]
+    project = write(tmp_path / "p", {"um": ONE + f"    y: Mapped[str] = mapped_column({type_})\n"}, stages)
+    ran = inv("stages", "--config", str(project.config))
+    assert ran.code == (0 if fits else 2)
+    assert (f"`rows` gives t.y `{value}`, and its type" in " ".join(ran.err.split())) != fits
