@@ -12,7 +12,8 @@ JSON are written, blanks at the end of text; the time of the proof itself; and t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -45,7 +46,7 @@ Tables = Mapping[str, sa.Table]
 
 @dataclass(frozen=True)
 class Side:
-    """A table before or after a way: its key, the columns of its primary key, and those that matter."""
+    """A table before or after a way: its key, the columns by which rows are found again, and those that matter."""
 
     table: str
     key: tuple[str, ...]
@@ -121,7 +122,8 @@ def _difference(table: str, row: Item, name: str, one: str, other: str, servers:
 def _sides(walk: Walk, move: Move) -> Iterator[tuple[Side, Side]]:
     """The tables in which the stage makes values: what is read of them before the way, what is made of that after it.
 
-    Rows are found again by their primary keys, so tables without one are left out, and those whose key changes.
+    Rows are found again by their primary keys; without one, by the values of the columns that stay as they are. Tables
+    whose key changes are left out, and those without one that the stage's own SQL may change.
     """
     stage, server = walk.steps[move.index].stage, walk.server
     before, after = walk.schema(move.index - 1), walk.schema(move.index)
@@ -136,28 +138,32 @@ def _sides(walk: Walk, move: Move) -> Iterator[tuple[Side, Side]]:
         if new_table is None or [names[name] for name in old_table.primary_key] != [*new_table.primary_key]:
             continue
         made = {name for name in (*old_table.columns, *new_table.columns) if f"{key}.{name}" in named}
+        whole = bool({key, new} & by_sql)
+        staying = [] if whole else [name for name in names if name not in made and names[name] in new_table.columns]
+        found_by = [*old_table.primary_key] or staying
         ours = {
-            "up": (key, old_table, made),
-            "down": (new, new_table, {names.get(name, name) for name in made}),
+            "up": (key, old_table, found_by, made),
+            "down": (new, new_table, [names[each] for each in found_by], {names.get(name, name) for name in made}),
         }
         source, target = (ours["up"], ours["down"]) if move.direction != "down" else (ours["down"], ours["up"])
-        whole = bool({key, new} & by_sql)
         pair = _side(*source, words, whole=whole), _side(*target, set(), whole=whole)
         if pair[1].columns and pair[1].key and not pair[1].columns & {*pair[1].key}:
             yield pair
 
 
-def _side(key: str, table: Table, made: Collection[str], words: Collection[str], *, whole: bool) -> Side:
+def _side(
+    key: str, table: Table, found_by: Sequence[str], made: Collection[str], words: Collection[str], *, whole: bool
+) -> Side:
     columns = {
         name
         for name in table.columns
         if name in made or name.lower() in words or (whole and name not in table.primary_key)
     }
-    return Side(key, tuple(table.primary_key), frozenset(columns))
+    return Side(key, tuple(found_by), frozenset(columns))
 
 
 def _read(walk: Walk, table: sa.Table | None, side: Side) -> Rows:
-    """The rows by their keys; none where one of the models' types cannot give a value."""
+    """The rows by their keys, if no other has the same; none where one of the models' types cannot give a value."""
     if table is None:
         return {}
     try:
@@ -167,9 +173,12 @@ def _read(walk: Walk, table: sa.Table | None, side: Side) -> Rows:
         walk.connection.rollback()
         return {}
     walk.connection.rollback()
+    keys = [tuple(likeness(row[name]) for name in side.key) for row in found]
+    often = Counter(keys)
     return {
-        tuple(likeness(row[name]) for name in side.key): {name: likeness(row[name]) for name in sorted(side.columns)}
-        for row in found
+        key: {name: likeness(row[name]) for name in sorted(side.columns)}
+        for key, row in zip(keys, found, strict=True)
+        if often[key] == 1
     }
 
 

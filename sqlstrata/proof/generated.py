@@ -147,9 +147,9 @@ def _moves(made: Generated, position: Move, notify: Notify, *, resumed: bool) ->
             if made.observed is not None:
                 made.observed.begin(walk, move, sides[0])
             yield move
-            _check(made, move)
             if made.observed is not None:
-                made.observed.end(walk, move, sides[1])
+                made.observed.end(walk, move, sides[1])  # before other rows come
+            _check(made, move)
         made.filled = {key: table for key, table in made.filled.items() if key not in made.changing}
 
 

@@ -33,6 +33,16 @@ DEPOIS = (
     texto: Mapped[str] = mapped_column(sa.String(60))
 """
 )
+KEYLESS = """
+sa.Table(
+    "item",
+    Base.metadata,
+    sa.Column("nome", sa.String(30), nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    *MORE,
+)
+"""
+COLUMN = '[sa.Column("letras", sa.Integer, nullable=False)]'
 SAME = {
     "item.letras": {"mysql": "char_length(nome)", "default": "length(nome)"},
     "item.agora": "CURRENT_TIMESTAMP",
@@ -41,13 +51,13 @@ SAME = {
 OTHER = {**SAME, "item.letras": "length(nome)"}
 
 
-def plan(folder: Path, fill: dict[str, Any], **said: Any) -> sqlstrata.Plan:
+def plan(folder: Path, fill: dict[str, Any], models: tuple[str, str] = (ANTES, DEPOIS), **said: Any) -> sqlstrata.Plan:
     stages = [
         {"name": "antes", "enable": ["antes"]},
         {"name": "depois", "disable": ["antes"], "enable": ["depois"], "fill": fill, **said},
     ]
     servers = [answering(kind) for kind in ("sqlite", "mariadb")]
-    return write(folder / "p", {"antes": ANTES, "depois": DEPOIS}, stages, prove_on=servers).plan()
+    return write(folder / "p", dict(zip(("antes", "depois"), models, strict=True)), stages, prove_on=servers).plan()
 
 
 def test_sql_that_means_something_else_on_another_server_is_found(tmp_path: Path) -> None:
@@ -62,6 +72,13 @@ def test_sql_that_means_something_else_on_another_server_is_found(tmp_path: Path
     assert found["table"] == "item"
     assert found["what"].startswith("column letras where ")
     assert found["expected"].endswith(" on SQLite in memory")
+
+
+def test_rows_without_a_key_are_found_again_by_what_stays(tmp_path: Path) -> None:
+    models = KEYLESS.replace("*MORE,", ""), KEYLESS.replace("MORE", COLUMN)
+    with pytest.raises(NotProved) as caught:
+        sqlstrata.rebuild(plan(tmp_path, {"item.letras": OTHER["item.letras"]}, models), apply_it=False)
+    assert caught.value.details["differences"][0]["what"].startswith("column letras where ")
 
 
 def test_what_means_the_same_is_proved(tmp_path: Path) -> None:
