@@ -216,7 +216,7 @@ class Accumulated:
             stale |= {key for key, table in metadata.tables.items() if not stale.isdisjoint(_targets(table))}
         old = [metadata.tables[key] for key in metadata.tables if key in stale]
         columns = [column for table in old for column in table.columns]
-        if any(isinstance(each.type, sa.types.SchemaType) or isinstance(each.default, sa.Sequence) for each in columns):
+        if any(_is_registered(each.type) or isinstance(each.default, sa.Sequence) for each in columns):
             return False
         for table in old:
             metadata.remove(table)
@@ -224,6 +224,11 @@ class Accumulated:
             if name in stale:
                 definitions[0].execute(metadata)
         return True
+
+
+def _is_registered(type_: sa.types.TypeEngine[Any]) -> bool:
+    """Whether the MetaData knows a column's type by itself; of a Boolean only the table has a constraint."""
+    return isinstance(type_, sa.types.SchemaType) and not isinstance(type_, sa.Boolean)
 
 
 def _targets(table: sa.Table) -> Iterator[str]:

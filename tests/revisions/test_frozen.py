@@ -67,14 +67,14 @@ def test_a_file_has_only_what_its_stage_changes() -> None:
 REFERRING = """\
 import sqlalchemy as sa
 metadata = sa.MetaData()
-sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True))
+sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("x", sa.Boolean(create_constraint=True)))
 sa.Table("b", metadata, sa.Column("a_id", sa.ForeignKey("a.id")))
 sa.Table("c", metadata, sa.Column("id", sa.Integer))
 """
 CHANGED = """\
 import sqlalchemy as sa
 metadata = sa.MetaData()
-sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
+sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("x", sa.Boolean))
 """
 
 
@@ -86,6 +86,7 @@ def test_tables_that_refer_to_a_changed_one_refer_to_the_new_one() -> None:
     (key,) = second["b"].foreign_keys
     assert key.column is second["a"].c.id
     assert second["c"] is first["c"], "what did not change is the same object"
+    assert [len(each["a"].constraints) for each in (first, second)] == [2, 1], "a Boolean's CHECK is its table's"
 
 
 WRONG = {
