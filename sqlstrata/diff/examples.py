@@ -33,6 +33,7 @@ _VALUES: dict[str, str] = {
     "HSTORE": "''",
     "INET": "'0.0.0.0'",
     "JSONPATH": "'$'",
+    "LTREE": "''",
     "MACADDR": "'00:00:00:00:00:00'",
     "MACADDR8": "'00:00:00:00:00:00:00:00'",
     "MONEY": "0",
@@ -42,6 +43,13 @@ _VALUES: dict[str, str] = {
     "TSVECTOR": "''",
     "YEAR": "2000",
 }
+
+
+_OF_PGVECTOR = {
+    **dict.fromkeys(("VECTOR", "HALFVEC"), "array_fill(0, ARRAY[{length}])::{type}"),
+    "SPARSEVEC": "'{{}}/{length}'",
+}
+"""The zeros of pgvector's types, by their names."""
 
 
 def example(table: Table, column: Column) -> Example:
@@ -161,6 +169,9 @@ def _value(column: Column, server: str) -> str:
         length = re.search(r"\d+", type_)
         zeros = "0" if "VARYING" in type_ or length is None else "0" * int(length[0])
         return "0" if server == "mysql" else f"B'{zeros}'"
+    name, _, size = kind.rstrip(")").partition("(")  # of a type that SQLAlchemy has no class for, all of it
+    if name in _OF_PGVECTOR and size:
+        return _OF_PGVECTOR[name].format(length=size, type=type_)
     if kind.endswith("MULTIRANGE"):
         return "'{}'"
     if kind.endswith("RANGE"):

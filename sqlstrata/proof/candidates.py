@@ -64,7 +64,7 @@ class Candidates:
             if attempt and name in self.bound:
                 place = crc32(f"{seed} {number} {attempt}".encode())
             elif plainly or attempt > (_TRIES_OF_BOUND if self.bound else 0):
-                values = [each for each in values if not is_null(each)][:_PLAIN]  # noqa: PLW2901
+                values = [each for each in values if not is_null(each)][:_PLAIN] or values  # noqa: PLW2901
             found[name] = values[place % len(values)]
         return found
 

@@ -46,7 +46,14 @@ def python_value(column: sa.Column[Any], value: object) -> object:
         return uuid.UUID(value) if type_.as_uuid else value
     if isinstance(value, str) and isinstance(type_, sa.LargeBinary):
         return value.encode()
-    return value
+    return _listed(value)
+
+
+def _listed(value: object) -> object:
+    """A list or mapping of the plan, which is frozen there, as types and drivers expect it."""
+    if isinstance(value, tuple):
+        return [_listed(each) for each in value]
+    return {key: _listed(each) for key, each in value.items()} if isinstance(value, Mapping) else value
 
 
 def can_store(server: str, column: sa.Column[Any], value: object) -> bool:
@@ -62,4 +69,4 @@ def can_store(server: str, column: sa.Column[Any], value: object) -> bool:
         return False
     if isinstance(sent, int) and server == "sqlite":
         return sent in _SQLITE_INTEGERS
-    return server == "postgresql" or not isinstance(sent, Mapping | tuple)
+    return server == "postgresql" or not isinstance(sent, Mapping | list)

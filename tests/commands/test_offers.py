@@ -22,13 +22,16 @@ from tests.projects import write
 from tests.servers import answering
 
 
-class Inet6(sa.types.UserDefinedType[str]):
-    """A type that the program does not know."""
+class Own(sa.types.UserDefinedType[str]):
+    """A type by its words."""
 
     cache_ok = True
 
+    def __init__(self, words: str) -> None:
+        self.words = words
+
     def get_col_spec(self, **_: object) -> str:
-        return "INET6"
+        return self.words
 
 
 TYPES = (sa.Integer(), sa.Numeric(8, 2), sa.String(50), sa.Boolean(), sa.Date(), sa.DateTime(), sa.Time(), sa.Interval(),
@@ -39,7 +42,7 @@ OWN: dict[str, tuple[sa.types.TypeEngine[Any], ...]] = {
         sa.DateTime(timezone=True), sa.Time(timezone=True), postgresql.JSONB(), sa.ARRAY(sa.Text()),
         sa.ARRAY(postgresql.JSONB()), postgresql.INET(), postgresql.BIT(3), postgresql.INT4RANGE(), postgresql.TSVECTOR(),
     ),
-    "mariadb": (mysql.YEAR(), mysql.SET("a", "b"), mysql.BIT(4), Inet6()),
+    "mariadb": (mysql.YEAR(), mysql.SET("a", "b"), mysql.BIT(4), Own("INET6")),
 }  # fmt: skip
 
 
@@ -72,6 +75,20 @@ def offers(before: Schema, after: Schema, key: str) -> list[str]:
     """What is offered for a column that gets another type, on the server with this key."""
     values = [need.value for need in diff(before, after, Hints(servers=(key,))).needs]
     return [str(value.get(key, value.get("default")) if isinstance(value, dict) else value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [("VECTOR(2)", "array_fill(0, ARRAY[2])::VECTOR(2)"), ("HALFVEC(3)", "array_fill(0, ARRAY[3])::HALFVEC(3)"),
+     ("SPARSEVEC(5)", "'{}/5'"), ("LTREE", "''")],
+)  # fmt: skip
+def test_values_of_extensions_types_are_offered(words: str, value: str) -> None:
+    before, after = sa.MetaData(), sa.MetaData()
+    sa.Table("t", before, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table("t", after, sa.Column("id", sa.Integer, primary_key=True), sa.Column("x", Own(words), nullable=False))
+    kind = KINDS["postgresql"]
+    sides = [describe(each, described=Described(kind.dialects)) for each in (before, after)]
+    assert [need.value for need in diff(*sides, Hints(servers=(kind.key,))).needs] == [value]
 
 
 MODEL = """

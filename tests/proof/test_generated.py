@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 import sqlstrata
 from sqlstrata.commands.staging import staged
 from sqlstrata.plan import Plan
+from sqlstrata.proof.candidates import candidates
 from sqlstrata.proof.filling import ROWS, Filling
 from sqlstrata.proof.mirror import Mirror
 from sqlstrata.proof.prove import once, prove
@@ -341,3 +343,18 @@ def test_once_is_once_for_each_table() -> None:
     for table in ("a", "b", "a"):
         note(table, f"{table}!")
     assert heard == ["a!", "b!"]
+
+
+class Unknown(sa.types.UserDefinedType[object]):
+    """A type of which no value is known."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "UNKNOWN"
+
+
+def test_a_column_of_which_only_null_is_known_is_null_in_plain_rows_as_well() -> None:
+    table = sa.Table("t", sa.MetaData(), sa.Column("x", Unknown()))
+    found = candidates(table, postgresql.dialect())
+    assert [found.row(0, attempt, plainly=attempt > 0)["x"] for attempt in (0, 1)] == [None, None]
