@@ -2,7 +2,7 @@
 
 1. What is needed is pasted in memory, and the history made again.
 2. Its revisions go up and down in an empty scratch database of each server of the proof.
-3. A cast in the statement that fails is replaced by one value for all rows, and all begins again.
+3. A cast in the statement that fails is replaced, on that server, by one value for all rows, and all begins again.
 
 Where that cannot be done, the lines are offered as they are: without a server, or if the history is refused again.
 """
@@ -25,7 +25,7 @@ from sqlstrata.plan import Plan, Stage
 from sqlstrata.revisions.generate import Step, steps
 from sqlstrata.revisions.refusal import NotAllowed, pasted, refused
 from sqlstrata.scratch.bracket import scratch
-from sqlstrata.servers import Kind, kind_of
+from sqlstrata.servers import Kind, keys_of, kind_of
 
 Needed = Sequence[tuple[Stage, Need]]
 Stop = tuple[str, Kind, str]
@@ -40,7 +40,7 @@ def tried(plan: Plan, error: NotAllowed) -> NotAllowed:
             stop = next(_stops(_with(plan, needed)), None)
         except Exception:  # noqa: BLE001 - env.py is the project's own, and what it raises the proof will show
             return found
-        better = None if stop is None else _without(needed, *stop)
+        better = None if stop is None else _without(needed, keys_of(plan.dialects), *stop)
         if better is None:
             return found
         needed, found = better, refused(better)
@@ -76,16 +76,18 @@ def _ways(made: Sequence[Step]) -> Iterator[tuple[Step, Callable[[Config, str], 
         yield step, command.downgrade, step.revision.parent or "base"
 
 
-def _without(needed: Needed, stage: str, server: Kind, statement: str) -> Needed | None:
-    """The needs without the cast that is in the statement; None where there is none."""
+def _without(needed: Needed, keys: Sequence[str], stage: str, server: Kind, statement: str) -> Needed | None:
+    """The needs without the cast that is in the statement; None where there is none. `keys` are the plan's servers."""
     for index, (of, need) in enumerate(needed):
-        if need.instead is None or of.name != stage or str(_on(need.value, server)) not in statement:
+        failed, instead = _on(need.value, server.key), _on(need.instead, server.key)
+        if instead in {None, failed} or of.name != stage or str(failed) not in statement:
             continue
-        offered = f"{need.why}; `{_on(need.value, server)}` does not run on {server.title}, so one value is offered"
-        better = replace(need, value=need.instead, instead=None, why=f"{offered} for all rows")
-        return [*needed[:index], (of, better), *needed[index + 1 :]]
+        why = f"{need.why}; `{failed}` does not run on {server.title}, so one value is offered for all rows there"
+        texts = {key: str(_on(need.value, key)) for key in keys} | {server.key: str(instead)}
+        value = texts if len(set(texts.values())) > 1 else str(instead)
+        return [*needed[:index], (of, replace(need, value=value, why=why)), *needed[index + 1 :]]
     return None
 
 
-def _on(value: str | dict[str, str] | None, server: Kind) -> str | None:
-    return value.get(server.key, value.get("default")) if isinstance(value, dict) else value
+def _on(value: str | dict[str, str] | None, key: str) -> str | None:
+    return value.get(key, value.get("default")) if isinstance(value, dict) else value

@@ -76,10 +76,16 @@ def _key_of(table: Table, column: Column) -> Constraint | None:
 
 def crossing(old: Column, new: Column) -> Example:
     """A cast: by way of text on PostgreSQL and, where MariaDB asks for that, there; else as it stands."""
-    known = _CROSSINGS.get((old.kind, new.kind), {})
-    texts = {key: known.get(key) or _usual(key, old, new) for key in keys_of(new.types)}
+    texts = {key: _crossing(key, old, new) for key in keys_of(new.types)}
     type_ = new.types.get("postgresql")
     return _merged({key: text.format(name=path_on(key, old.name), type=type_) for key, text in texts.items()})
+
+
+def _crossing(key: str, old: Column, new: Column) -> str:
+    """The cast on one server, where the types may be others than elsewhere, or the same."""
+    if old.types[key] == new.types[key] and old.labels == new.labels:
+        return "{name}"
+    return _CROSSINGS.get((old.kinds[key], new.kinds[key]), {}).get(key) or _usual(key, old, new)
 
 
 def _usual(key: str, old: Column, new: Column) -> str:
@@ -97,7 +103,7 @@ _OF_MARIADB = ("string", "integer", "numeric", "float", "boolean", "date", "date
 _CROSSINGS = {
     ("array", "json"): dict.fromkeys(("sqlite", "mysql"), "{name}") | {"postgresql": "to_jsonb({name})::{type}"},
     ("binary", "uuid"): {
-        "sqlite": "lower(hex({name}))",
+        "sqlite": "CASE WHEN {name} IS NOT NULL THEN lower(hex({name})) END",
         "postgresql": "encode({name}, 'hex')::{type}",
         "mysql": "lower(hex({name}))",
     },

@@ -48,19 +48,21 @@ OWN: dict[str, tuple[sa.types.TypeEngine[Any], ...]] = {
 
 @pytest.mark.parametrize("kind", OWN)
 def test_every_cast_that_is_offered_between_two_types_runs(kind: str) -> None:
-    """It makes what the new column takes, as far as that depends on the types alone."""
+    """It makes what the new column takes, as far as that depends on the types alone; and NULL of NULL."""
     types = (*TYPES, *OWN[kind])
     with scratch(answering(kind)) as database, database.engine.connect() as connection:
         tables = [sa.Table(f"t{number}", sa.MetaData(), sa.Column("x", type_)) for number, type_ in enumerate(types)]
         for table in tables:
             table.metadata.create_all(connection)
+            connection.execute(table.insert().values(x=sa.null()))
         number = 0
         sides = [described(type_, KINDS[kind]) for type_ in types]
         for one, other in itertools.permutations(range(len(types)), 2):
             for offered in offers(sides[one], sides[other], KINDS[kind].key):
                 if "unhex" not in offered or sqlite3.sqlite_version_info >= (3, 41) or kind != "sqlite":
-                    connection.exec_driver_sql(f"INSERT INTO t{other} (x) SELECT {offered} FROM t{one}")
+                    connection.exec_driver_sql(f"INSERT INTO t{other} (x) SELECT {offered} FROM t{one} LIMIT 1")
                     number += 1
+        assert not any(connection.scalars(sa.select(sa.func.count(table.c.x))).one() for table in tables)
         connection.rollback()
     assert number > 50
 
@@ -75,6 +77,21 @@ def offers(before: Schema, after: Schema, key: str) -> list[str]:
     """What is offered for a column that gets another type, on the server with this key."""
     values = [need.value for need in diff(before, after, Hints(servers=(key,))).needs]
     return [str(value.get(key, value.get("default")) if isinstance(value, dict) else value) for value in values]
+
+
+def test_a_cast_is_offered_for_what_each_server_stores() -> None:
+    """Where one of them stores the same as before, its values stay."""
+    blob, text = (describe_with(type_) for type_ in (sa.BINARY(16), sa.Uuid(native_uuid=False)))
+    offered = {"sqlite": "CASE WHEN x IS NOT NULL THEN lower(hex(x)) END", "postgresql": "x", "mysql": "lower(hex(x))"}
+    assert [need.value for need in diff(blob, text, Hints()).needs] == [offered]
+
+
+def describe_with(type_: sa.types.TypeEngine[Any]) -> Schema:
+    """A column that PostgreSQL stores as a UUID whatever the others do."""
+    metadata = sa.MetaData()
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True),
+             sa.Column("x", type_.with_variant(sa.Uuid(), "postgresql")))  # fmt: skip
+    return describe(metadata)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +125,7 @@ def test_a_cast_that_does_not_run_is_not_offered(inv: Inv, tmp_path: Path, monke
     project = write(tmp_path, {"um": MODEL.format(type="int"), "dois": MODEL.format(type="bytes")}, stages)
     ran = inv("rebuild", "--json", "--config", str(project.config))
     assert (ran.code, {need["name"]: need["value"] for need in ran.error["needs"]}) == (6, {"t.x": "''", "t.y": "''"})
-    assert "does not run on SQLite, so one value is offered for all rows" in ran.error["message"]
+    assert "does not run on SQLite, so one value is offered for all rows there" in ran.error["message"]
     assert project.files() == {}
     project.configure(
         stages=[stages[0], {**stages[1], "cast": {each["name"]: each["value"] for each in ran.error["needs"]}}]
