@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import io
 import os
@@ -87,7 +88,15 @@ def _prepare_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        codecs.register_error("sqlstrata", _plain)
+        sys.stdout.reconfigure(errors="sqlstrata")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What a stream cannot encode: an arrow as `>`, so that columns stay in line, and all else as an escape."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].replace("→", ">")
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 Body = Callable[..., "Result"]

@@ -288,7 +288,7 @@ def test_an_output_that_is_not_utf_8_gets_escapes_valid_json_and_no_wrong_sql(pr
         return subprocess.run(command, cwd=project.folder, env=environ, capture_output=True, text=True, check=False)
 
     assert run("onboard").returncode == 0
-    assert "\\u2192  dados" in run("stages").stdout
+    assert "\n>  dados" in run("stages").stdout
     assert json.loads(run("stages", "--json").stdout)["stages"][1]["message"] == "Nação"
     ran = run("sql", "--from-stage", "pessoas")
     assert (ran.returncode, ran.stdout) == (2, "")
