@@ -32,7 +32,7 @@ from tests.projects import Project, write
 from tests.servers import answering, anything
 from tests.wire import Way, Wire, cut_wire, killed_at, killed_when
 
-CUTS = int(os.environ.get("STRATA_CUTS", "2"))
+CUTS = int(os.environ.get("STRATA_CUTS", "1"))
 """How often each command's connection is cut, on each server; some hundreds in a long run."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -72,10 +72,16 @@ def is_type(found: object) -> bool:
 
 
 @cache
-def sources(compiler: type) -> tuple[ast.Module, ...]:
-    """A compiler's text, and those of its bases."""
+def classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module, as they are written."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def sources(compiler: type) -> tuple[ast.ClassDef, ...]:
+    """A compiler as it is written, and its bases."""
     of_sqlalchemy = [each for each in compiler.__mro__ if each.__module__.startswith("sqlalchemy")]
-    return tuple(ast.parse(textwrap.dedent(inspect.getsource(each))) for each in of_sqlalchemy)
+    return tuple(classes(each.__module__)[each.__name__] for each in of_sqlalchemy)
 
 
 @cache
