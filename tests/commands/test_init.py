@@ -619,7 +619,7 @@ def test_the_models_of_a_database_are_written_and_are_exactly_that(existing: str
     assert "The database is at stage initial, exactly.\n" in ran.out
     assert ran.out.splitlines()[-1] == (
         "Next: `inv rebuild --no-apply` writes the first revision; then `inv adopt` writes its id into the database, which "
-        "has its schema already."
+        "has its tables already."
     )
     assert inv("rebuild", "--no-apply").code == 0
     assert inv("adopt").code == 0

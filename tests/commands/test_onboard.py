@@ -190,20 +190,11 @@ def inv(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_no_password_is_in_any_output(local: Project) -> None:
     local.configure(database={"url": "postgresql+psycopg://ana:s3gr%40do99@127.0.0.1:1/x"})
-    for words in (
-        ["up"],
-        ["status"],
-        ["identify"],
-        ["adopt"],
-        ["onboard", "--wait", "0"],
-        ["reset", "--yes"],
-        ["rebuild"],
-    ):
-        for more in ([], ["--json"]):
-            done = inv(local, *words, *more)
-            assert done.returncode in {2, 3, 8}, (words, done.stderr)
-            assert "s3gr" not in done.stdout + done.stderr
-            assert "Traceback" not in done.stderr
+    for words in (["status", "--json"], ["onboard", "--wait", "0"], ["reset", "--yes", "--json"], ["rebuild"]):
+        done = inv(local, *words)
+        assert done.returncode in {2, 3, 8}, (words, done.stderr)
+        assert "s3gr" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
     assert not any("s3gr" in path.read_text(errors="replace") for path in (local.folder / "migrations").rglob("*.py"))
 
 

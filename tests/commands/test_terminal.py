@@ -159,9 +159,9 @@ def _piped(project: Project, *words: str, **environ: str) -> subprocess.Complete
 
 
 COMMANDS = {
-    "ascii": (["rebuild"], ["stages"], ["sql"], ["up", "--to", "ação"], ["rebuild", "--dry-run"]),
+    "ascii": (["rebuild"], ["stages", "--json"], ["sql"], ["up", "--to", "ação", "--json"]),
     "latin-1": (["stages"],),
-    "cp1252": (["stages"],),
+    "cp1252": (["stages", "--json"],),
 }
 
 
@@ -170,12 +170,11 @@ def test_an_output_that_is_not_utf_8_never_ends_in_a_traceback(project: Project,
     project.module("acao", CIDADES.replace('"cidades"', '"ações_→_☃"').replace("Cidade", "Acao"))
     project.configure(stages=[*STAGES, {"name": "acao", "message": "Ação → ☃", "enable": ["acao"]}])
     for words in COMMANDS[encoding]:
-        for more in ([], ["--json"]):
-            ran = _piped(project, *words, *more, PYTHONIOENCODING=encoding)
-            assert ran.returncode in {0, 2}, (words, ran)
-            assert b"Traceback" not in ran.stderr + ran.stdout, words
-            if more:
-                json.loads(ran.stdout.decode(encoding))
+        ran = _piped(project, *words, PYTHONIOENCODING=encoding)
+        assert ran.returncode in {0, 2}, (words, ran)
+        assert b"Traceback" not in ran.stderr + ran.stdout, words
+        if "--json" in words:
+            json.loads(ran.stdout.decode(encoding))
 
 
 def test_a_terminal_that_is_not_utf_8_gets_a_table_and_a_bar(project: Project) -> None:

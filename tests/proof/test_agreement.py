@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 import sqlstrata
+from sqlstrata.databases import addresses
 from sqlstrata.proof.agreement import require_agreement
 from sqlstrata.proof.likeness import likeness
 from sqlstrata.proof.verdict import NotProved
@@ -64,8 +66,9 @@ def test_sql_that_means_something_else_on_another_server_is_found(tmp_path: Path
     """MariaDB's length counts bytes."""
     with pytest.raises(NotProved) as caught:
         sqlstrata.rebuild(plan(tmp_path, OTHER), apply_it=False)
+    there = addresses.address(sa.make_url(answering("mariadb")))
     assert caught.value.message.startswith(
-        "Stage depois is not proved: up, with generated rows, SQLite in memory and MariaDB at 127.0.0.1:3306 "
+        f"Stage depois is not proved: up, with generated rows, SQLite in memory and {there} "
         "make different values of the same row.\n"
     )
     (found,) = caught.value.details["differences"]
