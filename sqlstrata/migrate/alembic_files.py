@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -14,6 +14,10 @@ class Written:
     id: str
     follows: tuple[str, ...]
     needs: tuple[str, ...] = ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (*self.follows, *self.needs)
 
 
 def written(text: str | bytes) -> Written | None:
@@ -31,17 +35,16 @@ def written(text: str | bytes) -> Written | None:
 
 def heads(known: Mapping[str, Written]) -> tuple[str, ...]:
     """The revisions that no other one follows or needs."""
-    followed = {each for one in known.values() for each in (*one.follows, *one.needs)}
+    followed = {each for one in known.values() for each in one.parents}
     return tuple(sorted(known.keys() - followed))
 
 
-def ancestors(known: Mapping[str, Written], revision: str) -> frozenset[str]:
-    """All revisions that come before one."""
+def ancestors(parents: Mapping[str, Collection[str]], revision: str) -> frozenset[str]:
+    """All revisions that come before one, given those that come right before each."""
     found: set[str] = set()
     waiting = [revision]
     while waiting:
-        one = known.get(waiting.pop())
-        new = set() if one is None else {*one.follows, *one.needs} - found
+        new = {*parents.get(waiting.pop(), ())} - found
         found |= new
         waiting += new
     return frozenset(found)

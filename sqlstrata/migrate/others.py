@@ -44,7 +44,7 @@ def between(plan: Plan, revision: str) -> SchemaDiffers | None:
         return None
     for folder in _folders(plan):
         found = folder.revisions()
-        known = {name: one for name, (one, _) in found.items()}
+        known = {name: one.parents for name, (one, _) in found.items()}
         stages = [stage for stage in plan.stages if stage.revision in known] if revision in known else []
         later = next((each for each in stages if revision in ancestors(known, str(each.revision))), None)
         if later is not None:

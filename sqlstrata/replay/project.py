@@ -20,6 +20,7 @@ from alembic.migration import MigrationContext
 from sqlstrata import child
 from sqlstrata.disk import shown
 from sqlstrata.errors import MigrationFailed, WrongUse
+from sqlstrata.migrate import alembic_files
 from sqlstrata.nearest import nearest_hint
 from sqlstrata.secret import masked
 
@@ -195,14 +196,6 @@ def chosen(history: Sequence[Old], names: Sequence[str]) -> tuple[Old, ...]:
     return ordered
 
 
-def ancestors(history: Sequence[Old], revision: Old) -> set[str]:
+def ancestors(history: Sequence[Old], revision: Old) -> frozenset[str]:
     """The ids of all revisions that come before one."""
-    known = {each.id: each for each in history}
-    found: set[str] = set()
-    waiting = list(revision.parents)
-    while waiting:
-        each = waiting.pop()
-        if each not in found:
-            found.add(each)
-            waiting += known[each].parents
-    return found
+    return alembic_files.ancestors({each.id: each.parents for each in history}, revision.id)
