@@ -81,7 +81,7 @@ def go_live(plan: Plan, name: str, message: str) -> GoneLive:
     if modules and "modules" not in plan.marks.at("models").inner:
         text = with_value(text, ("models", "modules"), modules)
     text, line = with_stage(text, name, message, None)
-    with together() as write:
+    with together(plan.path) as write:
         for path, content in texts.items():
             if path.exists() and path.read_bytes() != content:
                 raise WrongUse(f"{shown(path)} exists already.", hint="Move it away.")
