@@ -78,11 +78,11 @@ def check(plan: Plan, notify: Notify = silent) -> Checked:
     Raises HistoryDiffers, with the Checked as its `result`; Refused where a released stage changed.
     """
     healed(plan, notify)
-    made = None
-    wrong = folder.frozen_edited(plan)
-    if wrong is None and not remembered.is_unchanged(plan):
-        made = steps(plan)
-        wrong = _differing(plan, made)
+    made = wrong = None
+    if not remembered.is_unchanged(plan):
+        wrong = folder.frozen_edited(plan)
+        made = steps(plan) if wrong is None else None
+        wrong = _differing(plan, made) if made else wrong
     wrong = wrong or folder.environment_mismatch(plan.migrations)
     drift = _drift(plan, made) if wrong is None else None
     remedy = "" if wrong is None else folder.remedy(folder.read(plan.migrations / "versions"))
@@ -106,9 +106,8 @@ def _differing(plan: Plan, made: Sequence[Step]) -> folder.Mismatch | None:
 def _drift(plan: Plan, made: Sequence[Step] | None) -> folder.Mismatch | None:
     """The first table that the package defines otherwise than the last stage, when an application imports it.
 
-    made: the stages' steps, where they have been made.
-
-    Tables that it does not import do not count. A live stage has the very models that the application imports.
+    Tables that it does not import do not count. A live stage has the very models that the application imports. `made`
+    are the stages' steps, where there are some already.
     """
     last = plan.stages[-1]
     imported = None if last.live or last.frozen else as_imported(plan)
