@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent
 @task(help={"args": "further words for pytest, for example --args='-k proof'"})
 def test(_: Context, args: str = "") -> None:
     """Run the tests. Where no server answers, the tests that need it are skipped; with CI set they fail."""
-    compileall.compile_dir(ROOT / "sqlstrata", quiet=1)  # Invoke has no process that the tests start do it
+    compileall.compile_dir(ROOT / "sqlstrata", quiet=1)  # no process writes bytecode that Invoke has started
     workers = 2 * (os.cpu_count() or 1)  # half of the time they wait for servers and for other processes
     _run("-m", "pytest", "-n", str(workers), *args.split())
 

@@ -164,7 +164,7 @@ def _misfit(writer: Writer, column: sa.Column[Any]) -> str:
 
 def _example(writer: Writer, column: sa.Column[Any], was: sa.Column[Any]) -> str:
     """An expression to think over, that has no value of an enum in the way; nothing for other types."""
-    labels = getattr(column.type, "enums", None)
+    labels = _labels(column)
     if family(column.type) != "enum" or not labels:
         return ""
     name, values = writer.name(was.name), [writer.value(label) for label in labels]

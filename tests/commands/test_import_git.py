@@ -109,13 +109,18 @@ class Repo:
         return {turn.stage.name: sorted(turn.metadata.tables) for turn in turns(frozen)}
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Repo:
-    made = Repo(tmp_path / "projeto")
+def repository(folder: Path) -> Repo:
+    """An empty repository, with a config.yaml that is not committed."""
+    made = Repo(folder)
     made.folder.mkdir()
     made.git("init", "-q")
     made.configure()
     return made
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return repository(tmp_path / "projeto")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sqlstrata.migrate.alembic_files import Written, heads, written
 from sqlstrata.replay.dump import play
 from sqlstrata.replay.project import Project as Foreign
 from sqlstrata.scratch.bracket import scratch
-from tests.commands.test_import_git import Repo
+from tests.commands.test_import_git import Repo, repository
 from tests.replay.test_import_alembic import ENV
 
 REVISION = '''\
@@ -56,10 +56,7 @@ def revision(number: int, upgrade: str, parent: str | None, message: str = "") -
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
     """A repository with a history whose env.py knows the models, and a config.yaml that is not committed."""
-    made = Repo(tmp_path / "projeto")
-    made.folder.mkdir()
-    made.git("init", "-q")
-    made.configure()
+    made = repository(tmp_path / "projeto")
     env = ENV.format(url="sqlite:///nowhere.db", table="alembic_version")
     env = "from app.models import Base\n" + env.replace(
         "connection=connection,", "connection=connection, target_metadata=Base.metadata,"
